@@ -1,0 +1,78 @@
+"""One request and its answer on the wire: the body read within bounds, the envelope sent."""
+
+import secrets
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from clients_register.handlers.answers import Answer
+from clients_register.handlers.attempt import Request
+from clients_register.handlers.services import Services
+
+# The key of the ASGI scope under which the layers hand an exchange on.
+EXCHANGE = "clients_register.exchange"
+
+# How much is read past the limit, so that a caller who sends everything before reading gets the
+# answer (Q-BODY-LIMIT). Past that the connection is closed.
+GRACE = 1024 * 1024
+
+
+class CallerGone(Exception):
+    """The connection ended before the request did; nobody is there to be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request that was read, and what serves it."""
+
+    request: Request
+    services: Services
+    read_to_the_end: bool
+
+    async def answer(self, send: Send, answer: Answer) -> None:
+        """Sends `answer`, under the id of the request (Q-HEADERS)."""
+        body = answer.encoded()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", self.request.id.encode()),
+        ]
+        if not self.read_to_the_end:
+            headers.append((b"connection", b"close"))
+        status = answer.status.code
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def read(scope: Scope, receive: Receive, services: Services, max_body: int) -> Exchange:
+    """The exchange that `scope` and `receive` begin. Raises CallerGone."""
+    body, complete = await _body(receive, max_body)
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, value)
+    request = Request(
+        id=secrets.token_hex(8),
+        content_type=headers.get(b"content-type", b"").decode("latin-1"),
+        content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
+        body=body,
+    )
+    return Exchange(request, services, complete)
+
+
+async def _body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
+    """The raw body, None where it is over `limit`; and whether it was read to its end."""
+    chunks: list[bytes] = []
+    size = 0
+    while size <= limit + GRACE:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if not message.get("more_body", False):
+            return (b"".join(chunks) if size <= limit else None), True
+    return None, False

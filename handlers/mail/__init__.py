@@ -1,0 +1,64 @@
+"""The welcome e-mail, and the interface behind which a transport carries it (Q-WELCOME-MAIL)."""
+
+from typing import Protocol
+
+from clients_register.handlers.clock import Clock
+from clients_register.handlers.records import Mail, User
+
+
+class MailFailed(Exception):
+    """The mail was not taken on; the message says why, for the log, and holds no secret."""
+
+
+class Transport(Protocol):
+    """Carries a mail, or raises MailFailed."""
+
+    async def send(self, mail: Mail) -> None:
+        """Returns once the other side has taken the mail on."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections. No call may follow."""
+        ...
+
+
+WELCOME = """\
+Hello {name},
+
+you are registered as a client. Log in to {application} with this address:
+
+    {email}
+
+If you did not register, somebody typed your address by mistake: you need not do anything.
+"""
+
+
+class Mailer:
+    """Writes the mails of the route and hands them to a transport."""
+
+    def __init__(self, transport: Transport, sender: str, clock: Clock) -> None:
+        self._transport = transport
+        self._sender = sender
+        self._clock = clock
+
+    async def welcome(self, user: User, application: str, request_id: str) -> None:
+        """Greets the new client at the address as stored. Raises MailFailed."""
+        client = user.client
+        assert client is not None, "only a client is welcomed"
+        text = WELCOME.format(
+            name=client.first_name or client.email, application=application, email=client.email
+        )
+        await self._transport.send(
+            Mail(
+                recipient=client.email,
+                sender=self._sender,
+                subject=f"Welcome to {application}",
+                text=text,
+                request_id=request_id,
+                sent_at=self._clock.now(),
+            )
+        )
+
+    async def close(self) -> None:
+        """Lets go of the transport."""
+        await self._transport.close()

@@ -1,0 +1,35 @@
+"""What a request is served with. A server has one set; a test, or an isolated world, its own."""
+
+from dataclasses import dataclass
+
+from clients_register.handlers.clock import Clock
+from clients_register.handlers.mail import Mailer
+from clients_register.handlers.passwords import Passwords
+from clients_register.handlers.registry import Registry
+from clients_register.handlers.sessions import Sessions
+from clients_register.handlers.store import Store
+from clients_register.handlers.views import Views
+from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.schemas import Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a server, and what of the spec they go by."""
+
+    catalogue: Catalogue
+    media_type: str
+    parameters: tuple[Parameter, ...]
+    views: Views
+    registry: Registry
+    store: Store
+    passwords: Passwords
+    sessions: Sessions
+    clock: Clock
+    mailer: Mailer
+
+    def max_length(self, path: str) -> int | None:
+        """The most code points that the spec allows the parameter at `path`; None for any."""
+        return next(
+            (parameter.max_length for parameter in self.parameters if parameter.path == path), None
+        )

@@ -1,0 +1,77 @@
+"""What a server remembers, behind an interface that a file and a database can both keep.
+
+Every method returns only when what it did is durable, and does it whole or not at all. Addresses
+are compared by `email_key` alone, which the caller computes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from clients_register.handlers.records import Mail, Registration, Session, User
+
+
+class StoreError(Exception):
+    """The data cannot be used; the message says what was expected, found, and what to do."""
+
+
+class EmailTaken(Exception):
+    """The address belongs to somebody already; nothing was stored."""
+
+
+class Store(Protocol):
+    """Users with their clients, sessions and mails. Safe under concurrent requests."""
+
+    async def user(self, user_id: int) -> User | None:
+        """The user with that id."""
+        ...
+
+    async def user_by_email(self, email_key: str) -> User | None:
+        """The user with that address, a client or not."""
+        ...
+
+    async def add_client(self, registration: Registration, user: User | None) -> User:
+        """Makes `user` a client, or, where there is none, a new user who is one.
+
+        Check and insert are one step: of simultaneous calls for one address exactly one succeeds,
+        the others raise EmailTaken. An existing user keeps the password they have.
+        """
+        ...
+
+    async def remove_client(self, user: User, before: User | None) -> None:
+        """Takes back `add_client`: `before` is what it was called with, `user` what it returned."""
+        ...
+
+    async def session(self, digest: str) -> Session | None:
+        """The session whose token has that SHA-256."""
+        ...
+
+    async def put_session(self, session: Session) -> None:
+        """Stores a session, in place of the one of the same digest if there is one."""
+        ...
+
+    async def add_mail(self, mail: Mail) -> None:
+        """Keeps a mail, behind those kept before."""
+        ...
+
+    async def mails(self) -> Sequence[Mail]:
+        """The mails kept, oldest first."""
+        ...
+
+    async def seed(
+        self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
+    ) -> None:
+        """Adds the users who are not there yet, and puts the sessions.
+
+        `public` says that their tokens and passwords are known to anybody: the data then serves a
+        stub and never a reference server. Raises StoreError where an id or an address is another
+        user's.
+        """
+        ...
+
+    async def count_clients(self) -> int:
+        """How many clients there are."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of the data. No call may follow."""
+        ...

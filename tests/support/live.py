@@ -1,0 +1,137 @@
+"""A real server on a free port, in a thread of the test process, so that tests can look inside."""
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+
+from clients_register import spec
+from clients_register.handlers.app import App
+from clients_register.handlers.building import opened
+from clients_register.handlers.routing import routed
+from clients_register.handlers.serve import listening
+from clients_register.handlers.services import Services
+from clients_register.handlers.settings import Settings
+
+T = TypeVar("T")
+
+START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+PASSWORD = "correct horse battery staple"
+
+
+class SettableClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.present = START
+
+    def now(self) -> datetime:
+        return self.present
+
+    def advance(self, **delta: float) -> None:
+        """Moves the clock; the arguments are those of `timedelta`."""
+        self.present += timedelta(**delta)
+
+
+def encoded(params: object) -> bytes:
+    """`params` as the route takes them: base64 of JSON."""
+    return base64.b64encode(json.dumps(params).encode())
+
+
+def registration(email: str, **changes: Any) -> dict[str, Any]:
+    """Valid parameters for `email`. `client` in `changes` is merged into the client."""
+    client = {"email": email, "password": PASSWORD} | changes.pop("client", {})
+    return {"application": "planoauth", "client": client} | changes
+
+
+class Live:
+    """A running server. Use as a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        alter: Callable[[Services], Services] = lambda services: services,
+    ) -> None:
+        """`alter` may put parts of its own in place of some of the services."""
+        self.settings = settings
+        self.clock = SettableClock()
+        self.services: Services
+        self.url = ""
+        self._alter = alter
+        self._loop: asyncio.AbstractEventLoop
+        self._server: uvicorn.Server
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    async def _serve(self) -> None:
+        try:
+            async with opened(self.settings, self.clock) as services:
+                self.services = self._alter(services)
+                app = App(
+                    await routed(spec.load("openapi"), self.settings.base_path),
+                    self.services,
+                    self.settings.max_body,
+                )
+                with listening("127.0.0.1", 0) as listener:
+                    port = listener.getsockname()[1]
+                    self.origin = f"http://127.0.0.1:{port}"
+                    self.url = f"{self.origin}{self.settings.base_path}/clients/register"
+                    self._server = uvicorn.Server(
+                        uvicorn.Config(
+                            app, http="httptools", lifespan="off", log_config=None, ws="none"
+                        )
+                    )
+                    self._loop = asyncio.get_running_loop()
+                    self._ready.set_result(None)
+                    await self._server.serve(sockets=[listener])
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    def __enter__(self) -> "Live":
+        self._thread.start()
+        self._ready.result(timeout=30)
+        self.http = httpx.Client(timeout=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self._server.should_exit = True
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Awaits something of the server's on the server's own loop."""
+
+        async def wait() -> T:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=30)
+
+    def send(self, body: bytes, content_type: str | None = "text/plain", **headers: str) -> Any:
+        """POSTs literal bytes to the route; returns httpx's response."""
+        sent = dict(headers) if content_type is None else {"Content-Type": content_type, **headers}
+        return self.http.post(self.url, content=body, headers=sent)
+
+    def post(self, params: object) -> Any:
+        """POSTs `params`, encoded, to the route; returns httpx's response."""
+        return self.send(encoded(params))
+
+    def register(self, email: str, **changes: Any) -> dict[str, Any]:
+        """Registers `email`, with `registration`'s changes; returns the envelope."""
+        envelope: dict[str, Any] = self.post(registration(email, **changes)).json()
+        return envelope
+
+
+def altered(**parts: Any) -> Callable[[Services], Services]:
+    """An `alter` that puts `parts` in the place of the services of those names."""
+    return lambda services: replace(services, **parts)
