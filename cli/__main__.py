@@ -1,4 +1,4 @@
-"""The command `clients-register`: names the subcommands and hands over to the one that was asked for.
+"""The command `clients-register`: names the subcommands and hands over to the one asked for.
 
 Nothing heavy is imported here, so that `--help` and `--version` answer at once; each subcommand
 imports what it needs when it runs.

@@ -28,7 +28,7 @@ class App:
         except CallerGone:
             return
         try:
-            await self._routed(scope | {EXCHANGE: exchange}, receive, send)
+            await self._routed({**scope, EXCHANGE: exchange}, receive, send)
         except HTTPException:
             # The router knows the path, under another method.
             await exchange.answer(send, self._broken("route_exists"))

@@ -6,9 +6,9 @@ from functools import cached_property
 from clients_register.handlers.emails import key_of, trimmed
 from clients_register.handlers.params import Params
 from clients_register.handlers.records import User
+from clients_register.handlers.refusals import Fault
 from clients_register.handlers.services import Services
 from clients_register.handlers.sessions import Bearer
-from clients_register.handlers.refusals import Fault
 from clients_register.handlers.transport import Body
 
 
@@ -73,6 +73,9 @@ class Attempt:
     def proves_by_token(self, user: User) -> bool:
         """Whether the token that was passed is a live session of `user`."""
         bearer = self.bearer
-        return bearer is not None and bearer.live and bearer.user is not None and (
-            bearer.user.id == user.id
+        return (
+            bearer is not None
+            and bearer.live
+            and bearer.user is not None
+            and (bearer.user.id == user.id)
         )

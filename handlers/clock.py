@@ -8,7 +8,7 @@ class Clock(Protocol):
     """Where the time comes from."""
 
     def now(self) -> datetime:
-        """The present moment: UTC, whole milliseconds, so that what is stored is what was judged."""
+        """The present moment: UTC, in whole milliseconds, as it is stored and shown."""
         ...
 
 

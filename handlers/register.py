@@ -7,8 +7,8 @@ from clients_register.handlers.answers import Answer, success
 from clients_register.handlers.attempt import Attempt
 from clients_register.handlers.mail import MailFailed
 from clients_register.handlers.records import Registration, User
-from clients_register.handlers.rules import TAKEN, hold
 from clients_register.handlers.refusals import Refusal
+from clients_register.handlers.rules import TAKEN, hold
 from clients_register.handlers.store import EmailTaken
 from clients_register.spec.catalogue import Stage
 
@@ -41,15 +41,14 @@ async def store(attempt: Attempt) -> tuple[User | None, User]:
     Between the rule `email_is_free` and here another request may have taken the address.
     """
     services, params = attempt.services, attempt.params
-    assert attempt.email is not None and attempt.email_key is not None, "the rules saw to it"
+    assert attempt.email is not None, "the rules saw to it"
+    assert attempt.email_key is not None, "the rules saw to it"
     before = await attempt.owner()
     registration = Registration(
         email=attempt.email,
         email_key=attempt.email_key,
         # The password of a user who is there already is never set or changed (Q-EXISTING-USER).
-        password_hash=None
-        if before
-        else await services.passwords.hash(params["client.password"]),
+        password_hash=None if before else await services.passwords.hash(params["client.password"]),
         first_name=params["client.first_name"],
         last_name=params["client.last_name"],
         phone=params["client.phone"],

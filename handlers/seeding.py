@@ -86,8 +86,10 @@ def _read(path: Path) -> dict[str, Any]:
     for error in sorted(Draft202012Validator(schema).iter_errors(document), key=str):
         where = ".".join(str(step) for step in error.absolute_path) or "the top level"
         # Of a bad entry the message would quote everything, and there are passwords in it.
-        expected = error.message if error.validator in ("required", "type", "enum") else (
-            f"expected {error.validator} {error.validator_value!r}"
+        expected = (
+            error.message
+            if error.validator in ("required", "type", "enum")
+            else (f"expected {error.validator} {error.validator_value!r}")
         )
         if error.validator == "type":
             expected = f"expected {error.validator_value}"
@@ -107,7 +109,9 @@ def _check_references(sections: Mapping[str, Any], path: Path | None) -> None:
         user["client"]["id"] for user in users if user.get("client")
     ]
     if doubled := {number for number in ids if ids.count(number) > 1}:
-        raise SeedError(f"{seed}: each user and client has an id of its own, found twice: {doubled}")
+        raise SeedError(
+            f"{seed}: each user and client has an id of its own, found twice: {doubled}"
+        )
     companies = {entry["id"] for entry in sections["companies"]}
     keys = set()
     for user in users:

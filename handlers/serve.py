@@ -45,9 +45,10 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     try:
         settings = read(argv, os.environ)
-        with listening(settings.host, settings.port) as listener, asyncio.Runner(
-            loop_factory=fast_loop()
-        ) as runner:
+        with (
+            listening(settings.host, settings.port) as listener,
+            asyncio.Runner(loop_factory=fast_loop()) as runner,
+        ):
             runner.run(serve(settings, listener))
     except (SettingError, SeedError, StoreError, ListenError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

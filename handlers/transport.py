@@ -20,7 +20,10 @@ MAX_DEPTH = 64
 # (the limit can be set as low as 640 digits).
 MAX_DIGITS = 640
 
-_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|.)', re.DOTALL)
+HIGH_SURROGATES = range(0xD800, 0xDC00)
+LOW_SURROGATES = range(0xDC00, 0xE000)
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -108,11 +111,11 @@ def _check_surrogates(text: str) -> None:
     for escape in _ESCAPE.finditer(text):
         unit = int(escape[1], 16) if escape[1] else 0
         follows_high = high_ends_at == escape.start()
-        is_low = 0xDC00 <= unit <= 0xDFFF
+        is_low = unit in LOW_SURROGATES
         if (high_ends_at is not None and not (follows_high and is_low)) or (
             is_low and not follows_high
         ):
             raise ValueError("lone surrogate")
-        high_ends_at = escape.end() if 0xD800 <= unit <= 0xDBFF else None
+        high_ends_at = escape.end() if unit in HIGH_SURROGATES else None
     if high_ends_at is not None:
         raise ValueError("lone surrogate")

@@ -24,9 +24,7 @@ def client_view(views: Views, name: str, user: User) -> dict[str, Any]:
 def session_view(views: Views, name: str, session: Session, token: str) -> dict[str, Any]:
     """`session`, in the view `name`, with the `token` that its holder has and the store has not."""
     shown = {key: getattr(session, key) for key in Session.__slots__ if key != "digest"}
-    return _project(
-        views["session"][name], shown | {"token": token, "expires_at": expiry(session)}
-    )
+    return _project(views["session"][name], shown | {"token": token, "expires_at": expiry(session)})
 
 
 def application_view(views: Views, name: str, slug: str, title: str) -> dict[str, Any]:

@@ -15,12 +15,12 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def text(name: str) -> str:
-    """The YAML file `name` ("openapi", "requirements", "questions", "source"), as it was written."""
+    """The file `name` ("openapi", "requirements", "questions", "source"), as it was written."""
     return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 @cache
 def load(name: str) -> dict[str, Any]:
     """The YAML file `name`, parsed. One shared copy a process: treat it as read-only."""
-    document: dict[str, Any] = yaml.load(text(name), Loader=_Loader)
+    document: dict[str, Any] = yaml.load(text(name), Loader=_Loader)  # noqa: S506 - both loaders are safe ones
     return document

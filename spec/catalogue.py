@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from clients_register import spec
@@ -141,7 +142,7 @@ def _check(rows: tuple[Status, ...], aliases: tuple[Status, ...]) -> None:
     if doubled := sorted({fact for fact in facts if facts.count(fact) > 1}):
         raise SpecError(f"x-statuses: each fact stands in one row, found in two: {doubled}")
     order = list(Stage)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         if order.index(before.stage) > order.index(after.stage):
             raise SpecError(
                 f"x-statuses: {after.slug} ({after.stage}) stands after {before.slug}"

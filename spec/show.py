@@ -23,9 +23,7 @@ def main(argv: list[str]) -> int:
         help="the edition of OpenAPI: 3.0 is the hand-written document, 3.1 is generated from it"
         " and says with contentEncoding and contentSchema what the body holds (default: 3.0)",
     )
-    parser.add_argument(
-        "--format", choices=("yaml", "json"), default="yaml", help="default: yaml"
-    )
+    parser.add_argument("--format", choices=("yaml", "json"), default="yaml", help="default: yaml")
     options = parser.parse_args(argv)
     if options.openapi == "3.0" and options.format == "yaml":
         print(spec.text("openapi"), end="")

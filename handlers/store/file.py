@@ -20,7 +20,8 @@ class WholeFileStorage(Storage):
 
     def __init__(self, path: Path) -> None:
         """`path` need not exist; it appears with the first write. OSError if it is unreadable,
-        ValueError (json.JSONDecodeError, UnicodeDecodeError) if it is no JSON in UTF-8."""
+        ValueError (json.JSONDecodeError, UnicodeDecodeError) if it is no JSON in UTF-8.
+        """
         self._path = path
         self._tables = self._load()
 
