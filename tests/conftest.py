@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 from support.live import Live
 
 from clients_register.handlers.services import Services
@@ -22,11 +23,13 @@ def start(tmp_path: Path) -> Iterator[LiveFactory]:
     with ExitStack() as stack:
 
         def started(
-            alter: Callable[[Services], Services] = lambda services: services, **changes: Any
+            alter: Callable[[Services], Services] = lambda services: services,
+            before_routing: ASGIApp | None = None,
+            **changes: Any,
         ) -> Live:
             data = tmp_path / f"data-{next(numbers)}.json"
             settings = Settings(**{"data": data, "bcrypt_cost": 4, **changes})
-            return stack.enter_context(Live(settings, alter))
+            return stack.enter_context(Live(settings, alter, before_routing))
 
         yield started
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from clients_register import spec
 from clients_register.handlers.app import App
@@ -59,13 +60,19 @@ class Live:
         self,
         settings: Settings,
         alter: Callable[[Services], Services] = lambda services: services,
+        before_routing: ASGIApp | None = None,
     ) -> None:
-        """`alter` may put parts of its own in place of some of the services."""
+        """`alter` may put parts of its own in place of some of the services.
+
+        `before_routing` stands in place of Connexion and its routes.
+        """
         self.settings = settings
         self.clock = SettableClock()
         self.services: Services
+        self.origin = ""
         self.url = ""
         self._alter = alter
+        self._before_routing = before_routing
         self._loop: asyncio.AbstractEventLoop
         self._server: uvicorn.Server
         self._ready: Future[None] = Future()
@@ -75,11 +82,10 @@ class Live:
         try:
             async with opened(self.settings, self.clock) as services:
                 self.services = self._alter(services)
-                app = App(
-                    await routed(spec.load("openapi"), self.settings.base_path),
-                    self.services,
-                    self.settings.max_body,
+                inner = self._before_routing or await routed(
+                    spec.load("openapi"), self.settings.base_path
                 )
+                app = App(inner, self.services, self.settings.max_body)
                 with listening("127.0.0.1", 0) as listener:
                     port = listener.getsockname()[1]
                     self.origin = f"http://127.0.0.1:{port}"
