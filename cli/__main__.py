@@ -4,10 +4,11 @@ Nothing heavy is imported here, so that `--help` and `--version` answer at once;
 imports what it needs when it runs.
 """
 
+import difflib
 import sys
 from importlib import import_module
 
-from clients_register import __version__
+from clients_register import __version__, output
 
 # name -> (module with `main(argv) -> exit code`, one line of help)
 COMMANDS = {
@@ -27,6 +28,10 @@ commands:
   clients-register --version        the version of this program
 """
 
+# What a shell reports of a program that ended by SIGPIPE or SIGINT.
+READER_GONE = 141
+INTERRUPTED = 130
+
 
 def usage() -> str:
     """The text of `clients-register --help`."""
@@ -36,7 +41,26 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the subcommand named first in `argv` (default: the process's); returns its exit code."""
-    name, *rest = (sys.argv[1:] if argv is None else argv) or [""]
+    output.prepare()
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            output.flush()
+    except BrokenPipeError:
+        output.let_go()
+        return READER_GONE
+    except OSError as error:
+        # A full disk behind the output, above all.
+        output.let_go()
+        print(f"clients-register: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: list[str]) -> int:
+    name, *rest = argv or [""]
     if name in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0
@@ -44,17 +68,18 @@ def main(argv: list[str] | None = None) -> int:
         print(f"clients-register {__version__}")
         return 0
     if name not in COMMANDS:
-        found = f"unknown command {name!r}" if name else "no command given"
-        known = ", ".join(COMMANDS)
-        print(
-            f"clients-register: {found}; expected one of: {known}"
-            " (clients-register --help tells what each does)",
-            file=sys.stderr,
-        )
+        print(f"clients-register: {_unknown(name)}", file=sys.stderr)
         return 2
-    module = import_module(COMMANDS[name][0])
-    code: int = module.main(rest)
+    code: int = import_module(COMMANDS[name][0]).main(rest)
     return code
+
+
+def _unknown(name: str) -> str:
+    found = f"unknown command {name!r}" if name else "no command given"
+    if close := difflib.get_close_matches(name, COMMANDS, n=1):
+        return f"{found}; did you mean {close[0]}?"
+    known = ", ".join(COMMANDS)
+    return f"{found}; expected one of: {known} (clients-register --help tells what each does)"
 
 
 if __name__ == "__main__":

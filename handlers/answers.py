@@ -19,11 +19,14 @@ class Answer:
     status: Status
     parts: Mapping[str, Any] = field(default_factory=dict)
 
+    def envelope(self) -> dict[str, Any]:
+        """What goes out: the code, the slug, and what the row says beside them."""
+        carried = {key: self.parts[key] for key in self.status.carries}
+        return {"code": self.status.code, "status": self.status.slug, **carried}
+
     def encoded(self) -> bytes:
         """The envelope, as JSON in UTF-8."""
-        envelope = {"code": self.status.code, "status": self.status.slug}
-        envelope |= {key: self.parts[key] for key in self.status.carries}
-        return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(self.envelope(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def success(attempt: Attempt, user: User, session: Session, token: str) -> Answer:
@@ -48,7 +51,7 @@ def refused(attempt: Attempt, refusal: Refusal) -> Answer:
     status = attempt.services.catalogue.broken(refusal.fact)
     parts: dict[str, Any] = {}
     if "errors" in status.carries:
-        parts["errors"] = errors(refusal.faults)
+        parts["errors"] = errors(refusal.faults, attempt.services.severity)
     bearer = attempt.bearer
     if "session" in status.carries and bearer is not None and bearer.session is not None:
         parts["session"] = _session(attempt, bearer.session, bearer.token)

@@ -6,7 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clients_register.handlers.answers import Answer
-from clients_register.handlers.exchange import EXCHANGE, CallerGone, read
+from clients_register.handlers.exchange import EXCHANGE, CallerGone, Exchange, read
+from clients_register.handlers.logs import crash_report
 from clients_register.handlers.services import Services
 
 log = logging.getLogger(__name__)
@@ -24,17 +25,20 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification; only `http` scopes are served."""
         try:
-            exchange = await read(scope, receive, self._services, self._max_body)
+            request, complete = await read(scope, receive, self._max_body)
         except CallerGone:
             return
+        exchange = Exchange(request, self._services, complete)
         try:
-            await self._routed({**scope, EXCHANGE: exchange}, receive, send)
+            scope[EXCHANGE] = exchange
+            await self._routed(scope, receive, send)
         except HTTPException:
             # The router knows the path, under another method.
             await exchange.answer(send, self._broken("route_exists"))
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - a crash is an answer, too
             # Operations answer their own crashes, so this one struck before any was found.
-            log.exception("%s: crash before the route was identified", exchange.request.id)
+            where = "crash before the route was identified"
+            log.error("%s", crash_report(exchange, error, where))
             await exchange.answer(send, self._broken("request_is_identified"))
 
     def _broken(self, fact: str) -> Answer:

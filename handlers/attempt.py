@@ -12,30 +12,41 @@ from clients_register.handlers.sessions import Bearer
 from clients_register.handlers.transport import Body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What of an HTTP request the route looks at. `body` is None where it was over the limit."""
 
     id: str
     content_type: str
     content_encoding: str
-    body: bytes | None
+    body: bytes | None = field(repr=False)
+
+    @cached_property
+    def content(self) -> Body:
+        """The body and what it decodes to."""
+        return Body(self.body or b"")
 
 
 @dataclass
 class Attempt:
-    """A request, the services that judge it, and the faults found in the row being judged."""
+    """A request, the services that judge it, and how far it came.
+
+    `passed` are the facts that held, in order; `faults` are those found in the row being judged;
+    `broken` is the fact that ended the attempt.
+    """
 
     request: Request
     services: Services
     route: tuple[str, str]
     bearer: Bearer | None = None
+    passed: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    broken: str | None = None
 
-    @cached_property
+    @property
     def body(self) -> Body:
-        """The body and what it decodes to."""
-        return Body(self.request.body or b"")
+        """The body of the request and what it decodes to."""
+        return self.request.content
 
     @cached_property
     def params(self) -> Params:

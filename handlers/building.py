@@ -1,65 +1,121 @@
 """From settings to a running server's parts: what is opened here is closed here."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from clients_register import spec
 from clients_register.handlers import rules, seeding
 from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.mail import Mailer, Transport
+from clients_register.handlers.mail.outbox import Outbox
 from clients_register.handlers.passwords import Passwords
+from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.tinydb import TinyDBStore
-from clients_register.spec.catalogue import catalogue
-from clients_register.spec.schemas import media_type, parameters, views
+from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.schemas import media_type, parameters, severity, views
+
+if TYPE_CHECKING:
+    from clients_register.handlers.mail.mandrill import Mandrill
 
 
-@asynccontextmanager
-async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
-    """The services that `settings` ask for, seeded; closed when the context ends.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every store of a server has in common: the spec as read, the seed, and shared threads.
 
-    Raises SeedError, StoreError, SpecError, each with a message for people.
+    `transport` carries mails; None where each store keeps its own.
     """
-    document = spec.load("openapi")
-    statuses = catalogue()
-    rules.check(statuses)
-    if settings.spelling is not None:
-        statuses = statuses.spelt(settings.spelling)
-    clock = clock or SystemClock()
-    seed = seeding.load(settings.seed, reference=settings.reference)
-    registry = seed.registry()
-    store = TinyDBStore(settings.data_file, public_allowed=not settings.reference)
-    passwords = Passwords(settings.cost)
-    mailer = Mailer(_transport(settings, store), settings.mail_from, clock)
-    try:
-        await seed.plant(store, clock, passwords)
-        yield Services(
-            catalogue=statuses,
-            media_type=media_type(document),
-            parameters=parameters(document),
-            views=views(document),
+
+    document: Mapping[str, Any]
+    catalogue: Catalogue
+    seed: Seed
+    passwords: Passwords
+    transport: Transport | None
+    mail_from: str
+
+    async def services(
+        self,
+        store: Store,
+        clock: Clock,
+        deployed: Mapping[str, frozenset[str]] | None = None,
+        altered: Callable[[Transport], Transport] = lambda transport: transport,
+    ) -> Services:
+        """The services on `store`, which is seeded.
+
+        `deployed` stands in place of the seed's services, `altered` wraps the transport of mails.
+        """
+        registry = self.seed.registry()
+        if deployed is not None:
+            registry = replace(registry, services=deployed)
+        mailer = Mailer(altered(self.transport or Outbox(store)), self.mail_from, clock)
+        await self.seed.plant(store, clock, self.passwords)
+        return Services(
+            catalogue=self.catalogue,
+            media_type=media_type(self.document),
+            parameters=parameters(self.document),
+            views=views(self.document),
+            severity=severity(self.document),
             registry=registry,
             store=store,
-            passwords=passwords,
+            passwords=self.passwords,
             sessions=Sessions(store, clock, registry),
             clock=clock,
             mailer=mailer,
         )
-    finally:
-        await mailer.close()
-        passwords.close()
-        await store.close()
+
+    def renewed(self, document: Mapping[str, Any], settings: Settings) -> "Ground":
+        """This ground by another `document`, the seed read anew. Raises SeedError, SpecError."""
+        catalogue, seed = _read(document, settings)
+        return replace(self, document=document, catalogue=catalogue, seed=seed)
 
 
-def _transport(settings: Settings, store: Store) -> Transport:
-    # httpx takes a while to import, and only Mandrill needs it.
-    if settings.mail == "mandrill":
-        from clients_register.handlers.mail.mandrill import Mandrill
+@asynccontextmanager
+async def grounded(settings: Settings) -> AsyncIterator[Ground]:
+    """The ground that `settings` ask for; given up when the context ends.
 
-        return Mandrill(settings.mandrill_url, settings.mandrill_key, settings.mandrill_timeout)
-    from clients_register.handlers.mail.outbox import Outbox
+    Raises SeedError, SpecError.
+    """
+    document = spec.load("openapi")
+    catalogue, seed = _read(document, settings)
+    async with AsyncExitStack() as closing:
+        passwords = Passwords(settings.cost)
+        closing.callback(passwords.close)
+        transport = _shared_transport(settings)
+        if transport is not None:
+            closing.push_async_callback(transport.close)
+        yield Ground(document, catalogue, seed, passwords, transport, settings.mail_from)
 
-    return Outbox(store)
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """The services of a plain server; closed when the context ends.
+
+    Raises SeedError, StoreError, SpecError, each with a message for people.
+    """
+    # A bad seed leaves no file behind: the ground comes first.
+    async with grounded(settings) as ground, AsyncExitStack() as closing:
+        store = TinyDBStore(settings.data_file, public_allowed=not settings.reference)
+        closing.push_async_callback(store.close)
+        yield await ground.services(store, clock or SystemClock())
+
+
+def _read(document: Mapping[str, Any], settings: Settings) -> tuple[Catalogue, Seed]:
+    catalogue = Catalogue.of(document)
+    rules.check(catalogue)
+    if settings.spelling is not None:
+        catalogue = catalogue.spelt(settings.spelling)
+    return catalogue, seeding.load(settings.seed, reference=settings.reference)
+
+
+def _shared_transport(settings: Settings) -> "Mandrill | None":
+    if settings.mail != "mandrill":
+        return None
+    # httpx takes a while to import, and nothing else needs it.
+    from clients_register.handlers.mail.mandrill import Mandrill
+
+    return Mandrill(settings.mandrill_url, settings.mandrill_key, settings.mandrill_timeout)

@@ -1,10 +1,21 @@
 """E-mail addresses: what is one (R-EMAIL-MALFORMED, Q-EMAIL-SYNTAX) and which are the same."""
 
+import re
 import unicodedata
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from clients_register.handlers.params import ASCII_WHITE_SPACE
+
+# A dot-atom at a host name of letter-digit-hyphen labels, the last of letters: what every server
+# takes. The package refuses some of them, such as `a@ab--cd.test`, for what hyphens in the third
+# and fourth place of a label are reserved for.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PLAIN = re.compile(
+    rf"(?=.{{1,64}}@.{{1,253}}\Z){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?P<top>[A-Za-z]{{1,63}})"
+)
+_RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
 
 def trimmed(address: str) -> str:
@@ -23,5 +34,11 @@ def key_of(address: str) -> str | None:
             address, check_deliverability=False, test_environment=True
         ).normalized
     except EmailNotValidError:
-        return None
+        if not _is_plain(address):
+            return None
     return unicodedata.normalize("NFC", address.casefold())
+
+
+def _is_plain(address: str) -> bool:
+    plain = _PLAIN.fullmatch(address)
+    return plain is not None and plain["top"].lower() not in _RESERVED

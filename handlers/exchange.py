@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from clients_register.handlers.answers import Answer
-from clients_register.handlers.attempt import Request
+from clients_register.handlers.attempt import Attempt, Request
 from clients_register.handlers.services import Services
 
 # The key of the ASGI scope under which the layers hand an exchange on.
@@ -21,16 +21,19 @@ class CallerGone(Exception):
     """The connection ended before the request did; nobody is there to be answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
-    """A request that was read, and what serves it."""
+    """A request that was read, what serves it, and what became of it: layers outside may look."""
 
     request: Request
     services: Services
     read_to_the_end: bool
+    attempt: Attempt | None = None
+    answered: Answer | None = None
 
     async def answer(self, send: Send, answer: Answer) -> None:
         """Sends `answer`, under the id of the request (Q-HEADERS)."""
+        self.answered = answer
         body = answer.encoded()
         headers = [
             (b"content-type", b"application/json"),
@@ -44,8 +47,11 @@ class Exchange:
         await send({"type": "http.response.body", "body": body})
 
 
-async def read(scope: Scope, receive: Receive, services: Services, max_body: int) -> Exchange:
-    """The exchange that `scope` and `receive` begin. Raises CallerGone."""
+async def read(scope: Scope, receive: Receive, max_body: int) -> tuple[Request, bool]:
+    """The request that `scope` and `receive` are, and whether its body was read to the end.
+
+    `max_body` is in bytes. Raises CallerGone.
+    """
     body, complete = await _body(receive, max_body)
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
@@ -56,7 +62,7 @@ async def read(scope: Scope, receive: Receive, services: Services, max_body: int
         content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
         body=body,
     )
-    return Exchange(request, services, complete)
+    return request, complete
 
 
 async def _body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:

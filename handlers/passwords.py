@@ -14,7 +14,7 @@ def fault_of(password: str) -> str | None:
     """Why `password` cannot be hashed without loss, in the words of `errors`; None if it can."""
     if "\0" in password:
         return "malformed"
-    if len(password.encode()) > MAX_BYTES:
+    if len(_bytes(password)) > MAX_BYTES:
         return "too_long"
     return None
 
@@ -27,22 +27,28 @@ class Passwords:
         self._cost = cost
         self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="bcrypt")
 
-    def hash_now(self, password: str) -> str:
-        """The bcrypt text of `password`. For start-up only: it holds the calling thread."""
-        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(self._cost)).decode()
-
     async def hash(self, password: str) -> str:
         """The bcrypt text of `password`, which `fault_of` found nothing wrong with."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.hash_now, password)
+        return await loop.run_in_executor(self._threads, self._hash, _bytes(password))
 
     async def match(self, password: str, hashed: str) -> bool:
-        """Whether `hashed` was made of `password`."""
+        """Whether `hashed` was made of `password`. Of one that has a fault, none was."""
+        if fault_of(password) is not None:
+            return False
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, bcrypt.checkpw, password.encode(), hashed.encode()
+            self._threads, bcrypt.checkpw, _bytes(password), hashed.encode()
         )
 
     def close(self) -> None:
         """Ends the threads once what they are hashing is done."""
         self._threads.shutdown()
+
+    def _hash(self, password: bytes) -> str:
+        return bcrypt.hashpw(password, bcrypt.gensalt(self._cost)).decode()
+
+
+def _bytes(password: str) -> bytes:
+    # Half a surrogate pair is no character, and yet no reason to crash.
+    return password.encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
 """What the server remembers: users, the clients some of them are, their sessions, and mails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -29,7 +29,7 @@ class User:
     id: int
     email: str
     email_key: str
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     roles: frozenset[str] = frozenset()
     client: Client | None = None
 
@@ -48,7 +48,7 @@ class Registration:
 
     email: str
     email_key: str
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     first_name: str | None
     last_name: str | None
     phone: str | None
@@ -62,7 +62,7 @@ class Registration:
 class Session:
     """A login. The token itself is never kept, only the SHA-256 of it (`digest`, hex)."""
 
-    digest: str
+    digest: str = field(repr=False)
     user_id: int
     application: str
     remember_me: bool

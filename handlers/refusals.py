@@ -2,10 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from clients_register import spec
-from clients_register.spec.schemas import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +21,11 @@ class Refusal(Exception):
         self.faults = faults
 
 
-@cache
-def _severity() -> Mapping[str, int]:
-    document = spec.load("openapi")
-    messages = resolve(document, "#/components/schemas/Error")["properties"]["message"]["enum"]
-    return {message: place for place, message in enumerate(messages)}
+def errors(faults: Iterable[Fault], severity: Mapping[str, int]) -> list[dict[str, str]]:
+    """The `errors` of an envelope: one entry a parameter, with its gravest message (Q-ERRORS).
 
-
-def errors(faults: Iterable[Fault]) -> list[dict[str, str]]:
-    """The `errors` of an envelope: one entry a parameter, the gravest message first (Q-ERRORS)."""
-    severity = _severity()
+    `severity` is the place of each message, the gravest first.
+    """
     gravest: dict[str, str] = {}
     for fault in faults:
         known = gravest.get(fault.attr)

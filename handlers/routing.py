@@ -6,10 +6,11 @@ it looks at `text/plain` bodies not at all and answers outside the envelope; the
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import ModuleType
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 with warnings.catch_warnings():
     # Connexion imports what its own dependencies call deprecated; nobody here can act on that.
@@ -27,53 +28,63 @@ from clients_register.handlers.exchange import EXCHANGE, Exchange
 from clients_register.handlers.logs import crash_report
 from clients_register.handlers.refusals import Refusal
 
+Handle = Callable[[Attempt], Awaitable[Answer]]
+
 log = logging.getLogger(__name__)
 
 
 class Operation:
     """One operation of the spec; what is derived from the document is derived at start-up."""
 
-    def __init__(self, operation: AbstractOperation, route: Mapping[str, str]) -> None:
-        """`route` is the operation's `x-route`: the records that must be deployed."""
-        self._handle = operation.function
-        self._route = (route["service"], route["action"])
+    def __init__(self, handle: Handle, written: Mapping[str, Any]) -> None:
+        """`written` is the operation in the document; its `x-route` must be deployed."""
+        self._handle = handle
+        self._route = (written["x-route"]["service"], written["x-route"]["action"])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers the exchange in `scope` by the function; a crash is an answer, too."""
         exchange: Exchange = scope[EXCHANGE]
         attempt = Attempt(exchange.request, exchange.services, self._route)
+        exchange.attempt = attempt
         await exchange.answer(send, await self._outcome(attempt))
 
     async def _outcome(self, attempt: Attempt) -> Answer:
         try:
-            answer: Answer = await self._handle(attempt)
+            return await self._judged(attempt)
+        except Exception as error:  # noqa: BLE001 - a crash is an answer, too
+            log.error("%s", crash_report(attempt, error))
+            attempt.broken = "nothing_unforeseen_happens"
+            return Answer(attempt.services.catalogue.broken(attempt.broken))
+
+    async def _judged(self, attempt: Attempt) -> Answer:
+        try:
+            return await self._handle(attempt)
         except Refusal as refusal:
+            attempt.broken = refusal.fact
             if refusal.__cause__ is not None:
                 log.warning("%s: %s", attempt.request.id, refusal.__cause__)
             return refused(attempt, refusal)
-        except Exception as error:  # noqa: BLE001 - a crash is an answer, too
-            log.error("%s", crash_report(attempt, error))
-            return Answer(attempt.services.catalogue.broken("nothing_unforeseen_happens"))
-        return answer
 
 
-class OperationsAPI(RoutedAPI[Operation]):
-    """The operations of one document."""
+def calling(make: Callable[[Any, Mapping[str, Any]], ASGIApp]) -> type[RoutedMiddleware[Any]]:
+    """Connexion's last middleware: it calls the operation that was routed to.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.add_paths()
+    `make` gets the function that `operationId` names, and the operation as it is written.
+    """
 
-    def make_operation(self, operation: AbstractOperation) -> Operation:
-        """See `RoutedAPI`."""
-        written = self.specification["paths"][operation.path][operation.method]
-        return Operation(operation, written["x-route"])
+    class API(RoutedAPI[Any]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.add_paths()
 
+        def make_operation(self, operation: AbstractOperation) -> ASGIApp:
+            written = self.specification["paths"][operation.path][operation.method]
+            return make(operation.function, written)
 
-class Operations(RoutedMiddleware[OperationsAPI]):
-    """Connexion's last middleware: it calls the operation that was routed to."""
+    class Operations(RoutedMiddleware[API]):
+        api_cls = API
 
-    api_cls = OperationsAPI
+    return Operations
 
 
 class ExactRouting(RoutingMiddleware):
@@ -90,23 +101,30 @@ class ExactRouting(RoutingMiddleware):
             mount.app.redirect_slashes = False
 
 
-async def no_route(scope: Scope, receive: Receive, send: Send) -> None:
+async def no_route(scope: Scope, _receive: Receive, send: Send) -> None:
     """What Connexion calls where no operation fits the path."""
     if scope["type"] == "http":
         exchange: Exchange = scope[EXCHANGE]
         await exchange.answer(send, Answer(exchange.services.catalogue.broken("route_exists")))
 
 
-async def routed(document: Mapping[str, Any], base_path: str) -> ConnexionMiddleware:
-    """An ASGI application that routes by `document` under `base_path` to `handlers.register`.
+async def routed(
+    document: Mapping[str, Any],
+    base_path: str,
+    root: ModuleType = register,
+    make: Callable[[Any, Mapping[str, Any]], ASGIApp] = Operation,
+    otherwise: ASGIApp = no_route,
+) -> ConnexionMiddleware:
+    """An ASGI application that routes by `document` under `base_path` to the functions in `root`.
 
-    It raises Starlette's HTTPException where the path fits and the method does not.
+    `make` makes operations of them, see `calling`; `otherwise` answers where no path fits. The
+    application raises Starlette's HTTPException where the path fits and the method does not.
     """
     app = ConnexionMiddleware(
-        no_route,
+        otherwise,
         import_name=__name__,
-        middlewares=[ExactRouting, Operations],
-        resolver=RelativeResolver(register),
+        middlewares=[ExactRouting, calling(make)],
+        resolver=RelativeResolver(root),
     )
     app.add_api(dict(document), base_path=base_path)
     # Connexion compiles its routes with the first call; this one keeps it from being a request.

@@ -34,8 +34,12 @@ async def hold(stage: Stage, attempt: Attempt) -> None:
         attempt.faults = []
         broken = None
         for fact in status.facts:
-            attempt.faults += await RULES[fact](attempt)
-            broken = broken or (fact if attempt.faults else None)
+            found = await RULES[fact](attempt)
+            if found:
+                attempt.faults += found
+                broken = broken or fact
+            else:
+                attempt.passed.append(fact)
         if broken is not None:
             raise Refusal(broken, attempt.faults)
 
@@ -182,11 +186,11 @@ async def password_can_be_hashed(attempt: Attempt) -> Faults:
 
 
 async def user_is_proven(attempt: Attempt) -> Faults:
-    """Who registers the address of an existing user is that user, by password or by token."""
+    """Who makes a user that is there a client is that user, by password or by token."""
     if attempt.faults:
         return HOLDS
     owner = await attempt.owner()
-    if owner is None or attempt.proves_by_token(owner):
+    if owner is None or owner.client is not None or attempt.proves_by_token(owner):
         return HOLDS
     password = attempt.params["client.password"]
     if owner.password_hash is not None and await attempt.services.passwords.match(

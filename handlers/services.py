@@ -1,5 +1,6 @@
 """What a request is served with. A server has one set; a test, or an isolated world, its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clients_register.handlers.clock import Clock
@@ -21,6 +22,7 @@ class Services:
     media_type: str
     parameters: tuple[Parameter, ...]
     views: Views
+    severity: Mapping[str, int]
     registry: Registry
     store: Store
     passwords: Passwords

@@ -6,7 +6,7 @@ Limits: R-SESSION-AGE, R-SESSION-IDLE, R-SESSION-REMEMBER; exactly at a limit is
 
 import hashlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from clients_register.handlers.clock import Clock
@@ -35,7 +35,7 @@ def expiry(session: Session) -> datetime | None:
 class Bearer:
     """Who presented a token: an application, or the user of a session, or nobody known."""
 
-    token: str
+    token: str = field(repr=False)
     is_application: bool = False
     session: Session | None = None
     user: User | None = None

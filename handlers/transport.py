@@ -53,6 +53,9 @@ class Body:
     @cached_property
     def decoded(self) -> bytes | None:
         """What the base64 holds; None where the body is not base64."""
+        # Before 3.13, CPython's strict mode takes padding that follows a complete quadruple.
+        if len(self.stripped) % 4 or self.stripped.endswith(b"==="):
+            return None
         try:
             return binascii.a2b_base64(self.stripped, strict_mode=True)
         except binascii.Error:

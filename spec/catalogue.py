@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -72,6 +71,11 @@ class Catalogue:
         yield from self.aliases
 
     @property
+    def slugs(self) -> tuple[str, ...]:
+        """Every documented slug, aliases last."""
+        return tuple(status.slug for status in self)
+
+    @property
     def success(self) -> Status:
         """The status of a request that no other row refused."""
         return self.rows[-1]
@@ -97,7 +101,6 @@ class Catalogue:
         return Catalogue(rows, self.aliases)
 
 
-@cache
 def catalogue() -> Catalogue:
     """The catalogue of the shipped openapi.yaml."""
     return Catalogue.of(spec.load("openapi"))

@@ -14,24 +14,25 @@ DECODED = "x-decoded-schema"
 
 def edition_3_1(document: Mapping[str, Any]) -> dict[str, Any]:
     """`document` (OpenAPI 3.0) as OpenAPI 3.1; the argument is left as it is."""
-    newer: dict[str, Any] = _newer(document)
-    return newer | {"openapi": "3.1.0"}
+    edition: dict[str, Any] = newer(document)
+    return edition | {"openapi": "3.1.0"}
 
 
-def _newer(node: Any) -> Any:
+def newer(node: Any) -> Any:
+    """Any part of a 3.0 document as 3.1 has it."""
     if isinstance(node, list):
-        return [_newer(member) for member in node]
+        return [newer(member) for member in node]
     if not isinstance(node, Mapping):
         return node
-    newer = {key: _newer(member) for key, member in node.items()}
-    if DECODED in newer:
-        del newer["format"]
-        newer["contentEncoding"] = "base64"
-        newer["contentMediaType"] = "application/json"
-        newer["contentSchema"] = newer.pop(DECODED)
-    if newer.get("nullable") is True and "type" in newer:
-        del newer["nullable"]
-        newer["type"] = [newer["type"], "null"]
-    if "type" in newer and "example" in newer:
-        newer["examples"] = [newer.pop("example")]
-    return newer
+    made = {key: newer(member) for key, member in node.items()}
+    if DECODED in made:
+        del made["format"]
+        made["contentEncoding"] = "base64"
+        made["contentMediaType"] = "application/json"
+        made["contentSchema"] = made.pop(DECODED)
+    if made.get("nullable") is True and "type" in made:
+        del made["nullable"]
+        made["type"] = [made["type"], "null"]
+    if "type" in made and "example" in made:
+        made["examples"] = [made.pop("example")]
+    return made

@@ -66,6 +66,12 @@ def views(document: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
     }
 
 
+def severity(document: Mapping[str, Any]) -> dict[str, int]:
+    """The messages of `errors` -> their place, the gravest first."""
+    error = resolve(document, "#/components/schemas/Error")
+    return {word: place for place, word in enumerate(error["properties"]["message"]["enum"])}
+
+
 def _dereferenced(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return resolve(document, schema["$ref"]) if "$ref" in schema else schema
 

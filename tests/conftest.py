@@ -5,13 +5,25 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
+from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 from support.live import Live
+from support.stub import LiveStub
 
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
+
+# Fixtures here are servers, whose state the properties do not depend on.
+settings.register_profile(
+    "exploring", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.register_profile(
+    "repeatable", settings.get_profile("exploring"), derandomize=True, database=None
+)
+settings.load_profile("repeatable")
 
 LiveFactory = Callable[..., Live]
 
@@ -28,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[LiveFactory]:
             **changes: Any,
         ) -> Live:
             data = tmp_path / f"data-{next(numbers)}.json"
-            settings = Settings(**{"data": data, "bcrypt_cost": 4, **changes})
+            settings = Settings(**{"data": data, "port": 0, "bcrypt_cost": 4, **changes})
             return stack.enter_context(Live(settings, alter, before_routing))
 
         yield started
@@ -44,12 +56,45 @@ def live(start: LiveFactory) -> Live:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One server for all tests of a module that leave nothing behind that another would meet."""
     data = tmp_path_factory.mktemp("shared") / "data.json"
-    with Live(Settings(data=data, bcrypt_cost=4)) as server:
+    with Live(Settings(data=data, port=0, bcrypt_cost=4)) as server:
         yield server
 
 
 @pytest.fixture
 def email(request: pytest.FixtureRequest) -> str:
     """An address that no other test uses."""
-    name = "".join(c if c.isalnum() else "-" for c in request.node.nodeid.rpartition("/")[2])
-    return f"{name[:40].strip('-')}.{abs(hash(request.node.nodeid)) % 10**8}@tests.test"
+    return f"someone.{crc32(request.node.nodeid.encode()):08x}@tests.test"
+
+
+@pytest.fixture
+def start_stub(tmp_path: Path) -> Iterator[Callable[..., LiveStub]]:
+    """Starts a stub with the given settings."""
+    numbers = count()
+    with ExitStack() as stack:
+
+        def started(**changes: Any) -> LiveStub:
+            data = tmp_path / f"stub-{next(numbers)}.json"
+            settings = Settings(**{"data": data, "port": 0, "bcrypt_cost": 4, **changes})
+            return stack.enter_context(LiveStub(settings))
+
+        yield started
+
+
+@pytest.fixture
+def stub(start_stub: Callable[..., LiveStub]) -> LiveStub:
+    """A fresh stub."""
+    return start_stub()
+
+
+@pytest.fixture(scope="module")
+def shared_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
+    """One stub for all tests of a module, each of which keeps to a world of its own."""
+    data = tmp_path_factory.mktemp("stub") / "data.json"
+    with LiveStub(Settings(data=data, port=0, bcrypt_cost=4)) as server:
+        yield server
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> str:
+    """The name of a world that no other test uses."""
+    return f"w{crc32(request.node.nodeid.encode()):08x}"

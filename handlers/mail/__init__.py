@@ -1,5 +1,6 @@
 """The welcome e-mail, and the interface behind which a transport carries it (Q-WELCOME-MAIL)."""
 
+import re
 from typing import Protocol
 
 from clients_register.handlers.clock import Clock
@@ -15,10 +16,6 @@ class Transport(Protocol):
 
     async def send(self, mail: Mail) -> None:
         """Returns once the other side has taken the mail on."""
-        ...
-
-    async def close(self) -> None:
-        """Lets go of connections. No call may follow."""
         ...
 
 
@@ -45,8 +42,11 @@ class Mailer:
         """Greets the new client at the address as stored. Raises MailFailed."""
         client = user.client
         assert client is not None, "only a client is welcomed"
+        application = _line(application)
         text = WELCOME.format(
-            name=client.first_name or client.email, application=application, email=client.email
+            name=_line(client.first_name or "") or client.email,
+            application=application,
+            email=client.email,
         )
         await self._transport.send(
             Mail(
@@ -59,6 +59,11 @@ class Mailer:
             )
         )
 
-    async def close(self) -> None:
-        """Lets go of the transport."""
-        await self._transport.close()
+
+def _line(text: str) -> str:
+    """`text` on one line, without control characters.
+
+    Whoever registers chooses the name and the address, so a name of many lines would be a letter
+    of theirs to anybody they like; and a line break in a subject would begin another header.
+    """
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())

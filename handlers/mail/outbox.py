@@ -13,6 +13,3 @@ class Outbox:
     async def send(self, mail: Mail) -> None:
         """See `Transport.send`."""
         await self._store.add_mail(mail)
-
-    async def close(self) -> None:
-        """The store is closed by who opened it."""

@@ -33,12 +33,17 @@ class Store(Protocol):
         """Makes `user` a client, or, where there is none, a new user who is one.
 
         Check and insert are one step: of simultaneous calls for one address exactly one succeeds,
-        the others raise EmailTaken. An existing user keeps the password they have.
+        the others raise EmailTaken. An existing user keeps the password they have. Raises
+        LookupError where `user` is not there.
         """
         ...
 
     async def remove_client(self, user: User, before: User | None) -> None:
-        """Takes back `add_client`: `before` is what it was called with, `user` what it returned."""
+        """Takes back `add_client`: `before` is what it was called with, `user` what it returned.
+
+        With a user who was made by it go the sessions they have. One who is not there any more, or
+        is another by now, is passed over.
+        """
         ...
 
     async def session(self, digest: str) -> Session | None:
@@ -46,7 +51,10 @@ class Store(Protocol):
         ...
 
     async def put_session(self, session: Session) -> None:
-        """Stores a session, in place of the one of the same digest if there is one."""
+        """Stores a session, in place of the one of the same digest if there is one.
+
+        Raises LookupError where its user is not there.
+        """
         ...
 
     async def add_mail(self, mail: Mail) -> None:
@@ -57,14 +65,31 @@ class Store(Protocol):
         """The mails kept, oldest first."""
         ...
 
+    async def users(self) -> Sequence[User]:
+        """Everybody, by id."""
+        ...
+
+    async def sessions(self) -> Sequence[Session]:
+        """All sessions, in no order."""
+        ...
+
+    async def remove(
+        self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
+    ) -> None:
+        """Removes users with their sessions, sessions by digest, and, with `mails`, all mails.
+
+        What is not there is passed over.
+        """
+        ...
+
     async def seed(
         self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
     ) -> None:
-        """Adds the users who are not there yet, and puts the sessions.
+        """Adds the users who are not there yet (see `newcomers`), and puts the sessions.
 
         `public` says that their tokens and passwords are known to anybody: the data then serves a
         stub and never a reference server. Raises StoreError where an id or an address is another
-        user's.
+        user's, LookupError where a session's user is nobody.
         """
         ...
 

@@ -7,28 +7,20 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from filelock import FileLock, Timeout
-from tinydb import TinyDB
-from tinydb.table import Document, Table
+from tinydb.table import Document
 
 from clients_register.handlers.records import Client, Mail, Registration, Session, User
-from clients_register.handlers.store import EmailTaken, StoreError
-from clients_register.handlers.store.documents import (
-    MISFITS,
-    mail_document,
-    mail_of,
-    session_document,
-    session_of,
-    user_document,
-    user_of,
-)
-from clients_register.handlers.store.file import WholeFileStorage
+from clients_register.handlers.store import EmailTaken
+from clients_register.handlers.store.contents import head, number_of
+from clients_register.handlers.store.documents import document_of
+from clients_register.handlers.store.newcomers import newcomers
+from clients_register.handlers.store.opening import opened
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FORMAT = "clients-register"
-VERSION = 1
+# What is to stand in a table, by number; None where nothing is.
+Changes = Mapping[int, Mapping[str, Any] | None]
 
 # Ids up to here are for seeds, so that a seeded id never meets one that was given out.
 LAST_SEEDED_ID = 1000
@@ -51,44 +43,23 @@ class TinyDBStore:
     the event loop goes on meanwhile.
     """
 
-    def __init__(self, path: Path, *, public_allowed: bool) -> None:
+    def __init__(self, path: Path, *, public_allowed: bool, locked: bool = True) -> None:
         """Opens `path`, or starts an empty store that is written there.
 
         Raises StoreError, and leaves the file as it is, where it is damaged, of another program,
-        in use by another process, or holds public secrets that are not `public_allowed`.
+        in use by another process, or holds public secrets that are not `public_allowed`. Without
+        `locked` the caller sees to it that no other process uses it.
         """
-        self._path = path
+        self._file = opened(path, public_allowed=public_allowed, locked=locked)
         self._writing = asyncio.Lock()
-        self._lock = _locked(path)
-        try:
-            self._db = _opened(path)
-            self._public = _is_public(self._db, path)
-            if self._public and not public_allowed:
-                raise StoreError(
-                    f"the data file {path} was filled by the stub: passwords and tokens in it are"
-                    " known to anybody; name another file with --data, or leave --reference out"
-                )
-            self._users, self._sessions, self._mails = self._contents()
-        except BaseException:
-            self._lock.release()
-            raise
+        contents = self._file.contents
+        self._public = contents.public
+        self._users = contents.users
+        self._sessions = contents.sessions
+        self._mails = contents.mails
         self._by_email = {user.email_key: user.id for user in self._users.values()}
-        given = [LAST_SEEDED_ID, *self._users]
-        given += [user.client.id for user in self._users.values() if user.client]
-        self._last_id = max(given)
-
-    def _contents(self) -> tuple[dict[int, User], dict[str, Session], list[Mail]]:
-        try:
-            users = [user_of(document) for document in self._table("users").all()]
-            sessions = [session_of(document) for document in self._table("sessions").all()]
-            mails = [mail_of(document) for document in self._table("outbox").all()]
-        except MISFITS as error:
-            raise _damaged(self._path, f"a record does not fit ({error!r})") from None
-        return (
-            {user.id: user for user in users},
-            {session.digest: session for session in sessions},
-            mails,
-        )
+        self._last_id = LAST_SEEDED_ID
+        self._pass_ids(self._users.values())
 
     async def user(self, user_id: int) -> User | None:
         """See `Store.user`."""
@@ -104,6 +75,8 @@ class TinyDBStore:
         """See `Store.add_client`."""
         async with self._writing:
             owner = await self.user_by_email(registration.email_key)
+            if owner is None and user is not None:
+                raise LookupError(f"user {user.id} is not there any more")
             if owner is not None and (user is None or owner.id != user.id or owner.client):
                 raise EmailTaken
             fields = asdict(registration)
@@ -112,19 +85,21 @@ class TinyDBStore:
             if owner is None:
                 owner = User(self._next_id(), registration.email, email_key, password_hash)
             member = replace(owner, client=Client(id=self._next_id(), **fields))
-            await self._put_user(member)
+            await self._commit(users={member.id: document_of(member)})
+            self._remember(member)
             return member
 
     @whole
     async def remove_client(self, user: User, before: User | None) -> None:
         """See `Store.remove_client`."""
         async with self._writing:
-            if before is not None:
-                await self._put_user(before)
+            if self._users.get(user.id) != user:
                 return
-            await self._write(self._table("users").remove, doc_ids=[user.id])
-            del self._users[user.id]
-            del self._by_email[user.email_key]
+            if before is not None:
+                await self._commit(users={before.id: document_of(before)})
+                self._remember(before)
+                return
+            await self._remove([user.id], [])
 
     async def session(self, digest: str) -> Session | None:
         """See `Store.session`."""
@@ -134,20 +109,41 @@ class TinyDBStore:
     async def put_session(self, session: Session) -> None:
         """See `Store.put_session`."""
         async with self._writing:
-            number = _number(session.digest)
-            await self._put("sessions", number, session_document(session))
+            if session.user_id not in self._users:
+                raise LookupError(f"a session of user {session.user_id}, who is not there")
+            await self._commit(sessions={number_of(session): document_of(session)})
             self._sessions[session.digest] = session
 
     @whole
     async def add_mail(self, mail: Mail) -> None:
         """See `Store.add_mail`."""
         async with self._writing:
-            await self._write(self._table("outbox").insert, mail_document(mail))
-            self._mails.append(mail)
+            number = max(self._mails, default=0) + 1
+            await self._commit(outbox={number: document_of(mail)})
+            self._mails[number] = mail
 
     async def mails(self) -> Sequence[Mail]:
         """See `Store.mails`."""
-        return tuple(self._mails)
+        return tuple(self._mails[number] for number in sorted(self._mails))
+
+    async def users(self) -> Sequence[User]:
+        """See `Store.users`."""
+        return tuple(self._users[number] for number in sorted(self._users))
+
+    async def sessions(self) -> Sequence[Session]:
+        """See `Store.sessions`."""
+        return tuple(self._sessions.values())
+
+    @whole
+    async def remove(
+        self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
+    ) -> None:
+        """See `Store.remove`."""
+        async with self._writing:
+            await self._remove(users, sessions, mails=mails)
+            # A store that is as at the start gives out the same ids once more.
+            self._last_id = LAST_SEEDED_ID
+            self._pass_ids(self._users.values())
 
     @whole
     async def seed(
@@ -155,14 +151,21 @@ class TinyDBStore:
     ) -> None:
         """See `Store.seed`."""
         async with self._writing:
-            absent = [user for user in users if not self._is_there(user)]
-            if public and not self._public:
-                await self._put("meta", 1, _meta(public=True))
-                self._public = True
-            for user in absent:
-                await self._put_user(user)
-        for session in sessions:
-            await self.put_session(session)
+            new = newcomers(users, self._users, self._file.path)
+            put = list(sessions)
+            if nobody := {each.user_id for each in put} - {*self._users, *(u.id for u in new)}:
+                raise LookupError(f"sessions of users {sorted(nobody)}, who are not there")
+            public = public or self._public
+            await self._commit(
+                meta={1: head(public=public)},
+                users={user.id: document_of(user) for user in new},
+                sessions={number_of(session): document_of(session) for session in put},
+            )
+            self._public = public
+            self._pass_ids(new)
+            for user in new:
+                self._remember(user)
+            self._sessions.update((session.digest, session) for session in put)
 
     async def count_clients(self) -> int:
         """See `Store.count_clients`."""
@@ -171,107 +174,57 @@ class TinyDBStore:
     async def close(self) -> None:
         """See `Store.close`."""
         async with self._writing:
-            self._db.close()
-            self._lock.release()
+            self._file.close()
 
-    def _is_there(self, user: User) -> bool:
-        known = self._users.get(user.id)
-        owner = self._by_email.get(user.email_key, user.id)
-        if owner != user.id or (known is not None and known.email_key != user.email_key):
-            raise StoreError(
-                f"the seed's user {user.id} ({user.email}) meets another user of that id or"
-                f" address in {self._path}; change the seed, or name another file with --data"
-            )
-        return known is not None
+    async def _remove(
+        self, users: Iterable[int], sessions: Iterable[str], *, mails: bool = False
+    ) -> None:
+        leaving = {number: self._users[number] for number in users if number in self._users}
+        named = set(sessions)
+        ended = [
+            each
+            for each in self._sessions.values()
+            if each.user_id in leaving or each.digest in named
+        ]
+        await self._commit(
+            users=dict.fromkeys(leaving),
+            sessions={number_of(each): None for each in ended},
+            outbox=dict.fromkeys(self._mails if mails else ()),
+        )
+        for session in ended:
+            del self._sessions[session.digest]
+        for user in leaving.values():
+            del self._users[user.id]
+            del self._by_email[user.email_key]
+        if mails:
+            self._mails.clear()
 
     def _next_id(self) -> int:
         # One sequence for users and clients, so that the two numbers of a person never coincide.
         self._last_id += 1
         return self._last_id
 
-    async def _put_user(self, user: User) -> None:
-        await self._put("users", user.id, user_document(user))
+    def _pass_ids(self, users: Iterable[User]) -> None:
+        """Sees to it that no id of `users` or their clients is given out."""
+        for user in users:
+            self._last_id = max(self._last_id, user.id, user.client.id if user.client else 0)
+
+    def _remember(self, user: User) -> None:
         self._users[user.id] = user
         self._by_email[user.email_key] = user.id
 
-    async def _put(self, table: str, number: int, document: Mapping[str, Any]) -> None:
-        await self._write(self._table(table).upsert, Document(document, doc_id=number))
+    async def _commit(self, **tables: Changes) -> None:
+        """Makes all changes durable with one write, or, where that raises OSError, none."""
+        await asyncio.to_thread(self._change, tables)
 
-    async def _write(self, change: Callable[..., object], *args: Any, **options: Any) -> None:
-        await asyncio.to_thread(change, *args, **options)
-
-    def _table(self, name: str) -> Table:
-        return self._db.table(name, cache_size=0)
-
-
-def _number(digest: str) -> int:
-    """TinyDB numbers its documents; a session is found by its digest, so that gives the number."""
-    return int(digest[:15], 16)
-
-
-def _locked(path: Path) -> FileLock:
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreError(
-            f"the data file {path} is in use by another server; stop that one, or name another"
-            " file with --data"
-        ) from None
-    except OSError as error:
-        raise StoreError(
-            f"the data file {path} cannot be kept there: {error.strerror}; name a file in a"
-            " directory that exists and can be written to with --data"
-        ) from None
-    return lock
-
-
-def _opened(path: Path) -> TinyDB:
-    try:
-        return TinyDB(path, storage=WholeFileStorage)
-    except OSError as error:
-        raise StoreError(
-            f"the data file {path} cannot be read: {error.strerror}; make it readable, or name"
-            " another file with --data"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"it is not JSON ({error})") from None
-
-
-def _meta(*, public: bool) -> dict[str, Any]:
-    """The document that says whose file this is."""
-    return {"format": FORMAT, "version": VERSION, "public": public}
-
-
-def _is_public(db: TinyDB, path: Path) -> bool:
-    """Whether the file holds public secrets; a new one is written and does not."""
-    if db.storage.read() is None:
-        try:
-            db.table("meta").insert(Document(_meta(public=False), doc_id=1))
-        except OSError as error:
-            raise StoreError(
-                f"the data file {path} cannot be written: {error.strerror}; name a file in a"
-                " directory that can be written to with --data"
-            ) from None
-    try:
-        meta = db.table("meta").get(doc_id=1)
-    except MISFITS:
-        meta = None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise StoreError(
-            f"the data file {path} belongs to another program: expected a store of"
-            f" {FORMAT}; it is left as it is; name another file with --data"
-        )
-    if meta.get("version") != VERSION:
-        raise StoreError(
-            f"the data file {path} has version {meta.get('version')!r}, expected {VERSION};"
-            " it is left as it is; use the program that wrote it, or name another file with --data"
-        )
-    return bool(meta.get("public"))
-
-
-def _damaged(path: Path, found: str) -> StoreError:
-    return StoreError(
-        f"the data file {path} is damaged: {found}; it is left as it is; restore a copy of it, or"
-        " name another file with --data"
-    )
+    def _change(self, tables: Mapping[str, Changes]) -> None:
+        with self._file.storage.at_once():
+            for name, changes in tables.items():
+                table = self._file.database.table(name, cache_size=0)
+                # TinyDB's update would change documents in place, and its upsert writes twice.
+                table.remove(doc_ids=[each for each in changes if table.contains(doc_id=each)])
+                table.insert_multiple(
+                    Document(document, doc_id=number)
+                    for number, document in changes.items()
+                    if document is not None
+                )

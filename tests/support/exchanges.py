@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from support.live import Live
 
-from clients_register.fixtures import exchanges
+from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.clock import read
 from clients_register.handlers.services import Services
 from clients_register.spec.catalogue import catalogue
@@ -18,13 +17,6 @@ Exchange = Mapping[str, Any]
 
 # The discard port: nobody listens there, so a connection is refused at once.
 NOBODY = "http://127.0.0.1:9/"
-
-
-def golden(slug: str) -> Exchange:
-    """The golden exchange of the status `slug`."""
-    text = (files(exchanges) / f"{slug}.yaml").read_text("utf-8")
-    exchange: Exchange = yaml.safe_load(text)
-    return exchange
 
 
 GOLDEN = tuple(golden(status.slug) for status in catalogue())

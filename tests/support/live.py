@@ -4,21 +4,23 @@ import asyncio
 import base64
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
-import uvicorn
 from starlette.types import ASGIApp
 
 from clients_register import spec
 from clients_register.handlers.app import App
 from clients_register.handlers.building import opened
+from clients_register.handlers.product import Product
 from clients_register.handlers.routing import routed
 from clients_register.handlers.serve import listening
+from clients_register.handlers.server import Server
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 
@@ -71,39 +73,41 @@ class Live:
         self.services: Services
         self.origin = ""
         self.url = ""
+        self.asked = False
         self._alter = alter
         self._before_routing = before_routing
         self._loop: asyncio.AbstractEventLoop
-        self._server: uvicorn.Server
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
+    @asynccontextmanager
+    async def product(self) -> AsyncIterator[Product]:
+        """What is served: the reference path, though with personas."""
+        async with opened(self.settings, self.clock) as whole:
+            services = self._alter(whole)
+            inner = self._before_routing or await routed(
+                spec.load("openapi"), self.settings.base_path
+            )
+            yield Product(App(inner, services, self.settings.max_body), services)
+
     async def _serve(self) -> None:
         try:
-            async with opened(self.settings, self.clock) as services:
-                self.services = self._alter(services)
-                inner = self._before_routing or await routed(
-                    spec.load("openapi"), self.settings.base_path
-                )
-                app = App(inner, self.services, self.settings.max_body)
-                with listening("127.0.0.1", 0) as listener:
+            with listening(self.settings.host, self.settings.port) as listener:
+                async with self.product() as product:
+                    self.services = product.services
                     port = listener.getsockname()[1]
                     self.origin = f"http://127.0.0.1:{port}"
                     self.url = f"{self.origin}{self.settings.base_path}/clients/register"
-                    self._server = uvicorn.Server(
-                        uvicorn.Config(
-                            app, http="httptools", lifespan="off", log_config=None, ws="none"
-                        )
-                    )
+                    server = Server(product, self.settings, self)
                     self._loop = asyncio.get_running_loop()
                     self._ready.set_result(None)
-                    await self._server.serve(sockets=[listener])
+                    await server.serve(sockets=[listener])
         except BaseException as error:
             if self._ready.done():
                 raise
             self._ready.set_exception(error)
 
-    def __enter__(self) -> "Live":
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.result(timeout=30)
         self.http = httpx.Client(timeout=30)
@@ -111,7 +115,7 @@ class Live:
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
-        self._server.should_exit = True
+        self.asked = True
         self._thread.join(timeout=30)
         assert not self._thread.is_alive(), "the server did not stop"
 

@@ -1,0 +1,111 @@
+"""Faults of the connection that a browser really meets, which ASGI alone cannot make.
+
+uvicorn's protocol hands its transport on in the scope, and an answer is broken there on its way.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+TRANSPORT = "clients_register.transport"
+
+# Of the fault `slow`: seconds between two bytes of a body.
+PACE = 0.02
+
+# Closing with this option sends a reset instead of an orderly end: on, after 0 seconds.
+_LINGER = struct.pack("ii", 1, 0)
+
+
+class OpenProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with its transport in the scope's extensions."""
+
+    def on_message_begin(self) -> None:
+        """See `HttpToolsProtocol`."""
+        super().on_message_begin()
+        extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = extensions
+
+
+class Broken:
+    """The `send` of an answer that breaks on its way, as `fault` says.
+
+    It holds the answer back until it is whole; `finish` then delivers what arrives of it.
+    """
+
+    def __init__(self, fault: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._deliver = FAULTS[fault]
+        self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
+        self._receive = receive
+        self._send = send
+        self._start: Message = {}
+        self._body = b""
+
+    async def hold(self, message: Message) -> None:
+        """Takes the place of `send`."""
+        if message["type"] == "http.response.start":
+            self._start = message
+        else:
+            self._body += message.get("body", b"")
+
+    async def finish(self) -> None:
+        """Delivers the answer, broken."""
+        await self._deliver(self)
+
+    async def reset(self) -> None:
+        """The connection ends with an error."""
+        found: socket.socket = self._transport.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+        self._transport.abort()
+        await self._gone()
+
+    async def empty(self) -> None:
+        """The connection ends in order, without a byte."""
+        self._transport.close()
+        await self._gone()
+
+    async def truncated(self) -> None:
+        """The connection ends in the middle of the body."""
+        await self._send(self._start)
+        half = self._body[: len(self._body) // 2]
+        await self._send({"type": "http.response.body", "body": half, "more_body": True})
+        self._transport.close()
+        await self._gone()
+
+    async def malformed(self) -> None:
+        """The body is whole for HTTP, and no JSON."""
+        body = self._body[:-1]
+        headers = [
+            (name, str(len(body)).encode() if name == b"content-length" else value)
+            for name, value in self._start["headers"]
+        ]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def slow(self) -> None:
+        """The body comes byte by byte."""
+        await self._send(self._start)
+        for byte in self._body:
+            await self._send(
+                {"type": "http.response.body", "body": bytes([byte]), "more_body": True}
+            )
+            await asyncio.sleep(PACE)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _gone(self) -> None:
+        # Until then uvicorn would take the answer for one that was forgotten.
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+FAULTS: dict[str, Callable[[Broken], Awaitable[None]]] = {
+    "reset": Broken.reset,
+    "empty": Broken.empty,
+    "truncated": Broken.truncated,
+    "malformed": Broken.malformed,
+    "slow": Broken.slow,
+}

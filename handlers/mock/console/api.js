@@ -1,0 +1,108 @@
+// The one way to the server: the control plane of this world, and the route of this world. All
+// addresses are relative to the page, so that the page works in every world.
+
+const TOKEN = "clients-register.control-token";
+
+/** What the control plane says when it cannot do something; `hint` tells what to do next. */
+export class Complaint extends Error {
+  constructor({ title, detail, hint }) {
+    super(detail ?? title);
+    this.hint = hint ? `${hint}.` : "";
+  }
+}
+
+/** Tells the parts of the page that something happened: `traffic`, or `state`. */
+export const news = new EventTarget();
+export const tell = (what) => news.dispatchEvent(new Event(what));
+
+/** Asks the control plane. Returns what it answers, null where that is nothing. Throws Complaint. */
+export async function control(method, path, body, { signal } = {}) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const headers = {};
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (token) headers.Authorization = `Bearer ${token}`;
+    const answer = await fetch(`./${path}`, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+    });
+    if (answer.status === 401) {
+      await askForToken(token);
+      continue;
+    }
+    const value = answer.status === 204 ? null : await answer.json();
+    if (!answer.ok) throw new Complaint(value);
+    return value;
+  }
+}
+
+export const needsToken = () => sessionStorage.getItem(TOKEN) !== null;
+
+let asked = null;
+
+/** Asks the person for the token, once however many requests need it. */
+function askForToken(refused) {
+  if (sessionStorage.getItem(TOKEN) !== refused) return Promise.resolve();
+  asked ??= new Promise((resolve) => {
+    const dialog = document.querySelector("#token");
+    const field = dialog.querySelector("input");
+    dialog.querySelector("#token-refused").hidden = refused === null;
+    dialog.querySelector("form").onsubmit = (event) => {
+      event.preventDefault();
+      sessionStorage.setItem(TOKEN, field.value);
+      asked = null;
+      dialog.close();
+      resolve();
+    };
+    // Without a token there is nothing to show, so there is no way round.
+    dialog.oncancel = (event) => event.preventDefault();
+    if (!dialog.open) dialog.showModal();
+    field.select();
+  });
+  return asked;
+}
+
+/** What the page knows of its world: `name`, `route`, `mock` and `root` are absolute URLs. */
+export const here = { name: "", route: "", mock: "", root: "" };
+
+export async function locate() {
+  const health = await control("GET", "health");
+  const [prefix] = location.pathname.split(/(?:\/_world\/[^/]+)?\/_mock\//);
+  here.root = location.origin + prefix;
+  here.route = here.root + health.route;
+  here.mock = new URL("./", location.href).href.replace(/\/$/, "");
+  here.name = health.world;
+  here.base = here.mock.replace(/\/_mock$/, "");
+  here.version = health.version;
+  here.contract = health.contract.version;
+}
+
+/** Sends a request as a caller of the stub would. A connection that breaks is an answer, too. */
+export async function send(url, { method = "POST", headers = {}, body } = {}) {
+  const started = performance.now();
+  try {
+    const answer = await fetch(url, { method, headers, body, cache: "no-store" });
+    const text = await answer.text();
+    return {
+      code: answer.status,
+      headers: [...answer.headers],
+      forced: answer.headers.get("Mock-Forced"),
+      milliseconds: performance.now() - started,
+      text,
+      value: parsed(text),
+    };
+  } catch (error) {
+    return { broken: error.message, milliseconds: performance.now() - started };
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,15 @@
+// Both documents, drawn by Swagger UI; neither leaves this machine.
+window.addEventListener("load", () => {
+  SwaggerUIBundle({
+    dom_id: "#documents",
+    urls: [
+      { name: "The contract", url: "../openapi.yaml" },
+      { name: "The control plane", url: "../control.yaml" },
+    ],
+    layout: "StandaloneLayout",
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+    validatorUrl: null,
+    // The route takes base64 of JSON, which the console's form encodes; here one reads.
+    supportedSubmitMethods: [],
+  });
+});

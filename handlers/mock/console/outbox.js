@@ -1,0 +1,38 @@
+// The mails that would have been sent.
+
+import { control, tell } from "./api.js";
+import { dangerous, find, h, moment, none } from "./dom.js";
+
+export function start() {
+  find("#outbox-tools").append(
+    dangerous("Empty", "Empty it?", async () => {
+      await control("DELETE", "outbox");
+      tell("state");
+    }),
+  );
+}
+
+export async function refresh() {
+  const mails = await control("GET", "outbox");
+  find("#letters").replaceChildren(
+    ...(mails.length
+      ? mails.reverse().map(letter)
+      : [none("No mail yet. A registration that succeeds sends one; nothing leaves this machine.")]),
+  );
+}
+
+const letter = ({ from, to, subject, text, sent_at, request_id }) =>
+  h(
+    "article",
+    { class: "letter" },
+    h("h3", {}, subject),
+    h(
+      "dl",
+      {},
+      [["To", to], ["From", from], ["Sent", `${moment(sent_at)} UTC`]].map(([name, value]) =>
+        h("div", {}, h("dt", {}, name), h("dd", {}, value)),
+      ),
+    ),
+    h("p", { class: "text" }, text),
+    h("p", { class: "quiet small" }, `Caused by request ${request_id}`),
+  );

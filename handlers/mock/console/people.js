@@ -1,0 +1,101 @@
+// Everybody in the world, and the sessions they have.
+
+import { control, tell } from "./api.js";
+import { badge, button, copier, dangerous, find, guarded, h, moment, none, row, say } from "./dom.js";
+import { fill } from "./form.js";
+
+const KIND = { live: "good", remembered: "good", "too-old": "bad", unused: "bad" };
+
+export function start() {
+  find("#people-tools").append(
+    dangerous("Only the personas", "Remove all others?", async () => {
+      await control("DELETE", "clients");
+      say("Nobody is left but the personas, as at the start.");
+      tell("state");
+    }),
+  );
+  find("#sessions-tools").append(
+    dangerous("Only the personas' sessions", "Remove all others?", async () => {
+      await control("DELETE", "sessions");
+      say("The sessions are as at the start.");
+      tell("state");
+    }),
+  );
+  const form = find("#mint");
+  form.elements.token.value = newToken();
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    guarded(find("button", form), async () => {
+      const { token, email, application, state } = form.elements;
+      const body = { email: email.value, state: state.value };
+      if (application.value) body.application = application.value;
+      const [made] = await control("PUT", `sessions/${encodeURIComponent(token.value)}`, body);
+      say(`Minted ${made.token}, ${made.state}.`);
+      token.value = newToken();
+      tell("state");
+    });
+  });
+}
+
+export async function refresh() {
+  const [people, sessions] = await Promise.all([control("GET", "clients"), control("GET", "sessions")]);
+  find("#people-rows").replaceChildren(...people.map(person));
+  find("#session-rows").replaceChildren(...sessions.map(session));
+  find("#no-sessions").hidden = sessions.length > 0;
+  find("#people-list").replaceChildren(...people.map(({ email }) => h("option", { value: email })));
+}
+
+const newToken = () => `mine-${Math.random().toString(36).slice(2, 8)}`;
+
+function person({ user_id, email, persona, password, roles, client }) {
+  const is = [client ? `client ${client.id}` : "", ...roles].filter(Boolean);
+  return row([
+    ["Who", h("strong", {}, email), h("span", { class: "quiet small" }, ` user ${user_id}`)],
+    ["Is", is.length ? is.map((each) => badge(each)) : h("span", { class: "quiet" }, "no record")],
+    ["Password", typed(password, `the password of ${email}`)],
+    [
+      "",
+      h(
+        "div",
+        { class: "actions" },
+        button("Use", () => {
+          fill({ "client.email": email, ...(password ? { "client.password": password } : {}) }, true);
+          location.hash = "register";
+        }, { class: "plain", "aria-label": `Use ${email} in the form` }),
+        persona === null
+          ? null
+          : button("Restore", async () => {
+              await control("PUT", `clients/${encodeURIComponent(persona)}`);
+              say(`The persona ${persona} is as at the start.`);
+              tell("state");
+            }, { class: "plain", "aria-label": `Restore the persona ${persona}` }),
+      ),
+    ],
+  ]);
+}
+
+function session({ token, email, state, application, last_used_at, expires_at }) {
+  return row([
+    ["Token", typed(token, `the token ${token}`)],
+    ["Whose", email],
+    ["State", badge(state, KIND[state])],
+    ["For", application],
+    ["Last used", h("span", { class: "number" }, moment(last_used_at))],
+    ["Ends", h("span", { class: "number" }, moment(expires_at))],
+    [
+      "",
+      token === null
+        ? null
+        : button("Use", () => {
+            fill({ token }, true);
+            location.hash = "register";
+          }, { class: "plain", "aria-label": `Use the token ${token} in the form` }),
+    ],
+  ]);
+}
+
+/** Something to type or copy; only a digest is kept of what is not here. */
+const typed = (text, what) =>
+  text === null || text === undefined
+    ? h("span", { class: "quiet" }, "not known")
+    : h("span", { class: "typed" }, h("code", {}, text), copier(() => text, what));

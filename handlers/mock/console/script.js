@@ -1,0 +1,96 @@
+// The answers that come next, and what is broken in the world.
+
+import { control, tell } from "./api.js";
+import { badge, button, find, guarded, h, none, say } from "./dom.js";
+
+export function start(statuses) {
+  const form = find("#script-form");
+  form.elements.slug.append(...statuses.map(({ slug, code }) => h("option", { value: slug }, `${code} ${slug}`)));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    guarded(find("button", form), async () => {
+      const left = await control("GET", "next");
+      showScript(await control("PUT", "next", [...left.map(bare), read(form)]));
+      say("Added to the script.");
+    });
+  });
+  find("#script-tools").append(
+    button("Clear", async () => {
+      showScript(await control("DELETE", "next"));
+      say("Nothing is scripted any more.");
+    }),
+  );
+  const faults = find("#faults-form");
+  faults.addEventListener("submit", (event) => event.preventDefault());
+  faults.addEventListener("change", () => guarded(faults, () => write(faults)));
+  find("#faults-tools").append(
+    button("All whole again", async () => {
+      showFaults(await control("DELETE", "faults"));
+      say("Nothing is broken any more.");
+    }),
+  );
+}
+
+export async function refresh() {
+  const [items, faults] = await Promise.all([control("GET", "next"), control("GET", "faults")]);
+  showScript(items);
+  showFaults(faults);
+}
+
+/** An item as it may be sent back: what is null is left out. */
+const bare = (item) => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
+
+function read(form) {
+  const item = {};
+  for (const name of ["slug", "fault"]) {
+    if (form.elements[name].value) item[name] = form.elements[name].value;
+  }
+  for (const name of ["times", "after", "delay", "rate"]) {
+    if (form.elements[name].value !== "") item[name] = Number(form.elements[name].value);
+  }
+  return item;
+}
+
+function showScript(items) {
+  find("#items").replaceChildren(...items.map(shown));
+  find("#no-items").hidden = items.length > 0;
+  find("#script-count").textContent = items.length ? String(items.reduce((sum, each) => sum + each.times, 0)) : "";
+}
+
+function shown({ slug, times, after, delay, rate, fault }) {
+  return h(
+    "li",
+    {},
+    h("strong", {}, slug ?? "the real rules"),
+    badge(`${times} ×`),
+    fault ? badge(fault, "bad") : null,
+    after ? badge(`after ${after}`) : null,
+    delay ? badge(`${delay} s late`) : null,
+    rate < 1 ? badge(`${Math.round(rate * 100)} % of them`) : null,
+  );
+}
+
+async function write(form) {
+  const { service_deployed, route_deployed, crash, mail_failures } = form.elements;
+  if (!mail_failures.reportValidity()) return;
+  showFaults(
+    await control("PUT", "faults", {
+      service_deployed: service_deployed.checked,
+      route_deployed: route_deployed.checked,
+      crash: crash.value || null,
+      mail_failures: Number(mail_failures.value || 0),
+    }),
+  );
+  say("The faults of this world are set.");
+  tell("state");
+}
+
+function showFaults({ service_deployed, route_deployed, crash, mail_failures }) {
+  const { elements } = find("#faults-form");
+  elements.service_deployed.checked = service_deployed;
+  elements.route_deployed.checked = route_deployed;
+  elements.crash.value = crash ?? "";
+  if (document.activeElement !== elements.mail_failures) elements.mail_failures.value = mail_failures;
+  const broken = [!service_deployed, !route_deployed, crash, mail_failures].filter(Boolean).length;
+  find("#faults-count").textContent = broken ? String(broken) : "";
+}

@@ -1,0 +1,205 @@
+// A card per status: what it means, what it rests on, and every way to have it.
+
+import { control, here, send, tell } from "./api.js";
+import { answer, code, codeBadge } from "./answer.js";
+import { badge, button, choices, copier, find, h, none, say } from "./dom.js";
+import * as wire from "./wire.js";
+
+const PASSWORD = "correct horse battery staple";
+const cards = new Map();
+const shown = { text: "", code: "" };
+
+export async function start() {
+  const statuses = await control("GET", "statuses");
+  const usual = mostCommon(statuses.map((status) => status.request.path));
+  for (const status of statuses) cards.set(status.slug, card(status, usual));
+  find("#cards").replaceChildren(...Array.from(cards.values(), (each) => each.element));
+  const codes = [...new Set(statuses.map((status) => String(status.code)))].sort();
+  const options = [["", "All"], ...codes.map((each) => [each, each])];
+  find("#codes").replaceWith(choices("HTTP code", options, (chosen) => filter({ code: chosen })));
+  find("#filter").addEventListener("input", (event) => filter({ text: event.target.value }));
+  filter({});
+  return statuses;
+}
+
+/** Shows which statuses were met, from the report of the coverage. */
+export function showMet(statuses) {
+  for (const { slug, natural, forced } of statuses) cards.get(slug)?.met(natural, forced);
+}
+
+function filter(change) {
+  Object.assign(shown, change);
+  const words = shown.text.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const { element, status } of cards.values()) {
+    const text = `${status.slug} ${status.code} ${status.meaning} ${status.stage}`.toLowerCase();
+    const fits = words.every((word) => text.includes(word));
+    element.hidden = !fits || (shown.code !== "" && shown.code !== String(status.code));
+    count += element.hidden ? 0 : 1;
+  }
+  find("#found").textContent = `${count} of ${cards.size}`;
+  find("#nothing-found").hidden = count > 0;
+}
+
+function card(status, usual) {
+  const met = h("p", { class: "met" });
+  const result = h("div", { class: "result" });
+  const snippets = h("div", { class: "snippets", hidden: true, id: `snippets-${status.slug}` });
+  const title = h("h3", { id: `status-${status.slug}` }, status.slug);
+  const toggle = button("Code", () => {
+    snippets.hidden = !snippets.hidden;
+    toggle.setAttribute("aria-expanded", String(!snippets.hidden));
+    if (!snippets.hidden) snippets.replaceChildren(snippetsOf(status, usual));
+  }, { "aria-expanded": "false", "aria-controls": snippets.id, "aria-describedby": title.id, class: "plain" });
+  const element = h(
+    "article",
+    { class: "card", "aria-labelledby": title.id, "data-slug": status.slug },
+    h("header", {}, codeBadge(status.code), title),
+    h("p", { class: "meaning" }, status.meaning),
+    badges(status),
+    met,
+    h(
+      "div",
+      { class: "actions" },
+      button("Send it", async () => show(await forced(status)), { class: "main", "aria-describedby": title.id }),
+      status.arrange === null
+        ? null
+        : button("Cause it naturally", async () => show(await natural(status, usual)), { "aria-describedby": title.id }),
+      toggle,
+    ),
+    status.arrange === null
+      ? h("p", { class: "quiet small" }, "Comes naturally only where a setting of the server asks for it.")
+      : null,
+    result,
+    snippets,
+  );
+  const show = (given) => {
+    const other = given.value && given.value.status !== status.slug;
+    result.replaceChildren(
+      h("div", { class: "above" }, h("h4", {}, "Answer"), button("Close", () => result.replaceChildren(), { class: "plain", "aria-label": "Close the answer" })),
+      ...(other
+        ? [h("p", { class: "note" }, "This world has moved on and answers otherwise; the traffic tells why. Reset the world to start over.")]
+        : []),
+      answer(given),
+    );
+    say(`${status.slug}: ${given.broken === undefined ? `answered ${given.code}` : "no answer"}.`);
+    tell("state");
+  };
+  return { element, status, met: (natural, forced) => showCounts(met, natural, forced) };
+}
+
+function badges({ evidence, uncommon, alias_of }) {
+  const parts = Map.groupBy
+    ? Map.groupBy(Object.entries(evidence), ([, { grade }]) => grade)
+    : Object.entries(evidence).reduce((all, entry) => all.set(entry[1].grade, [...(all.get(entry[1].grade) ?? []), entry]), new Map());
+  return h(
+    "p",
+    { class: "badges" },
+    Array.from(parts, ([grade, entries]) =>
+      badge(`${grade}: ${entries.map(([part]) => part.replaceAll("_", " ")).join(", ")}`, `grade-${grade}`, {
+        title: entries.map(([, { key }]) => key).join(", "),
+      }),
+    ),
+    uncommon ? badge("uncommon") : null,
+    alias_of ? badge(`means ${alias_of}`) : null,
+  );
+}
+
+function showCounts(place, natural, forced) {
+  const kind = natural ? "natural" : forced ? "forced" : "never";
+  const times = [natural ? `${natural} natural` : "", forced ? `${forced} forced` : ""].filter(Boolean);
+  place.dataset.met = kind;
+  place.textContent = times.length ? `Met: ${times.join(", ")}` : "Not met yet";
+}
+
+/** The least that decodes, so that the answer does not depend on the body. */
+const params = (email = "ada@example.test") => ({
+  application: "planoauth",
+  client: { email, password: PASSWORD },
+});
+
+const prefer = (status) => `example=${status.slug}`;
+
+const forced = (status) => send(here.route, wire.request(params(), prefer(status)));
+
+let earlier = Promise.resolve();
+
+/** Arranges, asks, and leaves the faults as they were; one after the other, since they are shared. */
+function natural(status, usual) {
+  const given = earlier.then(() => caused(status, usual));
+  earlier = given.catch(() => null);
+  return given;
+}
+
+async function caused(status, usual) {
+  const request = await unspent(status.request);
+  const before = await control("GET", "faults");
+  await control("PUT", "faults", status.arrange);
+  try {
+    return await send(wire.inWorld(request.path, usual), request);
+  } finally {
+    await control("PUT", "faults", before);
+  }
+}
+
+/** The request, with an address that is still free where an earlier try has taken the example's. */
+async function unspent(request) {
+  const client = request.decoded?.client;
+  if (typeof client?.email !== "string") return request;
+  for (let number = 2, email = client.email; ; number += 1) {
+    const [person] = await control("GET", `clients?email=${encodeURIComponent(email)}`);
+    if (!person || person.persona !== null) {
+      if (email === client.email) return request;
+      return { ...request, body: wire.encoded({ ...request.decoded, client: { ...client, email } }) };
+    }
+    email = client.email.replace("@", `+${number}@`);
+  }
+}
+
+function snippetsOf(status, usual) {
+  const url = wire.inWorld(status.request.path, usual);
+  const texts = {
+    header: {
+      curl: () => wire.curl.params(params(), prefer(status)),
+      fetch: () => wire.fetching.params(params(), prefer(status)),
+      playwright: () => wire.playwright.header(prefer(status)),
+    },
+    address: {
+      curl: () => wire.curl.params(params(status.address)),
+      fetch: () => wire.fetching.params(params(status.address)),
+      playwright: () => wire.playwright.address(status.address),
+    },
+  };
+  const ways = [["header", "By header"], ["address", "By address"]];
+  if (status.arrange !== null) {
+    ways.push(["natural", "By its cause"]);
+    texts.natural = {
+      curl: () => wire.curl.natural(url, status.request, status.arrange),
+      fetch: () => wire.fetching.natural(url, status.request, status.arrange),
+      playwright: () => wire.playwright.natural(url, status.request, status.arrange),
+    };
+  }
+  const chosen = { way: "header", language: "curl" };
+  const block = h("div");
+  const draw = () => block.replaceChildren(code(texts[chosen.way][chosen.language](), "Code to copy"));
+  draw();
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "above" },
+      choices("Way", ways, (way) => (Object.assign(chosen, { way }), draw())),
+      choices("Language", [["curl", "curl"], ["fetch", "fetch"], ["playwright", "Playwright"]], (language) => (Object.assign(chosen, { language }), draw())),
+      copier(() => block.textContent, `the code for ${status.slug}`),
+    ),
+    block,
+    h("p", { class: "quiet small" }, "Magic address: ", h("code", {}, status.address)),
+  );
+}
+
+function mostCommon(values) {
+  const counted = new Map();
+  for (const value of values) counted.set(value, (counted.get(value) ?? 0) + 1);
+  return [...counted].sort((one, other) => other[1] - one[1])[0][0];
+}

@@ -1,0 +1,22 @@
+"""What is broken in a world."""
+
+from typing import Any
+
+from clients_register.handlers.mock.control.calls import Call
+
+
+async def read(call: Call) -> dict[str, Any]:
+    """See the operation."""
+    return call.world.faults.shown()
+
+
+async def write(call: Call) -> dict[str, Any]:
+    """See the operation."""
+    call.world.faults.set(**call.body)
+    return call.world.faults.shown()
+
+
+async def restore(call: Call) -> dict[str, Any]:
+    """See the operation."""
+    call.world.faults.set()
+    return call.world.faults.shown()

@@ -1,0 +1,62 @@
+"""Answers that are not earned: the spec's own examples, made once and sent as they are."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Send
+
+from clients_register.handlers.mock.headers import Headers
+from clients_register.spec.catalogue import Catalogue, SpecError, Status
+from clients_register.spec.schemas import operation
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The answer of a status in the spec: its envelope, and that in bytes."""
+
+    status: Status
+    envelope: Mapping[str, Any]
+    body: bytes
+    headers: Headers
+
+    async def answer(self, send: Send, headers: Headers) -> None:
+        """Sends the example, with `headers` beside its own."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status.code,
+                "headers": self.headers + headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def examples(document: Mapping[str, Any], statuses: Catalogue) -> dict[str, Example]:
+    """Slug -> example, in order of precedence, from the named examples of the document.
+
+    Raises SpecError where one is missing.
+    """
+    values: dict[str, Any] = {}
+    for response in operation(document)["responses"].values():
+        for content in response["content"].values():
+            values |= {name: each["value"] for name, each in content["examples"].items()}
+    if missing := [slug for slug in statuses.slugs if slug not in values]:
+        raise SpecError(f"responses: expected an example named {missing[0]}, found none")
+    return {status.slug: _example(status, values[status.slug]) for status in statuses}
+
+
+def new_id() -> str:
+    """The id of a request that the reference path does not see."""
+    return secrets.token_hex(8)
+
+
+def _example(status: Status, envelope: Mapping[str, Any]) -> Example:
+    body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    return Example(status, envelope, body, headers)

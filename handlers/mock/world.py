@@ -1,0 +1,201 @@
+"""One world: the state behind one base URL.
+
+Clients, sessions and mails are kept in a file; all else is gone when the server ends.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clients_register.handlers.building import Ground
+from clients_register.handlers.clock import Clock
+from clients_register.handlers.mock.clock import WorldClock
+from clients_register.handlers.mock.coverage import Coverage
+from clients_register.handlers.mock.faults import (
+    Faults,
+    FaultyServices,
+    FaultyStore,
+    FaultyTransport,
+)
+from clients_register.handlers.mock.journal import Journal
+from clients_register.handlers.mock.minted import Minted
+from clients_register.handlers.mock.news import News
+from clients_register.handlers.mock.script import Script
+from clients_register.handlers.seeding import Seed
+from clients_register.handlers.services import Services
+from clients_register.handlers.store import Store
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+DEFAULT = "default"
+PREFIX = "/_world/"
+
+# Seconds that a world which is to be closed waits for the requests in it.
+PATIENCE = 70
+
+
+class World:
+    """The state of one base URL."""
+
+    def __init__(
+        self,
+        name: str,
+        file: Path,
+        ground: Ground,
+        behind: Clock,
+        before: asyncio.Task[None] | None = None,
+    ) -> None:
+        """`before` is what still removes an earlier world of that name, with its file."""
+        self.name = name
+        self.clock = WorldClock(behind)
+        self.script = Script()
+        self.faults = Faults()
+        self.journal = Journal()
+        self.coverage = Coverage()
+        self.minted = Minted(entry["token"] for entry in ground.seed.sections["sessions"])
+        self.mail = News()
+        self.busy = 0
+        self.left = News()
+        self.used_at = time.monotonic()
+        self._file = file
+        self._ground = ground
+        self._before = before
+        self._opening = asyncio.Lock()
+        self._store: Store | None = None
+        self._services: Services | None = None
+
+    @property
+    def personas(self) -> dict[str, Mapping[str, Any]]:
+        """Name -> entry of the seed, for users who have a name there."""
+        users = self._ground.seed.sections["users"]
+        return {entry["persona"]: entry for entry in users if "persona" in entry}
+
+    @property
+    def base(self) -> str:
+        """What stands before the paths of the server, to mean this world."""
+        return "" if self.name == DEFAULT else PREFIX + self.name
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Marks the world as one that must not go away meanwhile."""
+        self.used_at = time.monotonic()
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+            self.left.tell()
+
+    async def services(self) -> Services:
+        """What serves the world's requests; the first call opens its file. Raises StoreError."""
+        if self._services is None:
+            async with self._opening:
+                if self._services is None:
+                    self._services = await self._open()
+        return self._services
+
+    async def clients(self) -> int | None:
+        """How many clients there are; None where the file was not opened yet."""
+        return None if self._services is None else await self._services.store.count_clients()
+
+    async def reset(self) -> None:
+        """As at the start, whole."""
+        self.clock.restore()
+        self.script = Script()
+        self.faults.set()
+        self.journal.clear()
+        self.coverage = Coverage()
+        await self.restore_people()
+
+    async def restore_people(self) -> None:
+        """Nobody but the personas, no sessions but theirs, no mails."""
+        store = (await self.services()).store
+        await store.remove([user.id for user in await store.users()], mails=True)
+        await self._plant(self._ground.seed, store)
+
+    async def restore_persona(self, name: str) -> None:
+        """The persona `name` as at the start, with their sessions; everybody else as they are."""
+        store = (await self.services()).store
+        await store.remove([self.personas[name]["id"]])
+        await self._plant(self._ground.seed.only(name), store)
+
+    async def restore_sessions(self) -> None:
+        """No sessions but the personas', each as at the start."""
+        store = (await self.services()).store
+        await store.remove(sessions=[session.digest for session in await store.sessions()])
+        await self._plant(self._ground.seed, store)
+
+    async def _plant(self, seed: Seed, store: Store) -> None:
+        await seed.plant(store, self.clock, self._ground.passwords)
+
+    async def copy_from(self, other: "World") -> None:
+        """Takes over the state of `other`, but for what callers did there."""
+        source, target = (await other.services()).store, (await self.services()).store
+        await target.remove([user.id for user in await target.users()], mails=True)
+        await target.seed(await source.users(), await source.sessions(), public=True)
+        for mail in await source.mails():
+            await target.add_mail(mail)
+        self.minted = other.minted.copied()
+        self.clock.copy_from(other.clock)
+        self.script.copy_from(other.script)
+        self.faults.set(**other.faults.shown())
+
+    async def close(self, still_in_it: int = 0) -> None:
+        """Closes the file, once no more than `still_in_it` requests are in the world."""
+
+        async def is_left() -> bool:
+            return self.busy <= still_in_it
+
+        await self.left.until(is_left, PATIENCE)
+        if self._store is not None:
+            await self._store.close()
+            self._store = self._services = None
+
+    def end(self) -> None:
+        """Nothing will happen here any more: who waits for news is answered."""
+        self.mail.end()
+        self.journal.news.end()
+
+    async def remove(self, still_in_it: int = 0) -> None:
+        """Closes the world, see `close`, and forgets all that it held."""
+        self.end()
+        await self.close(still_in_it)
+        self._file.unlink(missing_ok=True)
+
+    async def services_on(self, ground: Ground) -> Services | None:
+        """What would serve the world on another `ground`; None where its file is not open."""
+        return None if self._store is None else await self._on(self._store, ground)
+
+    def settle(self, ground: Ground, services: Services | None) -> None:
+        """From now on the world is served by `services`, which `services_on` gave for `ground`."""
+        self._ground = ground
+        if services is not None:
+            self._services = services
+
+    async def _open(self) -> Services:
+        # The default world's lock stands for them all, and its folder is the user's to make.
+        alone = self.name == DEFAULT
+        if self._before is not None:
+            await asyncio.wait([self._before])
+        if not alone:
+            await asyncio.to_thread(self._file.parent.mkdir, exist_ok=True)
+        store = await asyncio.to_thread(TinyDBStore, self._file, public_allowed=True, locked=alone)
+        try:
+            services = await self._on(store, self._ground)
+        except BaseException:
+            await store.close()
+            raise
+        self._store = store
+        return services
+
+    async def _on(self, store: Store, ground: Ground) -> Services:
+        whole = await ground.services(
+            store,
+            self.clock,
+            deployed=FaultyServices(ground.seed.registry().services, self.faults),
+            altered=lambda transport: FaultyTransport(transport, self.faults, self.mail),
+        )
+        return replace(whole, store=FaultyStore(store, self.faults))

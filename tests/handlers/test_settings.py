@@ -1,0 +1,321 @@
+"""Settings: what each option and variable takes, which of them wins, and what a mistake is told."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients_register.handlers.arguments import SettingError, read
+from clients_register.handlers.settings import Settings, written
+
+NAMES = [each.name for each in fields(Settings)]
+
+# name -> a text, and the value that it stands for; each other than the default
+TEXTS: dict[str, tuple[str, Any]] = {
+    "host": ("::1", "::1"),
+    "port": ("0", 0),
+    "base_path": ("/v2/", "/v2"),
+    "data": ("there.json", Path("there.json")),
+    "seed": ("seed.yaml", Path("seed.yaml")),
+    "mail": ("mandrill", "mandrill"),
+    "mail_from": ("welcome@example.com", "welcome@example.com"),
+    "mandrill_url": ("http://127.0.0.1:8080/api", "http://127.0.0.1:8080/api/"),
+    "mandrill_timeout": ("0.25", 0.25),
+    "mandrill_key": ("md-Abc_123", "md-Abc_123"),
+    "reference": ("yes", True),
+    "watch": ("1", True),
+    "bcrypt_cost": ("10", 10),
+    "max_body": ("1048576", 1048576),
+    "spelling": ("email-already-registerd", "email-already-registerd"),
+    "status_domain": ("forced.example", "forced.example"),
+    "control_host": ("stub.internal, 192.0.2.7", ("stub.internal", "192.0.2.7")),
+    "control_origin": (
+        "HTTP://localhost:3000,https://app.test",
+        ("http://localhost:3000", "https://app.test"),
+    ),
+    "control_token": ("t0ken-7f3a", "t0ken-7f3a"),
+}
+KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
+TOKEN = {"CLIENTS_REGISTER_CONTROL_TOKEN": "t0ken-7f3a"}
+WITH_OPTION = sorted(set(NAMES) - {"mandrill_key"})
+
+
+def variable(name: str) -> str:
+    return f"CLIENTS_REGISTER_{name.upper()}"
+
+
+def option(name: str, text: str) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    return [flag] if isinstance(getattr(Settings(), name), bool) else [flag, text]
+
+
+def test_without_options_and_variables_the_defaults_hold() -> None:
+    assert read([], {"PATH": "/bin"}) == Settings()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_setting_has_a_variable(name: str) -> None:
+    text, value = TEXTS[name]
+    assert getattr(read([], KEY | {variable(name): text}), name) == value
+
+
+@pytest.mark.parametrize("name", WITH_OPTION)
+def test_each_setting_but_the_secret_one_has_an_option(name: str) -> None:
+    text, value = TEXTS[name]
+    assert getattr(read(option(name, text), KEY), name) == value
+
+
+@pytest.mark.parametrize("name", WITH_OPTION)
+def test_an_option_wins_over_its_variable_even_over_a_bad_one(name: str) -> None:
+    text, value = TEXTS[name]
+    assert getattr(read(option(name, text), KEY | {variable(name): "\0"}), name) == value
+
+
+def test_a_switch_that_a_variable_sets_can_be_unset_by_an_option() -> None:
+    assert read(["--no-reference"], {"CLIENTS_REGISTER_REFERENCE": "yes"}).reference is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
+    assert read([], {variable(name): ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("host", "0.0.0.0"),
+        ("host", "localhost"),
+        ("host", "my-machine.example.com"),
+        ("host", "fe80::1%eth0"),
+        ("port", "65535"),
+        ("base_path", "/"),
+        ("base_path", "/a/b-c/v1.2"),
+        ("mail_from", "no-reply@mail.planomatic.test"),
+        ("mandrill_url", "https://mandrillapp.com/api/1.0/"),
+        ("mandrill_url", "http://mandrill_fake:8080"),
+        ("mandrill_url", "http://[::1]:8080/"),
+        ("mandrill_timeout", "60"),
+        ("bcrypt_cost", "4"),
+        ("bcrypt_cost", "31"),
+        ("max_body", "1"),
+        ("reference", "No"),
+        ("status_domain", "localhost"),
+        ("control_host", "stub"),
+        ("control_host", "my-machine.example.com,fe80::1%eth0"),
+        ("control_origin", "http://[::1]:3000"),
+        ("control_origin", "https://app.test/"),
+    ],
+)
+def test_what_can_be_used_is_taken(name: str, text: str) -> None:
+    read([], TOKEN | {variable(name): text})
+
+
+REFUSED = {
+    "host": [
+        "",
+        " ",
+        "a b",
+        "http://localhost",
+        "localhost:80",
+        "300.1.1.1",
+        "[::1]",
+        "-x",
+        "a..b",
+    ],
+    "port": ["-1", "65536", "1.5", "http", "+80", " 80", "8_0", "\u0664", "9" * 5000],
+    "base_path": ["api", "/api//v1", "/../x", "/.", "/a b", "/{x}", "/a?b", "/a#b", "/%2f"],
+    "data": [""],
+    "seed": [""],
+    "mail": ["smtp", "Outbox", ""],
+    "mail_from": ["", "nobody", "a@b@c.test", "Plano <no-reply@planomatic.test>", "a@b.test\nBcc:"],
+    "mandrill_url": [
+        "mandrillapp.com",
+        "ftp://mandrillapp.com/",
+        "https://",
+        "https:///api",
+        "https://a b/",
+        "https://host:port/",
+        "https://host:99999/",
+        "https://user:secret@host/",
+        "https://host/?key=1",
+        "https://host/#top",
+        "https://300.1.1.1/",
+        "https://a..b/",
+        "https://[::1/",
+    ],
+    "mandrill_timeout": ["0", "0.0", "-1", "1e3", "inf", "nan", "10000", "5s", "\u0665"],
+    "bcrypt_cost": ["3", "32", "ten"],
+    "max_body": ["0", "67108865", "64k"],
+    "spelling": ["email-already-registered", "nothing"],
+    "status_domain": ["", "a b", "@status.test", "http://status.test"],
+    "control_host": ["", ",", "a b", "stub:4018", "stub,,other", "stub,", "http://stub"],
+    "control_origin": [
+        "",
+        "*",
+        "null",
+        "localhost:3000",
+        "app.test",
+        "http://app.test/path",
+        "http://app.test,",
+        "http://app.test http://other.test",
+        "http://user@app.test",
+        "http://app.test?query",
+        "ftp://app.test",
+        "http://app.test:99999",
+    ],
+    "control_token": ["", "two words", "caf\u00e9", "a\n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(name, text) for name, texts in REFUSED.items() for text in texts],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_cannot_be_used_is_told_with_where_expected_and_found(name: str, text: str) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(SettingError) as caught:
+        read([flag, text] if not text.startswith("-") else [f"{flag}={text}"], {})
+    message = str(caught.value)
+    found = "something else" if written()[name].private else repr(text)
+    assert re.fullmatch(rf"{flag}: expected .{{10,}}, found {re.escape(found)}", message)
+
+
+def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
+    with pytest.raises(SettingError) as caught:
+        read([], {"CLIENTS_REGISTER_REFERENCE": "maybe"})
+    assert str(caught.value) == (
+        "CLIENTS_REGISTER_REFERENCE: expected one of yes, true, 1, no, false, 0, found 'maybe'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "told"),
+    [
+        (["--prot", "1"], {}, "unknown option --prot; did you mean --port?"),
+        (["--pory=1"], {}, "unknown option --pory; did you mean --port?"),
+        (["--xyz"], {}, "unknown option --xyz (clients-register serve --help lists what there is)"),
+        (["now"], {}, "unknown argument now (clients-register serve --help lists what there is)"),
+        (["--por", "1"], {}, "unknown option --por; did you mean --port?"),
+        (
+            [],
+            {"CLIENTS_REGISTER_PROT": "1"},
+            "unknown variable CLIENTS_REGISTER_PROT; did you mean CLIENTS_REGISTER_PORT?",
+        ),
+        (
+            [],
+            {"CLIENTS_REGISTER_": "1"},
+            "unknown variable CLIENTS_REGISTER_; did you mean CLIENTS_REGISTER_SEED?",
+        ),
+        (
+            ["--mail", "mandrill"],
+            {},
+            "--mail mandrill: expected the key of the API in the variable"
+            " CLIENTS_REGISTER_MANDRILL_KEY, found none",
+        ),
+        (
+            ["--control-host", "stub,a b"],
+            {},
+            "--control-host: expected an IP address or a host name, such as 127.0.0.1, ::1 or"
+            " localhost in place 2 of the list, found 'stub,a b'",
+        ),
+    ],
+    ids=str,
+)
+def test_a_slip_is_told_with_the_way_out(
+    argv: list[str], environ: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(argv, environ)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "stub.internal", "localhost.test"])
+def test_a_stub_that_others_can_reach_needs_a_token(host: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(["--host", host], {})
+    assert str(caught.value) == (
+        f"--host {host}: expected a --control-token beside it, since others can reach the stub's"
+        " control plane there, found none; or be the plain --reference"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [
+        ("0.0.0.0", ["--control-token", "t0ken-7f3a"]),
+        ("0.0.0.0", ["--reference"]),
+        *((host, []) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost", "stub.localhost")),
+    ],
+    ids=str,
+)
+def test_a_stub_with_a_token_or_for_this_machine_alone_may_be_served(
+    host: str, more: list[str]
+) -> None:
+    assert read(["--host", host, *more], {}).host == host
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("HTTP://LocalHost:3000", "http://localhost:3000"),
+        ("https://app.test/", "https://app.test"),
+        ("https://app.test:443", "https://app.test"),
+        ("http://app.test:80", "http://app.test"),
+        ("http://app.test:443", "http://app.test:443"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
+    assert read(["--control-origin", text], {}).control_origin == (origin,)
+
+
+@pytest.mark.parametrize(
+    "argv", [["--port"], ["--reference=yes"], ["--port", "--host", "x"]], ids=str
+)
+def test_an_option_without_its_value_or_with_one_too_many_is_told_in_one_line(
+    argv: list[str],
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(argv, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ"),
+    [
+        (["--mandrill-key", "hush-7f3a"], {}),
+        (["--mandrill-key=hush-7f3a"], {}),
+        ([], {"CLIENTS_REGISTER_MANDRILL_KEY": "hush-7f3a \n"}),
+    ],
+    ids=str,
+)
+def test_a_key_is_in_no_message(argv: list[str], environ: dict[str, str]) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(argv, environ)
+    assert "hush-7f3a" not in str(caught.value)
+
+
+@pytest.mark.parametrize("environ", [KEY, TOKEN], ids=["key", "token"])
+def test_a_secret_is_not_in_what_settings_look_like(environ: dict[str, str]) -> None:
+    (secret,) = environ.values()
+    assert secret not in repr(read([], environ))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost", "name"),
+    [
+        ({}, 4, "clients-register.json"),
+        ({"reference": True}, 12, "clients-register-reference.json"),
+        ({"reference": True, "bcrypt_cost": 5, "data": Path("own.json")}, 5, "own.json"),
+    ],
+    ids=str,
+)
+def test_what_is_not_set_follows_from_the_mode(
+    changes: dict[str, Any], cost: int, name: str
+) -> None:
+    settings = Settings(**changes)
+    assert settings.cost == cost
+    assert settings.data_file == Path.cwd() / name

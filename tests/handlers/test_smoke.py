@@ -1,3 +1,0 @@
-def test_a_client_registers(live, email):
-    envelope = live.register(email)
-    assert envelope["code"] == 200, envelope

@@ -1,0 +1,214 @@
+"""Opening the data file of the TinyDB store: what is refused is left as it is."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.people import about_to_register, mail, session, user
+
+from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+Tables = dict[str, Any]
+
+
+def opened(path: Path, *, public_allowed: bool = True) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=public_allowed)
+
+
+async def fill(path: Path) -> None:
+    """Puts a record of each kind into a file at `path`."""
+    store = opened(path)
+    made = await store.add_client(about_to_register("ada@x.test"), None)
+    await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=False)
+    await store.put_session(session("u", made.id))
+    await store.add_mail(mail("ada@x.test"))
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("filled") / "data.json"
+    asyncio.run(fill(path))
+    return path.read_bytes()
+
+
+def refusal(path: Path) -> str:
+    """Why the file at `path` is not opened, which leaves it and what is beside it as it is."""
+    before = {each: each.read_bytes() for each in path.parent.iterdir() if each.suffix != ".lock"}
+    with pytest.raises(StoreError) as caught:
+        opened(path)
+    after = {each: each.read_bytes() for each in path.parent.iterdir() if each.suffix != ".lock"}
+    assert after == before
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    assert "--data" in message, "the next step"
+    return message
+
+
+def edited(content: bytes, edit: Callable[[Tables], object]) -> bytes:
+    tables = json.loads(content)
+    edit(tables)
+    return json.dumps(tables).encode()
+
+
+def first(tables: Tables, name: str) -> Any:
+    return next(iter(tables[name].values()))
+
+
+NO_JSON = {
+    "nothing": b"",
+    "binary": bytes(range(256)),
+    "another encoding": '{"é": 1}'.encode("utf-16"),
+    "deep": b"[" * 100_000,
+    "two of one name": b'{"meta": {}, "meta": {}}',
+    "no number": b'{"meta": NaN}',
+}
+
+
+@pytest.mark.parametrize("found", NO_JSON)
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path, found: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(NO_JSON[found])
+    assert "is damaged: it is not JSON" in refusal(path)
+
+
+@given(at=st.floats(0, 1, exclude_max=True))
+def test_a_file_that_was_cut_off_is_refused(content: bytes, tmp_path: Path, at: float) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(content[: int(at * len(content.rstrip()))])
+    assert "is damaged: it is not JSON" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        *("null", "[]", "{}", "[1, 2]", '"text"', "5", '{"version": 1}', '{"meta": []}'),
+        '{"meta": {"1": {"format": "other", "version": 1, "public": false}}}',
+    ],
+)
+def test_a_file_of_another_program_is_refused(tmp_path: Path, found: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(found)
+    assert "belongs to another program" in refusal(path)
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.0])
+def test_a_file_of_another_version_is_refused(
+    content: bytes, tmp_path: Path, version: object
+) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(edited(content, lambda t: first(t, "meta").update(version=version)))
+    assert f"has version {version!r}, expected 1" in refusal(path)
+
+
+def test_a_file_that_a_stub_filled_is_no_reference_servers(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+
+    async def seed() -> None:
+        store = opened(path)
+        await store.seed([user(7, "a@x.test")], [], public=True)
+        await store.close()
+
+    asyncio.run(seed())
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="filled by the stub"):
+        opened(path, public_allowed=False)
+    assert path.read_bytes() == before
+
+
+DAMAGE: dict[str, Callable[[Tables], object]] = {
+    "users: expected an object of records": lambda t: t.update(users=[]),
+    "users: expected records with numbers": lambda t: t["users"].update(x=first(t, "users")),
+    "users.8: expected an object": lambda t: t["users"].update({"8": 5}),
+    "users.8.id: expected the number": lambda t: t["users"].update({"8": t["users"]["7"]}),
+    "users.7.id: expected a whole number, found text": lambda t: t["users"]["7"].update(id="7"),
+    "users.7.id: expected a whole number, found true": lambda t: t["users"]["7"].update(id=True),
+    "users.7.email: expected text, found null": lambda t: t["users"]["7"].update(email=None),
+    "users.7.email: expected text, found half": lambda t: t["users"]["7"].update(email="\udc80"),
+    "expected a member 'roles'": lambda t: t["users"]["7"].pop("roles"),
+    "expected no member 'admin'": lambda t: t["users"]["7"].update(admin=True),
+    "users.7.roles: expected a list": lambda t: t["users"]["7"].update(roles="liaison"),
+    "users.1001.client.enterprise": lambda t: t["users"]["1001"]["client"].update(enterprise=0),
+    "users.1001.client.created_at: expected a time": lambda t: t["users"]["1001"]["client"].update(
+        created_at="yesterday"
+    ),
+    "each id once": lambda t: t["users"]["1001"]["client"].update(id=7),
+    "each email_key once": lambda t: t["users"]["7"].update(email_key="ada@x.test"),
+    "user_id: expected a user's id": lambda t: first(t, "sessions").update(user_id=99),
+    "digest: expected a SHA-256": lambda t: first(t, "sessions").update(digest="0" * 64),
+    "outbox.1: expected a member 'sent_at'": lambda t: first(t, "outbox").pop("sent_at"),
+    "meta.1.public": lambda t: first(t, "meta").pop("public"),
+}
+
+
+@pytest.mark.parametrize("found", DAMAGE)
+def test_a_record_that_does_not_fit_is_refused(content: bytes, tmp_path: Path, found: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(edited(content, DAMAGE[found]))
+    message = refusal(path)
+    assert "is damaged" in message
+    assert found in message
+
+
+values: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([])
+)
+
+
+@settings(max_examples=200)
+@given(data=st.data(), value=values)
+def test_no_value_of_a_file_brings_more_than_a_refusal(
+    content: bytes, tmp_path: Path, data: st.DataObject, value: object
+) -> None:
+    tables = node = json.loads(content)
+    while True:
+        key = data.draw(st.sampled_from(list(node)))
+        if not isinstance(node[key], dict) or data.draw(st.integers(0, 4)) == 0:
+            break
+        node = node[key]
+    node[key] = value
+    path = tmp_path / "data.json"
+    path.write_bytes(json.dumps(tables).encode())
+    try:
+        store = opened(path)
+    except StoreError:
+        return
+    asyncio.run(store.add_mail(mail("a@x.test")))
+    asyncio.run(store.close())
+
+
+def test_after_a_refusal_the_file_can_be_mended(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(content[:-20])
+    refusal(path)
+    path.write_bytes(content)
+    asyncio.run(opened(path).close())
+    assert path.read_bytes() == content
+
+
+def test_a_directory_is_no_data_file(tmp_path: Path) -> None:
+    directory = tmp_path / "data.json"
+    directory.mkdir()
+    with pytest.raises(StoreError, match="it is no regular file"):
+        opened(directory)
+    assert list(tmp_path.iterdir()) == [directory]
+
+
+def test_no_directory_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="its directory does not exist"):
+        opened(tmp_path / "missing" / "data.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.symlink_to(path)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        opened(path)

@@ -1,0 +1,244 @@
+"""Writing the data file of the TinyDB store: the old content or the new, in file and memory."""
+
+import asyncio
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable, Container
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.live import Live
+from support.people import about_to_register, mail, session, user
+from support.process import run
+
+from clients_register.handlers.records import User
+from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+fsync = os.fsync
+
+ROLES = frozenset({"liaison"})
+
+Act = Callable[[TinyDBStore, User], Any]
+
+# What a request, or a start, writes. The user is one without a client.
+ACTS: dict[str, Act] = {
+    "add a new client": lambda store, _: store.add_client(about_to_register("new@x.test"), None),
+    "make a client": lambda store, there: store.add_client(about_to_register(there.email), there),
+    "put a session": lambda store, there: store.put_session(session("new", there.id)),
+    "add a mail": lambda store, there: store.add_mail(mail(there.email)),
+    "remove a user": lambda store, there: store.remove_client(there, None),
+    "remove everything": lambda store, there: store.remove([there.id], mails=True),
+    "restore a user": lambda store, there: store.remove_client(there, replace(there, roles=ROLES)),
+    "seed": lambda store, _: store.seed(
+        [user(8, "s@x.test"), user(9, "t@x.test")], [session("s", 8), session("t", 7)], public=True
+    ),
+}
+
+
+class Disk:
+    """Stands in for os.fsync: counts the calls, and fails those it is told to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.failing: Container[int] = ()
+
+    def fail(self, calls: Container[int]) -> None:
+        """Fails the calls of these numbers from now on: 0 is the file's, 1 its directory's."""
+        self.calls, self.failing = 0, calls
+
+    def __call__(self, descriptor: int) -> None:
+        self.calls += 1
+        if self.calls - 1 in self.failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+
+FULL = range(1000)
+
+# Which calls of fsync fail: all, those of the file, or the one of its directory.
+FAILURES = pytest.mark.parametrize("calls", [FULL, [0], [1]], ids=["all", "file", "directory"])
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    monkeypatch.setattr(os, "fsync", disk)
+    return disk
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data.json"
+
+
+def opened(path: Path) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=True)
+
+
+async def with_a_user(path: Path) -> tuple[TinyDBStore, User]:
+    store, there = opened(path), user(7, "there@x.test")
+    await store.seed([there], [session("old", 7)], public=False)
+    return store, there
+
+
+async def snapshot(store: TinyDBStore) -> list[object]:
+    """Everything in memory that an act of ACTS may change."""
+    emails = ("there@x.test", "new@x.test", "s@x.test", "t@x.test")
+    tokens = ("old", "new", "s", "t")
+    return [
+        *[await store.user_by_email(email) for email in emails],
+        *[await store.user(number) for number in range(1010)],
+        *[await store.session(session(token, 7).digest) for token in tokens],
+        await store.mails(),
+        await store.count_clients(),
+    ]
+
+
+def beside(path: Path) -> set[str]:
+    return {each.name for each in path.parent.iterdir()}
+
+
+def content_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@FAILURES
+@pytest.mark.parametrize("act", ACTS)
+async def test_a_write_that_fails_leaves_everything_as_it_was(
+    path: Path, disk: Disk, act: str, calls: Container[int]
+) -> None:
+    store, there = await with_a_user(path)
+    content, before = content_of(path), await snapshot(store)
+    disk.fail(calls)
+    with pytest.raises(OSError, match="No space left"):
+        await ACTS[act](store, there)
+    assert await snapshot(store) == before
+    disk.fail(())
+    assert content_of(path) == content
+    assert beside(path) == {"data.json", "data.json.lock"}
+    await store.close()
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_after_a_write_that_failed_the_next_one_succeeds(
+    path: Path, disk: Disk, act: str
+) -> None:
+    store, there = await with_a_user(path)
+    disk.fail(FULL)
+    with pytest.raises(OSError, match="No space left"):
+        await ACTS[act](store, there)
+    disk.fail(())
+    await ACTS[act](store, there)
+    after = await snapshot(store)
+    await store.close()
+    again = opened(path)
+    assert await snapshot(again) == after
+    await again.close()
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_an_act_is_one_write(path: Path, disk: Disk, act: str) -> None:
+    store, there = await with_a_user(path)
+    before = disk.calls
+    await ACTS[act](store, there)
+    assert disk.calls - before == 2, "the file and its directory"
+    await store.close()
+
+
+async def test_a_thousand_users_are_one_write(path: Path, disk: Disk) -> None:
+    store = opened(path)
+    before = disk.calls
+    people = [user(number, f"{number}@x.test") for number in range(1, 1001)]
+    await store.seed(people, [session(each.email, each.id) for each in people], public=False)
+    assert disk.calls - before == 2
+    await store.close()
+
+
+@FAILURES
+def test_a_file_that_cannot_be_made_is_told_of(
+    path: Path, disk: Disk, calls: Container[int]
+) -> None:
+    disk.fail(calls)
+    with pytest.raises(StoreError, match="cannot be written: No space left"):
+        opened(path)
+    assert beside(path) == {"data.json.lock"}
+    disk.fail(())
+    asyncio.run(opened(path).close())
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
+    path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    store, there = await with_a_user(path)
+    writing, go_on = threading.Event(), threading.Event()
+
+    def held(descriptor: int) -> None:
+        writing.set()
+        go_on.wait(timeout=30)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", held)
+    task = asyncio.ensure_future(ACTS[act](store, there))
+    await asyncio.to_thread(writing.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await store.close()
+    in_memory = await snapshot(store)
+    again = opened(path)
+    assert await snapshot(again) == in_memory
+    await again.close()
+
+
+def test_a_full_disk_is_a_crash_and_the_server_goes_on(live: Live, email: str, disk: Disk) -> None:
+    content = live.settings.data_file.read_bytes()
+    disk.fail(FULL)
+    assert live.register(email)["status"] == "application-crash"
+    assert live.settings.data_file.read_bytes() == content
+    disk.fail(())
+    assert live.register(email)["status"] == "action-successful"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_only_its_owner_reads_the_file(path: Path) -> None:
+    leftover = path.with_name("data.json.new")
+    leftover.write_text("left by a process that was killed")
+    leftover.chmod(0o644)
+    asyncio.run(opened(path).close())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not leftover.exists()
+
+
+async def test_a_link_to_the_file_stays_a_link(path: Path) -> None:
+    link = path.with_name("link.json")
+    link.symlink_to(path)
+    store, _ = await with_a_user(link)
+    assert link.is_symlink()
+    with pytest.raises(StoreError, match="in use"):
+        opened(path)
+    await store.close()
+
+
+async def test_each_record_has_a_line(path: Path) -> None:
+    store, _ = await with_a_user(path)
+    await store.close()
+    lines = content_of(path).splitlines()
+    assert sum(b"there@x.test" in line for line in lines) == 1
+    assert sum(b'"digest"' in line for line in lines) == 1
+
+
+def test_a_second_process_is_refused(live: Live) -> None:
+    data = live.settings.data_file
+    content = data.read_bytes()
+    second = run("serve", "--port", "0", "--data", str(data))
+    assert second.returncode == 1
+    assert f"the data file {data} is in use by another server" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    assert data.read_bytes() == content

@@ -1,0 +1,114 @@
+"""Answers that break on their way, as a browser meets them: over a raw socket, and by a client."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+from support.live import encoded, registration
+from support.stub import LiveStub
+
+FAULTS = ("reset", "empty", "truncated", "malformed", "slow")
+
+
+@contextmanager
+def asked(stub: LiveStub, world: str, body: bytes) -> Iterator[socket.socket]:
+    """A connection on which the route was asked with `body`."""
+    host, _, port = stub.origin.removeprefix("http://").partition(":")
+    path = stub.route(world).removeprefix(stub.origin)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + body)
+        yield connection
+
+
+def everything(connection: socket.socket) -> bytes:
+    """All bytes until the other side ends the connection in order."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+def broken(stub: LiveStub, world: str, fault: str, slug: str | None = "invalid-token") -> None:
+    item = {"fault": fault} if slug is None else {"fault": fault, "slug": slug}
+    assert stub.control("PUT", "/next", [item], world).status_code == 200
+
+
+def test_a_reset_ends_the_connection_with_an_error(shared_stub: LiveStub, world: str) -> None:
+    broken(shared_stub, world, "reset")
+    with asked(shared_stub, world, b"") as connection, pytest.raises(ConnectionResetError):
+        everything(connection)
+
+
+def test_an_empty_reply_ends_it_in_order_without_a_byte(shared_stub: LiveStub, world: str) -> None:
+    broken(shared_stub, world, "empty")
+    with asked(shared_stub, world, b"") as connection:
+        assert everything(connection) == b""
+
+
+def test_a_truncated_body_is_shorter_than_its_length(shared_stub: LiveStub, world: str) -> None:
+    broken(shared_stub, world, "truncated")
+    with asked(shared_stub, world, b"") as connection:
+        head, _, body = everything(connection).partition(b"\r\n\r\n")
+    assert b"content-length: 37\r\n" in head
+    assert body == b'{"code":401,"statu'
+
+
+def test_a_malformed_body_is_whole_and_no_json(shared_stub: LiveStub, world: str) -> None:
+    broken(shared_stub, world, "malformed")
+    answer = shared_stub.sent({}, world)
+    assert answer.status_code == 401
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+
+
+def test_a_slow_body_comes_byte_by_byte_and_whole(shared_stub: LiveStub, world: str) -> None:
+    broken(shared_stub, world, "slow")
+    with httpx.stream("POST", shared_stub.route(world), timeout=30) as answer:
+        pieces = list(answer.iter_raw())
+    assert len(pieces) > 10
+    assert json.loads(b"".join(pieces)) == {"code": 401, "status": "invalid-token"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_real_rules_did_is_done_though_its_answer_breaks(
+    shared_stub: LiveStub, world: str, email: str, fault: str
+) -> None:
+    shared_stub.control("PUT", "/next", [{"fault": fault}], world)
+    with asked(shared_stub, world, encoded(registration(email))) as connection:
+        connection.settimeout(30)
+        try:
+            while connection.recv(65536) and fault not in ("malformed", "slow"):
+                pass
+        except ConnectionResetError:
+            assert fault == "reset"
+    assert shared_stub.registered(email, world) == "email-already-registered"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_next_answer_is_whole_again(shared_stub: LiveStub, world: str, fault: str) -> None:
+    broken(shared_stub, world, fault)
+    try:
+        httpx.post(shared_stub.route(world), timeout=30)
+    except httpx.HTTPError:
+        assert fault in ("reset", "empty", "truncated")
+    assert shared_stub.sent({}, world).json()["status"] == "no-params-decoded"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_journal_names_the_fault_and_the_log_is_silent(
+    shared_stub: LiveStub, world: str, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken(shared_stub, world, fault)
+    with suppress(httpx.HTTPError):
+        httpx.post(shared_stub.route(world), timeout=30)
+    wait = "/requests?status=invalid-token&wait=20"
+    (entry,) = shared_stub.control("GET", wait, world=world).json()
+    assert (entry["fault"], entry["status"]) == (fault, "invalid-token")
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []

@@ -1,0 +1,132 @@
+"""`--watch`: edits are picked up while the stub runs, and bad ones leave everything as it was."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pytest
+from support.live import encoded, registration
+from support.process import PATIENCE, environment
+
+import clients_register
+from clients_register import fixtures, handlers, spec
+
+
+class Watched:
+    """A stub in a process of its own, on a copy of the program whose spec the test edits."""
+
+    def __init__(self, program: Path, seed: Path, output: IO[str]) -> None:
+        self.spec = program / "spec" / "openapi.yaml"
+        self.fixtures = program / "fixtures"
+        self.seed = seed
+        self._output = output
+        self.origin = self.told("listening").split()[1].partition("/api")[0]
+
+    def told(self, word: str) -> str:
+        """The next line of its output that has `word` in it."""
+        for line in self._output:
+            if word in line:
+                return line.strip()
+        raise AssertionError(f"it ended and never said {word}")
+
+    def edit(self, file: Path, old: str, new: str) -> str:
+        """Replaces `old` by `new` in `file`; returns what stood there before."""
+        text = file.read_text("utf-8")
+        assert old in text
+        self.put(file, text.replace(old, new))
+        return text
+
+    def put(self, file: Path, text: str) -> None:
+        """Puts another file in the place of `file`, as editors do."""
+        beside = file.with_name(f"{file.name}.edited")
+        beside.write_text(text, "utf-8")
+        beside.replace(file)
+
+    def status(self, email: str, **changes: object) -> str:
+        answer = httpx.post(
+            f"{self.origin}/api/v1/clients/register",
+            content=encoded(registration(email, **changes)),
+            headers={"Content-Type": "text/plain"},
+        )
+        return str(answer.json()["status"])
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    program = tmp_path / "clients_register"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(clients_register.__path__[0], program, ignore=ignore)
+    for package in (fixtures, handlers, spec):
+        name = package.__name__.rpartition(".")[2]
+        shutil.copytree(package.__path__[0], program / name, ignore=ignore, dirs_exist_ok=True)
+    seed = tmp_path / "seed.yaml"
+    seed.write_text("companies: [{id: 1, name: One}]\n", "utf-8")
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1));"
+    code += "from clients_register.__main__ import main; sys.exit(main())"
+    options = ["serve", "--watch", "--port", "0", "--data", str(tmp_path / "data.json")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), *options, "--seed", str(seed)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1"),
+        cwd=tmp_path,
+    )
+    # What is never said would be waited for in vain.
+    killer = threading.Timer(PATIENCE, process.kill)
+    killer.start()
+    try:
+        assert process.stdout is not None
+        yield Watched(program, seed, process.stdout)
+    finally:
+        killer.cancel()
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def test_an_edit_of_the_spec_is_picked_up_and_what_is_stored_stays(watched: Watched) -> None:
+    assert watched.status("ada@b.test", client={"first_name": "Augusta"}) == "action-successful"
+    watched.edit(watched.spec, "maxLength: 255", "maxLength: 3")
+    assert watched.told(": picked up") == "openapi.yaml: picked up"
+    refused = watched.status("eve@b.test", client={"first_name": "Evelyn"})
+    assert refused == "client-validation-failed"
+    assert watched.status("ada@b.test") == "email-already-registered"
+
+
+def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
+    watched.edit(watched.seed, "id: 1", "id: 2")
+    assert watched.told(": picked up") == "seed.yaml: picked up"
+    assert watched.status("a@b.test", client={"company_id": 1}) == "invalid-param"
+    assert watched.status("a@b.test", client={"company_id": 2}) == "action-successful"
+    watched.edit(watched.fixtures / "applications.yaml", "planox2", "planox3")
+    assert watched.told(": picked up") == "applications.yaml: picked up"
+    assert watched.status("c@b.test", application="planox2") == "invalid-param"
+    assert watched.status("c@b.test", application="planox3") == "action-successful"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("components:", "components: [", ["line ", "column "]),
+        ("[email_is_free]", "[moon_is_full]", ["no rule tells: moon_is_full"]),
+        ("stage: effects", "stage: routing", ["x-statuses", "stages come in the order"]),
+        ("operationId: register", "operationId: regster", ["regster"]),
+        ("                missing-param:\n", "                missing:\n", ["named missing-param"]),
+    ],
+)
+def test_an_edit_that_breaks_the_spec_is_told_and_keeps_the_old_one(
+    watched: Watched, old: str, new: str, words: list[str]
+) -> None:
+    health = httpx.get(f"{watched.origin}/_mock/health").json()
+    before = watched.edit(watched.spec, old, new)
+    told = watched.told("not picked up")
+    assert told.startswith("openapi.yaml: not picked up, all stays as it was: ")
+    assert [word for word in words if word not in told] == []
+    assert watched.status("client@personas.test") == "email-already-registered"
+    assert httpx.get(f"{watched.origin}/_mock/health").json() == health
+    watched.put(watched.spec, before)
+    assert watched.told("picked up") == "openapi.yaml: picked up"

@@ -1,0 +1,155 @@
+"""Worlds: parallel tests share a server and never meet."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from support.live import encoded, registration
+from support.process import until
+from support.stub import LiveStub
+
+from clients_register.handlers.mock import worlds
+from clients_register.handlers.settings import Settings
+
+
+@pytest.mark.parametrize("name", ["a", "A", "0", "_", "-", "x" * 64, "Ann_2-b"])
+def test_a_world_is_made_by_naming_it(shared_stub: LiveStub, name: str, email: str) -> None:
+    assert shared_stub.registered(email, name) == "action-successful"
+    assert shared_stub.registered(email, name) == "email-already-registered"
+
+
+def test_names_differ_by_letter_case(shared_stub: LiveStub, email: str) -> None:
+    for name in ("case", "Case", "CASE"):
+        assert shared_stub.registered(email, name) == "action-successful"
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a.b", "a%20b", "\u00e9", "a:b", "~"])
+def test_a_name_that_is_none_is_a_problem(shared_stub: LiveStub, name: str) -> None:
+    answer = shared_stub.http.post(shared_stub.route(name))
+    assert answer.status_code == 400
+    assert answer.headers["Mock-Error"] == "bad-world"
+    assert "1 to 64 letters" in answer.json()["detail"]
+
+
+def test_the_plain_base_url_is_the_default_world(stub: LiveStub, email: str) -> None:
+    assert stub.registered(email) == "action-successful"
+    assert stub.registered(email, "default") == "email-already-registered"
+
+
+def test_people_sessions_and_mails_are_kept_over_a_restart(tmp_path: Path, email: str) -> None:
+    settings = Settings(data=tmp_path / "kept.json", port=0, bcrypt_cost=4)
+    with LiveStub(settings) as stub:
+        token = stub.sent(registration(email), "Ann").json()["session"]["token"]
+    with LiveStub(settings) as stub:
+        assert [each["name"] for each in stub.control("GET", "/worlds").json()] == [
+            "default",
+            "Ann",
+        ]
+        assert stub.registered(email, "Ann") == "email-already-registered"
+        assert stub.registered(f"next.{email}", "Ann", token=token) == "action-successful"
+        mails = stub.control("GET", "/outbox", world="Ann").json()
+        assert [mail["to"] for mail in mails] == [email, f"next.{email}"]
+        assert stub.control("GET", "/requests", world="Ann").json()[0]["number"] == 1
+
+
+def test_what_a_reset_brings_back_is_the_start(stub: LiveStub, email: str) -> None:
+    first = stub.sent(registration(email)).json()
+    stub.registered("liaison@personas.test", client={"password": "password of liaison"})
+    stub.control("PUT", "/clock", {"advance": "P9D"})
+    stub.control("PUT", "/faults", {"crash": "in-handler"})
+    stub.control("PUT", "/next", ["missing-param"])
+    assert stub.control("POST", "/reset").status_code == 204
+    assert stub.control("GET", "/requests").json() == []
+    assert stub.control("GET", "/outbox").json() == []
+    assert stub.control("GET", "/clock").json()["ahead"] == 0
+    again = stub.sent(registration(email)).json()
+    assert again["data"] == first["data"], "the same ids once more"
+    assert stub.registered("a@b.test", token="liaison-session") == "action-successful"
+
+
+def test_what_was_met_in_a_world_that_is_reset_stays_in_the_sum(stub: LiveStub) -> None:
+    assert stub.registered("missing-param@status.test", "ann") == "missing-param"
+    stub.control("POST", "/reset", world="ann")
+    met = {
+        world: stub.control("GET", "/coverage", world=world).json()["met"]
+        for world in ("ann", None)
+    }
+    assert met == {"ann": 0, None: 1}
+
+
+def test_a_persona_of_a_new_world_ages_with_its_clock(shared_stub: LiveStub, world: str) -> None:
+    shared_stub.control("PUT", "/clock", {"advance": "P8D"}, world)
+    status = shared_stub.registered("a@b.test", world, token="client-session")
+    assert status == "session-expired"
+
+
+def test_who_waits_for_news_does_not_keep_the_server_from_stopping(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(data=tmp_path / "data.json", port=0)
+    with LiveStub(settings) as stub, ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(httpx.get, stub.at("/_mock/outbox?wait=60"), timeout=60)
+        until(lambda: stub.app.worlds.default.busy == 1)
+        stub.asked = True
+        assert waiting.result(timeout=30).json() == []
+    assert not [record for record in caplog.records if "timeout" in record.getMessage()]
+
+
+def test_the_oldest_idle_world_makes_room_and_a_used_one_never(
+    stub: LiveStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worlds, "MOST", 3)
+    assert stub.registered("a@b.test", "one") == "action-successful"
+    assert stub.registered("a@b.test", "two") == "action-successful"
+    answer = stub.http.post(stub.route("three"))
+    assert (answer.status_code, answer.headers["Mock-Error"]) == (400, "too-many-worlds")
+    monkeypatch.setattr(worlds, "IDLE", -1)
+    assert stub.registered("a@b.test", "three") == "action-successful"
+    monkeypatch.undo()
+    names = [each["name"] for each in stub.control("GET", "/worlds").json()]
+    assert names == ["default", "three", "two"]
+    assert stub.registered("a@b.test", "one") == "action-successful", "it is a new one"
+
+
+def test_two_hundred_clients_in_fifty_worlds_never_meet(stub: LiveStub) -> None:
+    """Each client registers the same addresses in its world and scripts its own answers there.
+
+    In every world an address is free exactly once, a script is used exactly once, mails are the
+    world's own, and a clock moved in one moves in no other.
+    """
+    names = [f"world-{number}" for number in range(50)]
+    for number, name in enumerate(names):
+        stub.control("PUT", "/clock", {"advance": f"P{number}D"}, name)
+        stub.control("PUT", "/next", ["mandrill-email-failed"] * 2, name)
+
+    def client(number: int) -> tuple[str, list[str]]:
+        name = names[number % 50]
+        draws = random.Random(number)
+        with httpx.Client(timeout=60) as http:
+            statuses = []
+            for step in range(4):
+                address = f"person-{(draws.randrange(2) + step) % 2}@shared.test"
+                answer = http.post(
+                    stub.route(name),
+                    content=encoded(registration(address)),
+                    headers={"Content-Type": "text/plain"},
+                )
+                statuses.append(answer.json()["status"])
+        return name, statuses
+
+    with ThreadPoolExecutor(40) as threads:
+        results = list(threads.map(client, range(200)))
+    for number, name in enumerate(names):
+        met = [status for world, statuses in results if world == name for status in statuses]
+        assert len(met) == 16
+        assert met.count("mandrill-email-failed") == 2
+        assert met.count("action-successful") == 2
+        assert met.count("email-already-registered") == 12
+        mails = stub.control("GET", "/outbox", world=name).json()
+        assert {mail["to"] for mail in mails} == {"person-0@shared.test", "person-1@shared.test"}
+        days = stub.control("GET", "/clock", world=name).json()["ahead"] / 86400
+        assert days == number
+        counted = stub.control("GET", "/coverage", world=name).json()["statuses"]
+        assert sum(each["natural"] + each["forced"] for each in counted) == 16

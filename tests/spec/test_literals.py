@@ -1,0 +1,47 @@
+"""A slug stands in the spec, and no Python of the server decides by one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import clients_register
+from clients_register import fixtures, handlers, spec
+from clients_register.spec.catalogue import catalogue
+
+SOURCES = sorted(
+    file
+    for package in (clients_register, handlers, spec, fixtures)
+    for file in Path(package.__path__[0]).rglob("*.py")
+)
+SLUGS = {row.slug for row in catalogue()}
+
+
+def literals(source: str) -> set[str]:
+    """The strings in `source` that are code: docstrings are for people."""
+    tree = ast.parse(source)
+    prose = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose
+    }
+
+
+def test_all_of_the_program_is_looked_at() -> None:
+    assert len(SOURCES) > 30
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_no_string_holds_a_slug(file: Path) -> None:
+    found = literals(file.read_text("utf-8"))
+    assert [text for text in found if any(slug in text for slug in SLUGS)] == []
+
+
+def test_a_slug_would_be_found() -> None:
+    source = '"""About invalid-token."""\nif status == "invalid-token": pass'
+    assert literals(source) == {"invalid-token"}

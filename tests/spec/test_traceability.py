@@ -1,0 +1,266 @@
+"""From each sentence of the source to the contract and back: nothing is lost, nothing invented."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients_register import spec
+from clients_register.spec.catalogue import catalogue
+from clients_register.spec.schemas import decoded_schema, parameters, resolve
+
+ROOT = Path(__file__).parents[2]
+
+KEY = re.compile(r"(?<![-\w])[RQ](?:-[A-Z0-9]+)+(?![-\w])")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+SECTIONS = [
+    "Title",
+    "Route",
+    "Purpose",
+    "Parameters",
+    "Request Body Example",
+    "Responses",
+    "Uncommon Responses",
+]
+
+OPENAPI = spec.load("openapi")
+REQUIREMENTS: dict[str, Any] = spec.load("requirements")["requirements"]
+QUESTIONS: dict[str, Any] = spec.load("questions")["questions"]
+SENTENCES: list[dict[str, Any]] = spec.load("source")["sentences"]
+STATUSES = list(catalogue())
+PARAMETERS = parameters(OPENAPI)
+
+# Parameters that the page does not list.
+UNLISTED_PARAMETERS = {"token": "Q-TOKEN"}
+
+
+def evidence(node: Any) -> Iterator[tuple[str, str]]:
+    """Each (key, grade) that stands in the document, at whatever depth."""
+    if isinstance(node, dict):
+        if set(node) == {"grade", "key"}:
+            yield node["key"], node["grade"]
+        for member in node.values():
+            yield from evidence(member)
+    elif isinstance(node, list):
+        for member in node:
+            yield from evidence(member)
+
+
+EVIDENCE = list(evidence(OPENAPI))
+IN_OPENAPI = {key for key, _ in EVIDENCE} | {status.requirement for status in STATUSES}
+IN_SOURCE = {
+    key
+    for sentence in SENTENCES
+    for key in (*sentence.get("requirements", ()), *sentence.get("questions", ()))
+}
+
+
+def schema_of(path: str) -> dict[str, Any]:
+    """The schema of the parameter at the dotted path, resolved."""
+    node: Any = decoded_schema(OPENAPI)
+    for name in path.split("."):
+        node = node["properties"][name]
+        node = resolve(OPENAPI, node["$ref"]) if "$ref" in node else node
+    return dict(node)
+
+
+def parameter_key(path: str) -> str:
+    return "R-PARAM-" + re.sub(r"[._]", "-", path).upper()
+
+
+# No list that the other tests walk through is empty
+
+
+def test_there_is_something_to_trace() -> None:
+    assert len(STATUSES) == 18
+    assert len(PARAMETERS) == 14
+    assert len(SENTENCES) > len(SECTIONS)
+    assert len(EVIDENCE) > len(IN_OPENAPI & QUESTIONS.keys()) > 30
+    assert len(IN_OPENAPI & REQUIREMENTS.keys()) > 40
+
+
+# Shapes
+
+
+@pytest.mark.parametrize("name", ["requirements", "questions"])
+def test_no_key_is_written_twice(name: str) -> None:
+    written = re.findall(r"^  (\S+):$", spec.text(name), re.MULTILINE)
+    assert written == list(spec.load(name)[name])
+
+
+def test_keys_have_the_form_of_their_kind() -> None:
+    keys = [*REQUIREMENTS, *QUESTIONS]
+    assert [key for key in keys if not KEY.fullmatch(key)] == []
+    assert {key[0] for key in REQUIREMENTS} == {"R"}
+    assert {key[0] for key in QUESTIONS} == {"Q"}
+
+
+@pytest.mark.parametrize("name", ["requirements", "questions", "source"])
+def test_lines_are_short_enough_to_read(name: str) -> None:
+    assert [line for line in spec.text(name).splitlines() if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("key", REQUIREMENTS)
+def test_a_requirement_is_complete(key: str) -> None:
+    written = REQUIREMENTS[key]
+    always = {"statement", "section", "level", "grade", "testable"}
+    assert set(written) - {"reason", "elsewhere"} == always
+    assert written["statement"].endswith(".")
+    assert written["section"] in SECTIONS
+    assert written["level"] in ("must", "should", "may")
+    assert written["grade"] == "documented"
+    assert isinstance(written["testable"], bool)
+
+
+@pytest.mark.parametrize("key", REQUIREMENTS)
+def test_a_requirement_has_a_reason_exactly_where_it_is_not_testable(key: str) -> None:
+    written = REQUIREMENTS[key]
+    assert bool(written.get("reason")) is not written["testable"]
+
+
+def test_what_is_testable_is_a_must() -> None:
+    assert {it["level"] for it in REQUIREMENTS.values() if it["testable"]} == {"must"}
+
+
+@pytest.mark.parametrize("key", QUESTIONS)
+def test_a_question_is_complete(key: str) -> None:
+    written = QUESTIONS[key]
+    always = {"question", "alternatives", "choice", "because", "evidence"}
+    assert set(written) - {"apart"} == always
+    assert written["question"].endswith(("?", "."))
+    assert written["alternatives"]
+    assert all(isinstance(reading, str) and reading for reading in written["alternatives"])
+    assert written["choice"].endswith(".")
+    assert written["because"].endswith(".")
+    assert written["evidence"] in ("documented", "family", "decided")
+
+
+# From the source
+
+
+def test_the_sentences_stand_in_the_order_of_the_page() -> None:
+    counted: dict[str, int] = {}
+    for sentence in SENTENCES:
+        counted[sentence["section"]] = counted.get(sentence["section"], 0) + 1
+        assert sentence["position"] == counted[sentence["section"]]
+    assert list(counted) == SECTIONS
+
+
+def test_each_sentence_has_a_digest_and_no_text() -> None:
+    allowed = {"section", "position", "sha256", "requirements", "questions", "states_none"}
+    assert [it for it in SENTENCES if not DIGEST.fullmatch(it["sha256"])] == []
+    assert set().union(*SENTENCES) == allowed
+
+
+def test_each_sentence_leads_somewhere_or_says_why_not() -> None:
+    for sentence in SENTENCES:
+        keys = [*sentence.get("requirements", ()), *sentence.get("questions", ())]
+        assert bool(keys) is not bool(sentence.get("states_none")), sentence
+        assert all(sentence[kind] for kind in ("requirements", "questions") if kind in sentence)
+        assert len(set(keys)) == len(keys), sentence
+
+
+def test_the_source_leads_to_keys_that_exist() -> None:
+    for sentence in SENTENCES:
+        assert set(sentence.get("requirements", ())) <= REQUIREMENTS.keys(), sentence
+        assert set(sentence.get("questions", ())) <= QUESTIONS.keys(), sentence
+
+
+@pytest.mark.parametrize("key", REQUIREMENTS)
+def test_a_requirement_is_stated_in_the_section_that_it_names(key: str) -> None:
+    stated = {it["section"] for it in SENTENCES if key in it.get("requirements", ())}
+    assert REQUIREMENTS[key]["section"] in stated
+
+
+def test_what_the_page_is_said_to_decide_is_on_the_page() -> None:
+    documented = {key for key, it in QUESTIONS.items() if it["evidence"] == "documented"}
+    assert documented
+    assert documented - IN_SOURCE == set()
+
+
+# To the contract
+
+
+def test_the_contract_refers_to_keys_that_exist() -> None:
+    written = set(KEY.findall(spec.text("openapi")))
+    assert written >= IN_OPENAPI
+    assert written - REQUIREMENTS.keys() - QUESTIONS.keys() == set()
+
+
+@pytest.mark.parametrize(("key", "grade"), sorted(set(EVIDENCE)))
+def test_the_contract_grades_as_the_key_is_graded(key: str, grade: str) -> None:
+    graded = REQUIREMENTS[key]["grade"] if key in REQUIREMENTS else QUESTIONS[key]["evidence"]
+    assert grade == graded
+
+
+@pytest.mark.parametrize("key", REQUIREMENTS)
+def test_a_testable_requirement_is_in_the_contract_or_says_where_else(key: str) -> None:
+    written = REQUIREMENTS[key]
+    if written["testable"]:
+        assert (key in IN_OPENAPI) is not bool(written.get("elsewhere"))
+    else:
+        assert key not in IN_OPENAPI
+        assert "elsewhere" not in written
+
+
+@pytest.mark.parametrize("key", QUESTIONS)
+def test_a_question_is_raised_somewhere_or_says_why_it_stands_apart(key: str) -> None:
+    assert (key in IN_OPENAPI | IN_SOURCE) is not bool(QUESTIONS[key].get("apart"))
+
+
+def test_each_status_has_its_requirement_and_each_such_requirement_a_status() -> None:
+    expected = [f"R-STATUS-{status.slug.upper()}" for status in STATUSES]
+    assert [status.requirement for status in STATUSES] == expected
+    assert {key for key in REQUIREMENTS if key.startswith("R-STATUS-")} == set(expected)
+
+
+@pytest.mark.parametrize("status", STATUSES, ids=lambda status: status.slug)
+def test_a_status_is_stated_with_its_slug_and_the_code_of_the_page_if_any(status: Any) -> None:
+    statement = REQUIREMENTS[status.requirement]["statement"]
+    assert f"`{status.slug}`" in statement
+    documented = status.evidence["code"]["grade"] == "documented"
+    assert (str(status.code) in statement) is documented
+    assert documented is not status.uncommon
+
+
+def test_each_parameter_has_its_requirement_and_each_such_requirement_a_parameter() -> None:
+    listed = {it.path for it in PARAMETERS if it.path not in UNLISTED_PARAMETERS}
+    named = {key for key in REQUIREMENTS if key.startswith("R-PARAM-")}
+    assert named == {parameter_key(path) for path in listed}
+
+
+@pytest.mark.parametrize("path", [parameter.path for parameter in PARAMETERS])
+def test_the_schema_of_a_parameter_refers_to_where_it_is_stated(path: str) -> None:
+    expected = UNLISTED_PARAMETERS.get(path, parameter_key(path))
+    written = {key for key, _ in evidence(schema_of(path)["x-evidence"])}
+    assert expected in written
+    stated = REQUIREMENTS[expected]["statement"] if expected in REQUIREMENTS else "`token`"
+    assert f"`{path}`" in stated
+
+
+# From the code
+
+
+def code() -> list[Path]:
+    return [
+        *(path for name in ("cli", "handlers", "spec") for path in (ROOT / name).rglob("*.py")),
+        *(path for path in (ROOT / "fixtures").rglob("*") if path.suffix in (".py", ".yaml")),
+        ROOT / "tests" / "conftest.py",
+        *(ROOT / "tests" / "support").rglob("*.py"),
+    ]
+
+
+def test_the_code_refers_to_keys_that_exist() -> None:
+    written = {(path.name, key) for path in code() for key in KEY.findall(path.read_text("utf-8"))}
+    assert len(written) > 15
+    assert {it for it in written if it[1] not in REQUIREMENTS and it[1] not in QUESTIONS} == set()
+
+
+@pytest.mark.parametrize("name", ["requirements", "questions", "source"])
+def test_requirements_and_questions_refer_to_keys_that_exist(name: str) -> None:
+    written = set(KEY.findall(spec.text(name)))
+    assert written
+    assert written - REQUIREMENTS.keys() - QUESTIONS.keys() == set()

@@ -1,0 +1,178 @@
+"""The command as people run it: a process of its own, told by options, signals and pipes."""
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "clients_register")
+
+# How long anything may take before a test gives up, in seconds; nothing is waited out.
+PATIENCE = 60.0
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what would steer the command or curl, and `changes`."""
+    steering = re.compile(r"CLIENTS_REGISTER_.*|PYTHON(PATH|WARNINGS)|.*_proxy", re.IGNORECASE)
+    kept = {name: value for name, value in os.environ.items() if not steering.fullmatch(name)}
+    return kept | changes
+
+
+def run(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end."""
+    return subprocess.run(
+        [*COMMAND, *argv],
+        check=False,
+        cwd=cwd,
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Process:
+    """A running `clients-register serve`. It is killed if a test does not stop it in time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._killer = threading.Timer(PATIENCE, process.kill)
+        self._killer.start()
+        self.banner = ""
+
+    def greet(self) -> None:
+        """Waits until the server listens, and reads what it says."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.banner += line
+            if line.startswith("Stop with"):
+                return
+        raise AssertionError(f"the server did not start: {self.ended()}")
+
+    @property
+    def url(self) -> str:
+        """The route's URL, as the banner has it."""
+        found = re.search(r"listening +(\S+)", self.banner)
+        assert found is not None
+        return found[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as sockets take them."""
+        found = re.search(r"//\[?([^/\]]+)\]?:(\d+)/", self.url)
+        assert found is not None
+        return found[1], int(found[2])
+
+    @property
+    def curl(self) -> str:
+        """The line to paste."""
+        return self.banner.split("Register a client:\n")[1].splitlines()[0].strip()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._process.send_signal(number)
+
+    def stop_reading(self) -> None:
+        """Closes the pipe of standard output, as `head` does."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def ended(self) -> Ended:
+        """Waits for the end."""
+        if self._process.stdout is not None and self._process.stdout.closed:
+            self._process.stdout = None
+        out, err = self._process.communicate(timeout=PATIENCE)
+        return Ended(self._process.returncode, out or "", err)
+
+    def close(self) -> None:
+        """Ends it, if nobody has."""
+        self._process.kill()
+        self.ended()
+        self._killer.cancel()
+        self._killer.join()
+
+
+@contextmanager
+def started(
+    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """`clients-register serve` with `options`, without waiting for it to listen."""
+    process = Process(
+        subprocess.Popen(
+            [*COMMAND, "serve", *options],
+            cwd=cwd,
+            env=environment(**(env or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    )
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@contextmanager
+def serving(
+    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """`clients-register serve` on a free port, listening."""
+    with started("--port", "0", *options, cwd=cwd, env=env) as process:
+        process.greet()
+        yield process
+
+
+def clients_in(data: Path) -> list[str]:
+    """The addresses of the clients in a data file."""
+    users = json.loads(data.read_text())["users"].values()
+    return [user["email"] for user in users if user["client"]]
+
+
+def free_port() -> int:
+    """A port that nobody listens on.
+
+    Below those that systems give to callers, since a caller can otherwise meet itself there.
+    """
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Asks until it holds."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.01)
+
+
+def listens(address: tuple[str, int]) -> bool:
+    """Whether a connection is taken there now, or was until a moment ago."""
+    try:
+        socket.create_connection(address, timeout=PATIENCE).close()
+    except ConnectionError as error:
+        return not isinstance(error, ConnectionRefusedError)
+    return True

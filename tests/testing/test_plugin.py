@@ -1,0 +1,304 @@
+"""The pytest plugin, as test authors have it: in a pytest of their own, in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+from support.process import environment, free_port
+from support.stub import LiveStub
+
+from clients_register.testing.stub import Stub, started
+
+PAGE = Path(__file__).parents[2] / "testing" / "README.md"
+
+pytest_plugins = ["pytester"]
+
+# A registration as a test author writes it, and the status of the answer.
+PREAMBLE = """\
+    import httpx
+    import pytest
+
+    def status(world, email="ada@example.test", **headers):
+        client = {"email": email, "password": "correct horse"}
+        sent = world.send({"application": "planoauth", "client": client}, **headers)
+        return sent.json()["status"]
+"""
+
+ONE_SUCCESS = """
+    def test_success(clients_register):
+        assert status(clients_register) == "action-successful"
+"""
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def unsteered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that does not steer the server."""
+    for name in os.environ.keys() - environment().keys():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def authors(pytester: pytest.Pytester, unsteered: None) -> Run:
+    """Runs tests with the plugin."""
+
+    def run(tests: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(dedent(PREAMBLE + tests))
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+
+    return run
+
+
+def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
+    done = authors(
+        """
+    @pytest.mark.parametrize("name", ["one", "other/and some ümlaut", "x" * 100, ""])
+    def test_one_address(clients_register, name):
+        assert status(clients_register) == "action-successful"
+        assert status(clients_register) == "email-already-registered"
+    """
+    )
+    done.assert_outcomes(passed=4)
+
+
+def test_a_world_is_deleted_after_its_test(authors: Run, stub: LiveStub) -> None:
+    authors(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
+    assert [world["name"] for world in stub.control("GET", "/worlds").json()] == ["default"]
+
+
+def test_a_running_stub_is_used_where_its_url_is_given(authors: Run, stub: LiveStub) -> None:
+    authors(ONE_SUCCESS, "--clients-register-url", f"{stub.origin}/").assert_outcomes(passed=1)
+    assert stub.control("GET", "/coverage").json()["met"] == 1
+
+
+def test_a_control_token_comes_from_the_variable_of_the_server(
+    authors: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start_stub(control_token="a-token")
+    monkeypatch.setenv("CLIENTS_REGISTER_CONTROL_TOKEN", "a-token")
+    authors(ONE_SUCCESS, "--clients-register-url", running.origin).assert_outcomes(passed=1)
+
+
+def test_a_url_without_a_stub_is_named(authors: Run) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    done = authors(ONE_SUCCESS, "--clients-register-url", url)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(f"*expected a stub at {url}, found none*clients-register serve*")
+
+
+def test_the_stub_takes_further_options(authors: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nclients_register_serve = --seed 'my seed.yaml' --base-path /v2")
+    pytester.path.joinpath("my seed.yaml").write_text("services: []\n")
+    done = authors(
+        """
+    def test_seed(clients_register):
+        assert clients_register.url.endswith("/v2/clients/register")
+        assert status(clients_register) == "service-not-found"
+    """
+    )
+    done.assert_outcomes(passed=1)
+
+
+def test_a_stub_that_does_not_start_says_why(authors: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nclients_register_serve = --spellnig x")
+    done = authors(ONE_SUCCESS)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines("*did not start*unknown option --spellnig; did you mean --spelling?*")
+
+
+def test_modules_beside_the_tests_are_not_taken_for_the_stubs_own(
+    unsteered: None, tmp_path: Path
+) -> None:
+    (tmp_path / "yaml.py").write_text("raise RuntimeError('not meant')")
+    with started(tmp_path, [], tmp_path) as origin, Stub(origin) as stub:
+        assert stub.coverage()["met"] == 0
+
+
+def test_answers_are_forced_by_script_and_by_header(authors: Run) -> None:
+    done = authors(
+        """
+    def test_script(clients_register):
+        clients_register.force("mandrill-email-failed", {"fault": "empty"})
+        assert status(clients_register) == "mandrill-email-failed"
+        with pytest.raises(httpx.RemoteProtocolError):
+            status(clients_register)
+        # The rules had answered before the connection broke.
+        assert status(clients_register) == "email-already-registered"
+
+    def test_header(clients_register):
+        found = status(clients_register, Prefer="example=application-crash")
+        assert found == "application-crash"
+    """
+    )
+    done.assert_outcomes(passed=2)
+
+
+def test_an_unknown_status_is_refused_with_a_hint(authors: Run) -> None:
+    done = authors(
+        """
+    from clients_register.testing.world import ControlError
+
+    def test_script(clients_register):
+        with pytest.raises(ControlError, match="invalid-token"):
+            clients_register.force("invalid-tokn")
+    """
+    )
+    done.assert_outcomes(passed=1)
+
+
+def test_the_clock_moves_for_one_test_alone(authors: Run) -> None:
+    done = authors(
+        """
+    def test_clock(clients_register):
+        clients_register.control("PUT", "/sessions/mine", {"email": "client@personas.test"})
+        client = {"email": "ada@example.test", "password": "correct horse"}
+        params = {"application": "planoauth", "client": client, "token": "mine"}
+        clients_register.clock.advance("P8D")
+        assert clients_register.send(params).json()["status"] == "session-expired"
+
+    def test_fixed(clients_register):
+        clients_register.clock.set("2040-01-15T09:30:00Z", frozen=True)
+        assert clients_register.clock.now == "2040-01-15T09:30:00.000Z"
+
+    def test_none(clients_register):
+        assert clients_register.control("GET", "/clock")["ahead"] == 0
+    """
+    )
+    done.assert_outcomes(passed=3)
+
+
+def test_mails_requests_and_coverage_are_read_back(authors: Run) -> None:
+    done = authors(
+        """
+    def test_evidence(clients_register):
+        assert clients_register.outbox() == []
+        assert status(clients_register, "grace+1@example.test") == "action-successful"
+        assert status(clients_register, "other@example.test") == "action-successful"
+        mail = clients_register.latest_mail("grace+1@example.test")
+        assert mail["to"] == "grace+1@example.test"
+        first, second = clients_register.requests()
+        assert first["id"] == mail["request_id"]
+        assert clients_register.outbox("grace+1@example.test", wait=1) == [mail]
+        assert clients_register.outbox(request=second["id"])[0]["to"] == "other@example.test"
+        assert clients_register.coverage()["met"] == 1
+    """
+    )
+    done.assert_outcomes(passed=1)
+
+
+def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(authors: Run) -> None:
+    done = authors(
+        """
+    def test_wrong(clients_register):
+        assert status(clients_register, "ada") == "action-successful"
+    """
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        ["*Captured clients-register teardown*", "POST */clients/register -> 400 invalid-param: *"]
+    )
+
+
+def test_required_statuses_that_were_met_let_the_run_pass(authors: Run) -> None:
+    done = authors(ONE_SUCCESS, "--clients-register-require", "action-successful")
+    assert done.ret == pytest.ExitCode.OK
+    done.stdout.fnmatch_lines("*met 1 of the 1 required*")
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_a_required_status_that_was_not_met_fails_the_run_by_name(
+    authors: Run, workers: list[str]
+) -> None:
+    done = authors(
+        ONE_SUCCESS
+        + """
+    def test_taken(clients_register):
+        clients_register.force("email-already-registerd")
+        assert status(clients_register) == "email-already-registerd"
+    """,
+        "--clients-register-require=action-successful,email-already-registered,invalid-token",
+        *workers,
+    )
+    done.assert_outcomes(passed=2)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["*met 2 of the 3 required*", "never met: invalid-token"])
+    done.stdout.no_fnmatch_line("never met: email*")
+
+
+def test_what_others_met_on_a_running_stub_does_not_count(authors: Run, stub: LiveStub) -> None:
+    stub.sent({}, headers={"Prefer": "example=invalid-token"})
+    done = authors(
+        ONE_SUCCESS,
+        "--clients-register-require=invalid-token",
+        f"--clients-register-url={stub.origin}",
+    )
+    done.stdout.fnmatch_lines("never met: invalid-token")
+
+
+def test_a_run_that_never_used_the_stub_met_nothing(authors: Run) -> None:
+    done = authors("    def test_nothing(): pass", "--clients-register-require", "common")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["never met: action-successful", "no test used the fixtures *"])
+
+
+def test_requiring_an_unknown_status_is_refused_before_any_test(authors: Run) -> None:
+    done = authors(ONE_SUCCESS, "--clients-register-require", "invalid-tokn")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines("*--clients-register-require: *'invalid-tokn'*invalid-token*")
+
+
+def test_the_example_of_its_page_passes(authors: Run) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    program = """
+    class MyApp:
+        session = {}
+
+        def __init__(self, api):
+            self.route = f"{api}/api/v1/clients/register"
+
+        def register(self, email, password):
+            client = {"email": email, "password": password}
+            params = {"application": "planoauth", "client": client} | self.session
+            body = base64.b64encode(json.dumps(params).encode())
+            answer = httpx.post(self.route, content=body, headers={"Content-Type": "text/plain"})
+            envelope = answer.json()
+            if envelope["status"] == "action-successful":
+                self.session = {"token": envelope["session"]["token"]}
+            return MESSAGES.get(envelope["status"], "")
+
+    MESSAGES = {
+        "mandrill-email-failed": "You are registered, but our e-mail to you failed",
+        "session-expired": "Please log in again",
+    }
+    """
+    authors(f"    import base64, json\n{program}\n{indent(example, '    ')}").assert_outcomes(
+        passed=2
+    )
+
+
+def test_nothing_but_pytest_is_imported_before_the_plugin_is_used() -> None:
+    script = """
+import sys
+import pytest
+before = set(sys.modules)
+import clients_register.testing.plugin
+print(*sorted(set(sys.modules) - before))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", dedent(script)],
+        check=True,
+        capture_output=True,
+        env={k: v for k, v in environment().items() if not k.startswith("COV")},
+        text=True,
+    )
+    assert found.stdout.split() == [
+        "clients_register",
+        "clients_register.testing",
+        "clients_register.testing.plugin",
+    ]
