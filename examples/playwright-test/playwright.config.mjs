@@ -1,0 +1,11 @@
+import { existsSync } from "node:fs";
+import { defineConfig } from "@playwright/test";
+
+// The system's Chromium; where there is none, the one of `npx playwright install chromium`.
+const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+
+export default defineConfig({
+  fullyParallel: true,
+  reporter: "line",
+  use: { launchOptions: { executablePath: system, args: ["--no-sandbox"] } },
+});

@@ -1,0 +1,36 @@
+// The page's only script. Where the API is, a real page would know from its build; this one takes
+// it from its own address: ?api=http://127.0.0.1:4018
+
+import { encode } from "../encoder/encode.mjs";
+
+const api = new URLSearchParams(location.search).get("api") ?? "http://127.0.0.1:4018";
+const form = document.querySelector("form");
+const told = document.querySelector("[role=status]");
+
+const messages = {
+  "action-successful": "Welcome! We have sent you an e-mail.",
+  "email-already-registered": "This address has an account already.",
+  "mandrill-email-failed": "You are registered, but our e-mail to you failed.",
+  "invalid-param": "Please check what you typed.",
+};
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { email, password } = Object.fromEntries(new FormData(form));
+  told.textContent = "One moment …";
+  told.textContent = await register({ application: "planoauth", client: { email, password } });
+});
+
+async function register(params) {
+  try {
+    const answer = await fetch(`${api}/api/v1/clients/register`, {
+      method: "POST",
+      headers: { "Content-Type": "text/plain" },
+      body: encode(params),
+    });
+    const { status } = await answer.json();
+    return messages[status] ?? `Something went wrong (${status}).`;
+  } catch {
+    return "We could not be reached. Are you online?";
+  }
+}

@@ -1,0 +1,211 @@
+"""The console as people use it: everything the stub can do, by clicking and typing."""
+
+from typing import TYPE_CHECKING
+
+from support.console import card, go, line, press, ready, register, told
+from support.stub import LiveStub
+
+from clients_register.spec.catalogue import catalogue
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SLUGS = [status.slug for status in catalogue()]
+
+
+def test_every_status_is_sent_by_its_card(console: "Page") -> None:
+    for slug in SLUGS:
+        press(card(console, slug), "Send it")
+    assert {slug: line(console, slug) for slug in SLUGS} == {
+        status.slug: f"{status.code} {status.slug} forced by prefer" for status in catalogue()
+    }
+
+
+def test_every_cause_that_can_be_arranged_has_its_effect(console: "Page") -> None:
+    causes = [slug for slug in SLUGS if slug != "email-already-registerd"]
+    for slug in causes:
+        press(card(console, slug), "Cause it naturally")
+    found = {slug: line(console, slug).partition(" ")[2] for slug in causes}
+    assert found == {slug: f"{slug} by the real rules" for slug in causes}
+
+
+def test_a_success_can_be_caused_again(console: "Page") -> None:
+    for _ in range(2):
+        press(card(console, "action-successful"), "Cause it naturally")
+        assert line(console, "action-successful") == "200 action-successful by the real rules"
+
+
+def test_a_cause_leaves_the_faults_of_the_world_as_they_were(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    faults = {"service_deployed": True, "route_deployed": True, "crash": None, "mail_failures": 7}
+    shared_stub.control("PUT", "/faults", faults, world)
+    press(card(console, "route-not-found"), "Cause it naturally")
+    line(console, "route-not-found")
+    assert shared_stub.control("GET", "/faults", world=world).json() == faults
+
+
+def test_the_cards_are_filtered_by_word_and_by_code(console: "Page") -> None:
+    console.get_by_label("Filter the statuses").fill("TOKEN")
+    console.locator(".choices", has_text="401").get_by_text("401").click()
+    shown = console.locator("article[data-slug]:visible h3").all_inner_texts()
+    assert shown == ["invalid-token", "client-required"]
+
+
+def test_every_status_is_had_by_an_address_in_the_form(console: "Page") -> None:
+    for slug in SLUGS:
+        answer = register(console, email=f"me+{slug}@status.test")
+        assert slug in answer
+        assert "forced by address" in answer
+
+
+def test_a_registration_shows_in_the_outbox_and_in_the_traffic(console: "Page") -> None:
+    answer = register(console, email="zoë@tests.test", first_name="Zoë 🌊")
+    assert "action-successful" in answer
+    letter = go(console, "outbox").locator(".letter")
+    letter.wait_for()
+    assert "zoë@tests.test" in letter.inner_text()
+    row = go(console, "traffic").locator("#rows li").first
+    row.locator("summary").click()
+    row.locator(".why .passed").first.wait_for()
+    assert row.locator(".why .passed").count() > 5
+    assert "All rules held." in row.inner_text()
+    assert "Zoë 🌊" in row.inner_text()
+
+
+def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.sent({"application": "planoauth", "client": {"email": "x"}, "view": "v"}, world)
+    row = go(console, "traffic").locator("#rows li").first
+    row.locator("summary").click()
+    assert "client.email malformed" in row.locator(".stopped").inner_text()
+    assert "client-validation-failed" in row.locator(".next").inner_text()
+
+
+def test_errors_stand_beside_their_fields(console: "Page") -> None:
+    register(console, email="no address", company_id="forty-two")
+    faults = {
+        field.get_attribute("data-attr"): field.locator("..").locator(".fault").inner_text()
+        for field in console.locator("[aria-invalid]").all()
+    }
+    assert faults == {"client.email": "malformed", "client.company_id": "wrong type"}
+
+
+def test_a_session_ends_when_the_clock_is_moved_on(console: "Page") -> None:
+    # The personas' sessions count back from the first look at them.
+    go(console, "people").locator("#session-rows tr").first.wait_for()
+    press(go(console, "time"), "+72 hours")
+    told(console, "The clock of this world was moved")
+    row = go(console, "people").locator("#session-rows tr", has_text="liaison-session").first
+    row.locator("text=unused").wait_for()
+    answer = register(console, token="liaison-session", email="someone@tests.test")
+    assert "session-expired" in answer
+
+
+def test_a_frozen_clock_stands_until_it_is_let_go(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    view = go(console, "time")
+    press(view, "Freeze")
+    told(console, "Time stands still.")
+    assert shared_stub.control("GET", "/clock", world=world).json()["frozen"]
+    view.get_by_label("Set to, in UTC").fill("2030-01-15T09:30:00")
+    press(view, "Set")
+    view.locator("#clock-time", has_text="09:30:00").wait_for()
+    press(view, "Back to real time")
+    view.locator("#clock-day:not(:has-text('2030-01-15'))").wait_for()
+    assert not shared_stub.control("GET", "/clock", world=world).json()["frozen"]
+
+
+def test_a_session_is_minted_in_the_state_asked_for(console: "Page") -> None:
+    view = go(console, "people")
+    view.get_by_label("Token", exact=True).fill("my token ü")
+    view.get_by_label("State").select_option("too-old")
+    press(view, "Mint")
+    told(console, "Minted my token ü, too-old.")
+    view.locator("#session-rows tr", has_text="my token ü").locator("text=too-old").wait_for()
+    answer = register(console, token="my token ü", email="someone@tests.test")
+    assert "session-expired" in answer
+
+
+def test_a_persona_that_became_a_client_is_restored(console: "Page") -> None:
+    row = go(console, "people").locator("#people-rows tr", has_text="liaison@personas.test")
+    press(row, "Use liaison@personas.test in the form")
+    assert "action-successful" in register(console)
+    go(console, "people")
+    row.locator("td", has_text="client ").wait_for()
+    press(row, "Restore the persona liaison")
+    row.locator("td:not(:has-text('client '))", has_text="liaison").last.wait_for()
+
+
+def test_the_picture_of_the_coverage_follows_what_was_met(console: "Page") -> None:
+    view = go(console, "coverage")
+    view.locator("svg[aria-label='0 of 18 statuses met']").wait_for()
+    register(console, email="missing-param@status.test")
+    register(console, email="nobody")
+    go(console, "coverage")
+    view.locator("svg[aria-label='2 of 18 statuses met']").wait_for()
+    assert view.locator("path.forced").get_attribute("data-slug") == "missing-param"
+    assert view.locator("path.natural").get_attribute("data-slug") == "invalid-param"
+    assert "1 forced" in view.locator("li", has_text="missing-param").inner_text()
+
+
+def test_a_script_and_a_fault_are_set_and_taken_back(console: "Page") -> None:
+    view = go(console, "answers")
+    view.get_by_label("The service is deployed").click()
+    told(console, "The faults of this world are set.")
+    view.get_by_label("Status").select_option("client-required")
+    press(view, "Add to the script")
+    view.locator("#items li", has_text="client-required").wait_for()
+    assert "client-required" in register(console, email="a@tests.test")
+    assert "service-not-found" in register(console)
+    press(go(console, "answers"), "All whole again")
+    told(console, "Nothing is broken any more.")
+    assert "action-successful" in register(console)
+
+
+def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> None:
+    other = f"{world}-copy"
+    register(console, email="moved@tests.test")
+    view = go(console, "worlds")
+    view.get_by_label("New world").fill(other)
+    view.get_by_label("As a copy of").select_option(world)
+    press(view, "Create")
+    view.get_by_role("link", name=f"Go to {other}", exact=True).click()
+    console.wait_for_url(f"**/_world/{other}/_mock/#worlds")
+    ready(console)
+    assert "email-already-registered" in register(console, email="moved@tests.test")
+    console.go_back()
+    console.goto(console.url.replace(other, world))
+    ready(console)
+    row = go(console, "worlds").locator("#world-rows tr", has_text=other)
+    press(row, f"Delete {other}")
+    row.get_by_role("button", name=f"Delete {other}").click()
+    told(console, f"The world {other} is gone.")
+    row.wait_for(state="detached")
+
+
+def test_a_world_is_reset(console: "Page", shared_stub: LiveStub, world: str) -> None:
+    register(console, email="gone@tests.test")
+    view = go(console, "worlds")
+    press(view, "Reset this world")
+    press(view, "Reset all of it?")
+    told(console, "This world is as at the start.")
+    found = shared_stub.control("GET", "/clients?email=gone@tests.test", world=world).json()
+    assert found == []
+
+
+def test_a_card_is_reached_and_pressed_by_keyboard_alone(console: "Page") -> None:
+    console.keyboard.press("Tab")
+    assert console.evaluate("document.activeElement.textContent") == "Skip to the content"
+    console.keyboard.press("Enter")
+    focused = "document.activeElement.closest('article')?.dataset.slug"
+    for _ in range(8):
+        console.keyboard.press("Tab")
+        if console.evaluate(focused):
+            break
+    slug = console.evaluate(focused)
+    assert console.evaluate("document.activeElement.textContent") == "Send it"
+    console.keyboard.press("Enter")
+    card(console, slug).locator(".answer").wait_for()

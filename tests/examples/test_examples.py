@@ -1,0 +1,107 @@
+"""Each folder of examples/ does what its README says, against a real stub on a free port."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from support.process import environment
+from support.stub import LiveStub
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
+
+# What puts things on the machine: done once for all, by .ci/run and by the tests' own extras.
+INSTALLS = ("npm ci", "python -m pip install")
+
+# What else a folder's commands need -> whether it is there, and how to get it.
+NEEDS: dict[str, list[tuple[str, Callable[[], object], str]]] = {
+    "encoder": [("node", lambda: shutil.which("node"), "Node 18 or later")],
+    "fetch": [("node", lambda: shutil.which("node"), "Node 18 or later")],
+    "playwright": [
+        ("playwright", lambda: find_spec("playwright"), "python -m pip install playwright"),
+        ("chromium", lambda: shutil.which("chromium"), "such as apt-get install chromium"),
+    ],
+    "playwright-test": [
+        (
+            "node_modules",
+            (EXAMPLES / "playwright-test" / "node_modules" / ".bin" / "playwright").exists,
+            "npm --prefix examples/playwright-test ci",
+        ),
+        ("chromium", lambda: shutil.which("chromium"), "such as apt-get install chromium"),
+    ],
+    "typescript": [
+        ("npm", lambda: shutil.which("npm"), "it comes with Node"),
+        (
+            "node_modules",
+            (EXAMPLES / "typescript" / "node_modules" / ".bin" / "tsc").exists,
+            "npm --prefix examples/typescript ci",
+        ),
+    ],
+}
+
+
+def commands(folder: str) -> list[str]:
+    """The lines of the README's shell blocks, without those that install."""
+    page = (EXAMPLES / folder / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if not line.startswith(INSTALLS)]
+
+
+def check_needs(folder: str) -> None:
+    """Skips by name where something is absent; in CI, which must have it, that is a failure."""
+    for name, found, source in NEEDS[folder]:
+        if not found():
+            absent = f"{name} is not there: {source}"
+            if os.environ.get("CI"):
+                pytest.fail(absent)
+            pytest.skip(absent)
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Path:
+    """A copy, so that nothing is made beside the sources and no other folder's settings count."""
+    left_out = shutil.ignore_patterns("node_modules", "build", "schema.d.ts", "__pycache__", ".*")
+    copy = shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=left_out)
+    for modules in EXAMPLES.glob("*/node_modules"):
+        (copy / modules.parent.name / "node_modules").symlink_to(modules)
+    return copy
+
+
+def test_every_folder_is_tested() -> None:
+    assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == FOLDERS
+    assert sorted(NEEDS) == FOLDERS
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_commands_of_an_example_succeed(folder: str, examples: Path, stub: LiveStub) -> None:
+    check_needs(folder)
+    told = commands(folder)
+    assert told
+    # `python` and `clients-register` are those that run this test.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euxc", "\n".join(told)],
+        check=False,
+        cwd=examples / folder,
+        env=environment(PATH=path, STUB_URL=stub.origin, npm_config_update_notifier="false"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_lock_file_of_an_example_names_no_registry() -> None:
+    locks = list(EXAMPLES.glob("*/package-lock.json"))
+    assert locks
+    for lock in locks:
+        assert '"resolved"' not in lock.read_text("utf-8"), f"strip `resolved` from {lock}"

@@ -1,0 +1,79 @@
+"""Schemathesis, told nothing about the route, meets no undocumented answer and no odd envelope."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+from support.live import Live
+
+from clients_register import spec
+
+# What the document promises of answers. The other checks judge what the route is documented to do:
+# to answer 500 to an unknown route, to refuse base64 of something else than JSON.
+CHECKS = (
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+
+
+def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
+    """`schemathesis run`, deterministic and bounded."""
+    document = directory / "openapi.yaml"
+    document.write_text(spec.text("openapi"), "utf-8")
+    options = {
+        "--url": live.origin + live.settings.base_path,
+        "--checks": ",".join(CHECKS),
+        "--max-examples": "100",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", str(document)]
+        + [word for option in options.items() for word in option]
+        + ["--continue-on-failure", "--generation-deterministic"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=directory,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+
+
+def test_no_answer_is_undocumented(live: Live, tmp_path: Path) -> None:
+    done = run(live, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"(\d{3,}) generated, \1 passed", done.stdout), done.stdout
+
+
+def answering(code: int, content_type: bytes, body: bytes, *, request_id: bool = True) -> ASGIApp:
+    """A server that always says the same."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", content_type)]
+        if request_id:
+            headers.append((b"x-request-id", b"1"))
+        await send({"type": "http.response.start", "status": code, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        answering(404, b"application/json", b'{"code":404,"status":"route-non-existent"}'),
+        answering(400, b"application/problem+json", b'{"code":400,"status":"no-params-decoded"}'),
+        answering(400, b"application/json", b'{"code":400,"status":"no-params-decoded","x":1}'),
+        answering(400, b"application/json", b'{"code":400}', request_id=False),
+    ],
+    ids=["another code", "another media type", "an odd envelope", "no request id"],
+)
+def test_it_would_be_noticed(start: Callable[..., Live], tmp_path: Path, faulty: ASGIApp) -> None:
+    done = run(start(before_routing=faulty), tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
