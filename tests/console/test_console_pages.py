@@ -115,3 +115,15 @@ def test_the_documents_are_drawn(chromium: "Browser", shared_stub: LiveStub, nam
         page.get_by_label("Select a definition").select_option(f"../{name}.yaml")
         page.locator("h2.title", has_text=title).wait_for()
         page.locator(".opblock").first.wait_for()
+
+
+def test_the_link_of_the_view_is_in_sight_on_a_phone(
+    chromium: "Browser", shared_stub: LiveStub, world: str
+) -> None:
+    size = {"width": 360, "height": 800}
+    with window(chromium, shared_stub.at("/_mock/#worlds", world), viewport=size) as page:
+        ready(page)
+        link = page.locator("nav a[aria-current]").bounding_box()
+        assert link is not None
+        assert link["x"] >= 0
+        assert link["x"] + link["width"] <= size["width"]

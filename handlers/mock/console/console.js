@@ -42,12 +42,20 @@ function show({ focus }) {
     if (link.hash.slice(1) === current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  find('nav a[aria-current="page"]').scrollIntoView({ block: "nearest", inline: "center" });
+  centre(find('nav a[aria-current="page"]'));
   if (focus) {
     window.scrollTo(0, 0);
     find(`#${current} h2`).focus({ preventScroll: true });
   } else window.scrollTo(0, 0);
   refresh();
+}
+
+// On a phone the links are a row that scrolls. scrollIntoView would also move the place from which
+// Tab goes on, past the link that skips to the content.
+function centre(link) {
+  const row = link.closest("nav");
+  const [inner, outer] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
+  row.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
 }
 
 let waiting = null;
