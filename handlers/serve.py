@@ -69,7 +69,11 @@ def listening(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # `localhost` is often both, and callers who know only one family know IPv4.
         family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return socket.create_server(address, family=family, backlog=BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        # Connections inherit it. Without it, and without uvloop, which sets it, each answer waits
+        # for the caller's delayed acknowledgement of its head: 40 ms on Linux.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         unknown = isinstance(error, socket.gaierror)
         reason = error.strerror if unknown else os.strerror(error.errno or 0)

@@ -87,9 +87,11 @@ class Broken:
         await self._send({"type": "http.response.body", "body": body})
 
     async def slow(self) -> None:
-        """The body comes byte by byte."""
+        """The body comes byte by byte, as long as somebody takes it."""
         await self._send(self._start)
         for byte in self._body:
+            if self._transport.is_closing():
+                return
             await self._send(
                 {"type": "http.response.body", "body": bytes([byte]), "more_body": True}
             )

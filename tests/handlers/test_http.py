@@ -1,6 +1,7 @@
 """The route on the wire: which requests reach it, and what every answer has in common."""
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from support.live import Live, encoded, registration
 
 from clients_register.handlers.rules import RULES
+from clients_register.handlers.serve import listening
 
 ELSEWHERE = {"code": 500, "status": "route-non-existent"}
 UNTYPED = {"code": 400, "status": "invalid-content-type"}
@@ -189,3 +191,11 @@ def test_a_crash_in_any_rule_is_an_answer(
     assert envelope == {"code": 500, "status": "application-crash"}
     monkeypatch.undo()
     assert shared.register(email)["code"] == 200
+
+
+def test_an_answer_does_not_wait_for_the_caller_to_acknowledge_its_head() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        with socket.create_connection(listener.getsockname()):
+            taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -4,17 +4,20 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
 from support.live import encoded, registration
 from support.stub import LiveStub
 
+from clients_register.handlers.settings import Settings
+
 FAULTS = ("reset", "empty", "truncated", "malformed", "slow")
 
 
 @contextmanager
-def asked(stub: LiveStub, world: str, body: bytes) -> Iterator[socket.socket]:
+def asked(stub: LiveStub, world: str | None, body: bytes) -> Iterator[socket.socket]:
     """A connection on which the route was asked with `body`."""
     host, _, port = stub.origin.removeprefix("http://").partition(":")
     path = stub.route(world).removeprefix(stub.origin)
@@ -112,3 +115,14 @@ def test_the_journal_names_the_fault_and_the_log_is_silent(
     (entry,) = shared_stub.control("GET", wait, world=world).json()
     assert (entry["fault"], entry["status"]) == (fault, "invalid-token")
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+def test_a_slow_answer_ends_with_its_caller_and_a_stopping_server_need_not_cut_it_off(
+    tmp_path: Path, email: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(data=tmp_path / "data.json", port=0, bcrypt_cost=4)
+    with LiveStub(settings) as stub:
+        stub.control("PUT", "/next", [{"fault": "slow"}])
+        with asked(stub, None, encoded(registration(email))) as connection:
+            assert connection.recv(65536)
+    assert caplog.messages == []
