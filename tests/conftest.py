@@ -1,5 +1,6 @@
 """Fixtures for all tests. Everything is seeded, in directories of its own, on free ports."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -15,6 +16,10 @@ from support.stub import LiveStub
 
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
+
+# Who starts the tests in the background of a shell has them ignore SIGINT, and every command that
+# they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures here are servers, whose state the properties do not depend on.
 settings.register_profile(
