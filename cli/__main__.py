@@ -14,6 +14,11 @@ from clients_register import __version__, output
 COMMANDS = {
     "serve": ("clients_register.handlers.serve", "answer the route over HTTP"),
     "spec": ("clients_register.spec.show", "print the OpenAPI document"),
+    "verify": ("clients_register.conformance.verify", "judge a server that claims the route"),
+    "plan": ("clients_register.conformance.plan", "tell what verify would do to a server"),
+    "smoke": ("clients_register.conformance.smoke", "see whether it is a server of this route"),
+    "list": ("clients_register.conformance.listing", "list the cases that verify runs"),
+    "report": ("clients_register.conformance.report", "draw a report of verify anew"),
 }
 
 USAGE = """\

@@ -1,0 +1,107 @@
+"""The arguments that the commands of the suite share, and what they lead to."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clients_register.conformance import library, probing, target
+from clients_register.conformance.control import TOKEN_VARIABLE
+from clients_register.conformance.model import Case
+from clients_register.conformance.target import ProfileError, Target
+from clients_register.conformance.verdicts import Exit
+
+EXIT_CODES = """\
+exit codes, the first that applies:
+  2  wrong usage, profile or case file
+  3  nothing answers there, or it is not this API
+  4  a defect: an answer never came, a state was promised and not reached
+  1  the contract is violated, or a known failure passes
+  5  nothing or too little was run to tell
+  0  the contract is kept
+"""
+
+
+def parser(name: str, description: str, *, target_needed: bool = True) -> argparse.ArgumentParser:
+    """A parser that knows the target and the choice of cases."""
+    made = argparse.ArgumentParser(
+        prog=f"clients-register {name}",
+        description=description,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if target_needed:
+        made.add_argument(
+            "url",
+            nargs="?",
+            help="the base URL of a server on this machine, such as http://127.0.0.1:4018/api/v1;"
+            " whether it is our stub is found out",
+        )
+        made.add_argument(
+            "--profile", type=Path, metavar="FILE", help="describes any other target in full"
+        )
+    made.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only cases whose id, area, requirement or question fits; may be repeated",
+    )
+    return made
+
+
+def found_out(url: str) -> Target:
+    """What stands at a URL: it is asked. Raises ProfileError."""
+    return asyncio.run(probing.found_out(url, control_token()))
+
+
+def target_of(
+    options: argparse.Namespace, found_out: Callable[[str], Target] = found_out
+) -> Target:
+    """The target that is asked for; `found_out` tells what a URL is. Raises ProfileError."""
+    if (options.url is None) == (options.profile is None):
+        raise ProfileError("expected a URL or a --profile FILE, and not both; see --help")
+    if options.profile is not None:
+        return target.read(options.profile)
+    return found_out(options.url)
+
+
+def cases_of(options: argparse.Namespace) -> list[Case]:
+    """The cases that are asked for. Raises CaseError."""
+    chosen = library.chosen(library.shipped(), options.only)
+    if not chosen:
+        raise library.CaseError(
+            f"no case fits --only {' --only '.join(options.only)};"
+            " `clients-register list` names them all"
+        )
+    return chosen
+
+
+def control_token() -> str | None:
+    """The token of the stub's control plane, where the environment has one."""
+    return os.environ.get(TOKEN_VARIABLE) or None
+
+
+def guarded(name: str, run: Callable[[], int]) -> int:
+    """Runs a command; what stands in its way is one line, and an exit code that is never 0."""
+    try:
+        return run()
+    except (ProfileError, library.CaseError) as error:
+        print(f"clients-register {name}: {error}", file=sys.stderr)
+        return Exit.USAGE
+    except probing.Unreachable as error:
+        print(f"clients-register {name}: {error}", file=sys.stderr)
+        return Exit.UNREACHABLE
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as columns of even width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -1,0 +1,116 @@
+"""`clients-register verify`: judges a server, prints what was found, writes reports."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clients_register.conformance import asking, deciding, probing, recording, reporting
+from clients_register.conformance.findings import Result
+from clients_register.conformance.model import Case
+from clients_register.conformance.running import run
+from clients_register.conformance.target import Target
+from clients_register.conformance.verdicts import Verdict
+from clients_register.spec.catalogue import catalogue
+
+
+def main(argv: list[str]) -> int:
+    """Judges the target that `argv` names; returns the exit code."""
+    parser = asking.parser("verify", "Judge a server that claims the route, over HTTP.")
+    parser.add_argument(
+        "--strict", action="store_true", help="fail on what siblings show and on what we chose, too"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report: JSON")
+    for name in reporting.RENDERERS:
+        parser.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=f"write the report as {name}"
+        )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the verdict alone")
+    options = parser.parse_args(argv)
+    return asking.guarded("verify", lambda: _verify(options, argv))
+
+
+def _verify(options: argparse.Namespace, argv: Sequence[str]) -> int:
+    cases = asking.cases_of(options)
+    target = asking.target_of(options)
+    report = asyncio.run(judge(cases, target, options, argv))
+    if options.report is not None:
+        reporting.write(report, options.report)
+    for name, rendered in reporting.RENDERERS.items():
+        file: Path | None = getattr(options, name)
+        if file is not None:
+            file.write_text(rendered(report), "utf-8")
+    if options.quiet:
+        print(report["reason"])
+    else:
+        print(reporting.terminal(report, colour=sys.stdout.isatty()), end="")
+    code: int = report["exit_code"]
+    return code
+
+
+async def judge(
+    cases: Sequence[Case], target: Target, options: argparse.Namespace, argv: Sequence[str]
+) -> dict[str, Any]:
+    """The report of `cases` on `target`. Raises Unreachable, ProfileError."""
+    known = catalogue()
+    probing.is_this_api(await probing.smoke(target, known), target)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    progress = Progress(len(cases), shown=sys.stderr.isatty() and not options.quiet)
+    results = await run(
+        cases, target, known, control_token=asking.control_token(), heard=progress.heard
+    )
+    progress.end()
+    evidence = deciding.evidence(results, target, whole=not options.only)
+    whole = recording.Run(
+        started=started,
+        seconds=time.perf_counter() - clock,
+        strict=options.strict,
+        command=["verify", *_without_only(argv)],
+        evidence=evidence,
+        decision=deciding.decide(results, evidence, strict=options.strict),
+    )
+    return recording.report(results, target, known, whole)
+
+
+class Progress:
+    """A line that tells how far a run is, where somebody watches."""
+
+    def __init__(self, cases: int, *, shown: bool) -> None:
+        self._cases = cases
+        self._shown = shown
+        self._done = 0
+        self._bad = 0
+
+    def heard(self, result: Result) -> None:
+        """One more case is done."""
+        self._done += 1
+        self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
+        if self._shown:
+            bar = "#" * (self._done * 30 // self._cases)
+            line = f"\r[{bar:<30}] {self._done}/{self._cases}  {self._bad} failed"
+            print(line, end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Takes the line away."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _without_only(argv: Sequence[str]) -> list[str]:
+    """The arguments that name the target: those which a rerun of one case needs."""
+    kept: list[str] = []
+    options = iter(argv)
+    for each in options:
+        if each == "--strict" or not each.startswith("-"):
+            kept.append(each)
+        elif each == "--profile":
+            kept += [each, next(options)]
+        elif each.startswith("--profile="):
+            kept.append(each)
+        elif "=" not in each and each not in ("-q", "--quiet"):
+            next(options, None)
+    return kept

@@ -1,0 +1,142 @@
+"""Expectations and invariants, each held against an answer that keeps it and one that does not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from clients_register.conformance import invariants
+from clients_register.conformance.encoding import encoded
+from clients_register.conformance.envelope import Layout, parsed
+from clients_register.conformance.matching import Seen, match
+from clients_register.conformance.model import Expectation
+from clients_register.conformance.verdicts import MISSED, Grade, Verdict, worst
+from clients_register.conformance.wire import Answer
+from clients_register.spec.catalogue import catalogue
+
+KNOWN = catalogue()
+TAKEN = KNOWN.broken("email_is_free")
+(ALIAS,) = KNOWN.aliases
+SUCCESS = KNOWN.success
+PASSWORD = "some-secret-of-a-test"
+HEADERS = (("Content-Type", "application/json"), ("X-Request-Id", "1"))
+
+
+def seen(body: Any, code: int = 400, headers: Any = HEADERS, layout: Any = None) -> Seen:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = "\r\n".join(f"{name}: {value}" for name, value in headers).encode()
+    answer = Answer(code=code, headers=headers, body=raw, seconds=0.0, raw_head=head)
+    return Seen(answer, parsed(answer), Layout(layout), KNOWN)
+
+
+def refusal(**changes: Any) -> dict[str, Any]:
+    errors = [{"attr": "client.email", "message": "taken"}]
+    return {"code": 400, "status": TAKEN.slug, "errors": errors, **changes}
+
+
+@pytest.mark.parametrize(
+    ("terms", "right", "wrong"),
+    [
+        ({"status": TAKEN.slug}, seen(refusal()), seen(refusal(status=SUCCESS.slug))),
+        ({"status": TAKEN.slug}, seen(refusal(status=ALIAS.slug)), seen(b"<html>")),
+        ({"status": TAKEN.slug}, seen(refusal()), seen(refusal(), code=409)),
+        (
+            {"status": SUCCESS.slug, "also": [TAKEN.slug]},
+            seen(refusal()),
+            seen(refusal(status="unheard-of")),
+        ),
+        ({"code": 400}, seen({}), seen({}, code=200)),
+        (
+            {"errors": [{"attr": "client.email", "message": "taken"}]},
+            seen(refusal()),
+            seen(refusal(errors=[])),
+        ),
+        ({"errors_of": ["client.email"]}, seen(refusal()), seen(refusal(errors=["client.email"]))),
+        ({"at": "/data/id", "is": 1}, seen({"data": {"id": 1}}), seen({"data": {"id": True}})),
+        ({"at": "/data/id", "is": None}, seen({"data": {"id": None}}), seen({"data": {}})),
+        (
+            {"at": "/data/id", "type": "integer"},
+            seen({"data": {"id": 1}}),
+            seen({"data": {"id": "1"}}),
+        ),
+        ({"at": "/data/a~1b", "type": "null"}, seen({"data": {"a/b": None}}), seen({"data": {}})),
+        (
+            {"at": "/data", "keys": ["id"]},
+            seen({"data": {"id": 1}}),
+            seen({"data": {"id": 1, "x": 2}}),
+        ),
+        ({"at": "/data", "absent": True}, seen({}), seen({"data": None})),
+        ({"at": "/errors/0/attr", "matches": "^client"}, seen(refusal()), seen({"errors": []})),
+        ({"header": "x-request-id", "matches": "^.$"}, seen({}), seen({}, headers=())),
+        ({"header": "Location", "absent": True}, seen({}), seen({}, headers=(("location", "/"),))),
+        ({"body": "empty"}, seen(b""), seen({})),
+    ],
+)
+@pytest.mark.parametrize("grade", Grade)
+def test_an_expectation_is_kept_or_missed(
+    terms: dict[str, Any], right: Seen, wrong: Seen, grade: Grade
+) -> None:
+    expectation = Expectation(next(iter(terms)), grade, terms)
+    assert worst(each.verdict for each in match(expectation, right)) is Verdict.PASS
+    assert worst(each.verdict for each in match(expectation, wrong)) is MISSED[grade]
+
+
+def test_an_envelope_is_looked_for_where_the_target_keeps_it() -> None:
+    layout = {"status": "/meta/status"}
+    found = seen({"meta": {"status": TAKEN.slug}}, layout=layout)
+    assert found.slug == TAKEN.slug
+
+
+def broken(found: Seen, sent: bytes = b"") -> set[str]:
+    """What the invariants find wrong."""
+    return {
+        each.what
+        for each in invariants.check(found, [PASSWORD], set(), sent=sent)
+        if each.verdict is not Verdict.PASS
+    }
+
+
+def test_a_right_answer_breaks_no_invariant() -> None:
+    assert broken(seen(refusal())) == set()
+
+
+@pytest.mark.parametrize(
+    ("found", "what"),
+    [
+        (seen(b"<html>"), "envelope"),
+        (seen([]), "envelope"),
+        (seen(refusal(status="unheard-of")), "status"),
+        (seen(refusal(code="400")), "code"),
+        (seen(refusal(code=409), code=409), "HTTP code"),
+        (seen(refusal(data={"id": 1})), "data"),
+        (seen({"code": 400, "status": TAKEN.slug}), "errors"),
+        (seen(refusal(), headers=(("Content-Type", "text/html"),)), "header Content-Type"),
+        (seen(refusal(), headers=(("Content-Type", "application/json"),)), "header X-Request-Id"),
+        (seen(refusal(note=PASSWORD)), "secrecy"),
+        (seen(refusal(note=encoded(b"ab" + PASSWORD.encode() + b"cd"))), "secrecy"),
+        (seen(refusal(note="$2b$04$" + "a" * 53)), "secrecy"),
+        (seen(refusal(note="Traceback (most recent call last):")), "discretion"),
+    ],
+)
+def test_a_wrong_answer_breaks_its_invariant(found: Seen, what: str) -> None:
+    assert what in broken(found)
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_secret_is_found_at_each_alignment_of_base64(before: str) -> None:
+    assert broken(seen(refusal(note=encoded(f"{before}{PASSWORD}!".encode())))) == {"secrecy"}
+
+
+def test_what_was_sent_is_not_held_against_who_echoes_it() -> None:
+    trace = b"Traceback (most recent call last):"
+    assert broken(seen(refusal(note=trace.decode())), sent=trace) == set()
+
+
+def test_a_request_id_comes_once() -> None:
+    ids: set[str] = set()
+    first, second = (
+        [each.verdict for each in invariants.check(seen(refusal()), [], ids, sent=b"")]
+        for _ in range(2)
+    )
+    assert worst(first) is Verdict.PASS
+    assert worst(second) is Verdict.NOTE

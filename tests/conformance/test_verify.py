@@ -1,0 +1,187 @@
+"""`clients-register verify` and its companions as people run them, on real servers."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.live import Live
+from support.process import run
+from support.second import Second
+from support.stub import LiveStub
+
+from clients_register.conformance.verdicts import Exit
+
+PROFILE = """
+profile: 1
+name: {name}
+base_url: {base}
+claims: [{claims}]
+email_domain: conformance.test
+{more}
+"""
+
+
+def base(server: Live) -> str:
+    return server.origin + server.settings.base_path
+
+
+def verified(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
+    """The exit code, the report, and what was printed."""
+    file = tmp_path / "report.json"
+    done = run("verify", *argv, "--report", str(file))
+    report = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return done.returncode, report, done.stdout + done.stderr
+
+
+def profile(tmp_path: Path, **terms: str) -> str:
+    file = tmp_path / "profile.yaml"
+    usual = {"name": "some server", "claims": "core", "more": ""}
+    file.write_text(PROFILE.format(**{**usual, **terms}), "utf-8")
+    return str(file)
+
+
+def bad(report: dict[str, Any]) -> dict[str, Any]:
+    """The cases that did not pass, with what was found."""
+    good = ("pass", "observed", "not-claimed", "not-arranged")
+    return {
+        case["id"]: case["reason"] or [f for f in case["findings"] if f["verdict"] != "pass"]
+        for case in report["cases"]
+        if case["verdict"] not in good
+    }
+
+
+def test_the_stub_keeps_every_case_strictly(shared_stub: LiveStub, tmp_path: Path) -> None:
+    code, report, _ = verified(tmp_path, base(shared_stub), "--strict")
+    assert bad(report) == {}
+    assert report["summary"]["not-claimed"] == report["summary"]["not-arranged"] == 0
+    assert (code, report["target"]["control"]) == (Exit.GOOD, True)
+
+
+def test_the_reference_keeps_what_can_be_sent_to_it(shared: Live, tmp_path: Path) -> None:
+    code, report, _ = verified(tmp_path, base(shared), "--strict")
+    assert bad(report) == {}
+    assert (code, report["target"]["control"]) == (Exit.GOOD, False)
+
+
+def test_the_second_server_keeps_all_but_what_is_about_the_stub(
+    second: Second, tmp_path: Path
+) -> None:
+    origin = f"http://127.0.0.1:{second.port}"
+    claims = "core, tokens, mail, views, uncommon"
+    file = profile(tmp_path, base=f"{origin}/api/v1", claims=claims, more=f"hook: {origin}/hooks")
+    code, report, _ = verified(tmp_path, "--profile", file, "--strict")
+    assert bad(report) == {}
+    about = [case for case in report["cases"] if case["claims"] != "stub"]
+    ran = [case for case in about if case["verdict"] in ("pass", "observed")]
+    assert len(ran) >= 0.95 * len(about)
+    assert code == Exit.GOOD
+
+
+def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None:
+    shared_stub.control("DELETE", "/requests")
+    _, report, _ = verified(tmp_path, base(shared_stub), "--only", "R-CLIENT-CREATED")
+    (exchange,) = report["cases"][0]["exchanges"]
+    token = exchange["answer"]["envelope"]["session"]["token"]
+    assert token.startswith("not-the-secret-")
+    assert exchange["request"]["decoded"]["client"]["password"].startswith("not-the-secret-")
+
+
+def test_what_was_made_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
+    _, report, _ = verified(tmp_path, base(shared_stub), "--only", "route/post-registers")
+    (made,) = report["created"]
+    assert made["email"].startswith("conformance.")
+    assert isinstance(made["id"], int)
+
+
+def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
+    file = profile(tmp_path, base="https://staging.test/api/v1")
+    done = run("plan", "--profile", file)
+    assert done.returncode == Exit.GOOD
+    assert "staging.test" in done.stdout
+    assert "clients created" in done.stdout
+
+
+def test_where_nobody_listens_is_unreachable(tmp_path: Path) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as free:
+        port = free.server_address[1]
+    code, _, said = verified(tmp_path, f"http://127.0.0.1:{port}/api/v1")
+    assert (code, "is the server running" in said) == (Exit.UNREACHABLE, True)
+
+
+def test_another_api_is_unreachable(tmp_path: Path) -> None:
+    with another_api() as url:
+        code, _, said = verified(tmp_path, url)
+    assert (code, "is not this API" in said) == (Exit.UNREACHABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ((), "expected a URL or a --profile"),
+        (("http://127.0.0.1:1", "--profile", "x.yaml"), "not both"),
+        (("https://staging.test/api",), "write a profile"),
+        (("http://127.0.0.1:1", "--only", "unheard-of"), "no case fits"),
+        (("--profile", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_wrong_usage_is_one_line(argv: tuple[str, ...], told: str) -> None:
+    done = run("verify", *argv)
+    assert done.returncode == Exit.USAGE
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_half_claimed_profile_is_too_little(shared: Live, tmp_path: Path) -> None:
+    more = "arrange: {client: unavailable}\nlimits: {writes: false}"
+    file = profile(tmp_path, base=base(shared), more=more)
+    code, report, said = verified(tmp_path, "--profile", file)
+    assert (code, report["evidence"]["enough"]) == (Exit.TOO_LITTLE, False)
+    assert "too little was run" in said
+
+
+def test_a_known_failure_that_passes_fails_the_run(shared: Live, tmp_path: Path) -> None:
+    known = 'known_failures: [{cases: "*", reason: "so it is said", since: "2026-11-25"}]'
+    file = profile(tmp_path, base=base(shared), more=known)
+    code, report, _ = verified(tmp_path, "--profile", file)
+    assert report["summary"]["unexpected-pass"] > 0
+    assert code == Exit.VIOLATION
+
+
+def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
+    file = profile(tmp_path, base=base(shared), more="limits: {requests: 10}")
+    code, report, _ = verified(tmp_path, "--profile", file)
+    assert sum(len(case["exchanges"]) for case in report["cases"]) <= 10
+    assert code == Exit.TOO_LITTLE
+
+
+def test_smoke_shows_five_answers(shared: Live) -> None:
+    done = run("smoke", base(shared))
+    assert (done.returncode, done.stdout.count("\n")) == (Exit.GOOD, 5)
+
+
+@contextmanager
+def another_api() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b'{"detail": "Not Found"}'
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/api/v1"
+        server.shutdown()

@@ -1,0 +1,65 @@
+"""Where the raw client finds servers: at ports, at addresses of IPv6, behind TLS."""
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.scripted import counted, saying, serving
+
+from clients_register.conformance.wire import NoAnswer, Request, Wire
+
+POST = Request("POST", "/some?query=1", (("X-One", "1"),), b"body")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def test_a_port_where_nobody_listens_is_told() -> None:
+    async with serving(saying()) as origin:
+        pass
+    async with Wire(origin) as wire:
+        with pytest.raises(NoAnswer, match=origin.removeprefix("http://")) as failure:
+            await wire.send(POST)
+    assert failure.value.kind == "refused"
+
+
+async def test_an_address_of_ipv6_is_reached() -> None:
+    heard: list[bytes] = []
+    try:
+        async with serving(saying(OK, heard=heard), "::1") as origin, Wire(origin) as wire:
+            assert (await wire.send(POST)).code == 200
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+    assert f"\r\nHost: {origin.removeprefix('http://')}\r\n".encode() in heard[0]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key, in one file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    what = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=it"
+    extensions = ("subjectAltName=IP:127.0.0.1", "keyUsage=critical,digitalSignature,keyCertSign")
+    added = [word for each in extensions for word in ("-addext", each)]
+    into = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    subprocess.run([openssl, *what.split(), *added, *into], check=True, capture_output=True)
+    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    return path
+
+
+async def test_https_is_spoken_with_whom_the_context_trusts(certificate: Path) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=certificate)
+    talk, opened = counted(saying(OK, OK, OK))
+    async with serving(talk, tls=server) as origin:
+        async with Wire(origin, ssl_context=trusting) as wire:
+            for _ in range(3):
+                assert (await wire.send(POST)).body == b"ok"
+        # The origin decides that it is TLS, and without a context nobody vouches for this server.
+        async with Wire(origin) as wire:
+            with pytest.raises(NoAnswer, match="certificate") as failure:
+                await wire.send(POST)
+    assert (len(opened), failure.value.kind) == (1, "refused")

@@ -1,0 +1,70 @@
+"""The page of a conformance report, in a browser, as a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.browser import PATIENCE
+from support.report import report
+
+from clients_register.conformance.reporting import RENDERERS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def page(chromium: "Browser", tmp_path: Path) -> Iterator["Page"]:
+    """The page of a report with a case of each verdict; whatever it complains of is a failure."""
+    file = tmp_path / "report.html"
+    file.write_text(RENDERERS["html"](report()), "utf-8")
+    wrong: list[str] = []
+    opened = chromium.new_page()
+    opened.set_default_timeout(PATIENCE)
+    opened.on("console", lambda message: wrong.append(message.text))
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.goto(file.as_uri())
+    yield opened
+    opened.close()
+    assert wrong == []
+
+
+def shown(page: "Page") -> int:
+    return page.locator(".case:not([hidden])").count()
+
+
+def test_what_a_target_said_runs_nowhere(page: "Page") -> None:
+    assert page.title() == "Conformance report"
+    assert page.locator("h1").inner_text().startswith("<script>")
+
+
+def test_cases_are_searched_and_filtered(page: "Page") -> None:
+    assert shown(page) == 10
+    page.get_by_label("Search the cases").fill("comes unexpected")
+    assert shown(page) == 1
+    page.get_by_label("Search the cases").fill("")
+    page.get_by_role("button", name="fail 1").first.click()
+    page.get_by_role("button", name="warn 1").click()
+    assert page.locator("#found").inner_text() == f"{shown(page)} of 10"
+    assert shown(page) <= 3
+
+
+def test_a_case_opens_with_its_findings_and_its_exchange(page: "Page") -> None:
+    case = page.locator("[id='case-some-area/fail']")
+    case.locator("summary").first.click()
+    assert case.get_by_text("a second thing").is_visible()
+    assert case.get_by_text("curl -d e30=").is_visible()
+
+
+def test_a_link_to_a_case_opens_it(page: "Page") -> None:
+    page.goto(f"{page.url}#case-some-area/note")
+    assert page.locator("[id='case-some-area/note'][open]").count() == 1
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_is_no_wider_than_the_window(page: "Page", width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator(".case summary").first.click()
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
