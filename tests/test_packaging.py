@@ -48,10 +48,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sources(tree: Path) -> Iterator[tuple[str, Path]]:
-    """Each file of the packages in `tree`: its name in the wheel, and where it is."""
+    """Each file of the packages in `tree`: its name in the wheel, and where it is.
+
+    What is for the linter alone stays at home.
+    """
     for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items():
         for path in (tree / folder).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
+            for_linting = path.name == "ruff.toml"
+            if path.is_file() and "__pycache__" not in path.parts and not for_linting:
                 inner = path.relative_to(tree / folder)
                 yield f"{package.replace('.', '/')}/{inner.as_posix()}", path
 
