@@ -11,6 +11,7 @@ MAX_HEAD = 65_536
 MAX_BODY = 8 * 1024 * 1024
 
 INTERIM = range(100, 200)
+TUNNELLED = range(200, 300)
 BODILESS = (204, 304)
 
 _STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
@@ -77,6 +78,18 @@ async def read(reader: Reader, method: str) -> tuple[Head, bytes, bool]:
         found = ", ".join(lengths)[:60]
         raise NotHTTP(f"expected one Content-Length of at most {MAX_BODY}, found {found!r}")
     return head, await reader.readexactly(int(lengths[0])), keep
+
+
+async def tunnel(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
+) -> None:
+    """Asks a proxy for a tunnel to `host` (RFC 9110, section 9.3.6). Raises NotHTTP, EOFError."""
+    named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    writer.write(f"CONNECT {named} HTTP/1.1\r\nHost: {named}\r\n\r\n".encode())
+    await writer.drain()
+    head = await _head(reader)
+    if head.code not in TUNNELLED:
+        raise NotHTTP(f"the proxy answers {head.code} to a CONNECT to {named}")
 
 
 def chunks(body: bytes, size: int) -> Iterator[bytes]:

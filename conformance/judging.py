@@ -29,8 +29,12 @@ STUB = "stub"
 OVERLOADED = (429, 502, 503, 504)
 
 
-class Overloaded(Exception):
-    """Not the target answered, but something in front of it; the message says what."""
+# What a stub marks answers with that were asked for.
+FORCED = "Mock-Forced"
+
+
+class Unreal(Exception):
+    """Not the rules of the target answered; the message says what did."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Bench:
             result.verdict = worst(told) if told else Verdict.OBSERVED
         except (NotArranged, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
-        except (ArrangementFailed, ControlFailed, HookFailed, NoAnswer, Overloaded) as reason:
+        except (ArrangementFailed, ControlFailed, HookFailed, NoAnswer, Unreal) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
         finally:
             await self._restore(case, result)
@@ -139,7 +143,7 @@ class Bench:
                 result.findings += match(filled, self._seen(exchange))
 
     async def _exchange(self, role: str, send: Send, values: Values, result: Result) -> Exchange:
-        """Sends once. Raises NoAnswer, Overloaded, LimitReached, UnknownPlaceholder."""
+        """Sends once. Raises NoAnswer, Unreal, LimitReached, UnknownPlaceholder."""
         request = compose(send, values, self._target.headers)
         hidden = dict.fromkeys(self._target.headers, "…")
         shown = compose(send, values.discreet(), hidden)
@@ -151,11 +155,13 @@ class Bench:
         except NoAnswer as failure:
             exchange.failure = failure
             raise
+        if result.case.claims != STUB and exchange.answer.header(FORCED) is not None:
+            raise Unreal(f"the answer is forced ({FORCED}), and so no evidence of anything")
         exchange.envelope = parsed(exchange.answer)
         slug = self._seen(exchange).slug
         if slug is None and exchange.answer.code in OVERLOADED:
             self._gate.slow_down()
-            raise Overloaded(f"HTTP {exchange.answer.code} without a status: is it overloaded?")
+            raise Unreal(f"HTTP {exchange.answer.code} without a status: is it overloaded?")
         if row_of(slug, self._catalogue) is not None:
             result.statuses.append(str(slug))
         return exchange

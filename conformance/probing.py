@@ -53,8 +53,7 @@ async def smoke(target: Target, catalogue: Catalogue) -> list[Check]:
         ("another path", Request("POST", f"{path}/elsewhere", text, b"e30=")),
     )
     checks = []
-    timeout = target.limits.timeout
-    async with Wire(target.origin, timeout=timeout, ssl_context=target.ssl_context()) as wire:
+    async with target.wire() as wire:
         for what, request in requests:
             try:
                 answer = await wire.send(request)

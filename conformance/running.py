@@ -52,13 +52,7 @@ async def run(
         else:
             done(Result(case, Verdict.NOT_CLAIMED, reason))
     async with AsyncExitStack() as stack:
-        wire = Wire(
-            target.origin,
-            timeout=target.limits.timeout,
-            ssl_context=target.ssl_context(),
-            connections=target.limits.parallel,
-        )
-        stack.push_async_callback(wire.close)
+        wire = await stack.enter_async_context(target.wire())
 
         whole = Run(target, wire, Gate(target.limits), catalogue, number)
 
@@ -95,7 +89,11 @@ def not_claimed(case: Case, target: Target) -> str | None:
 
 
 def expected(result: Result, target: Target) -> Result:
-    """The result, in the light of the failures that the profile knows."""
+    """The result, in the light of the answers and the failures that the profile tells."""
+    answers = [target.answers[key] for key in result.case.questions if key in target.answers]
+    if answers and result.verdict in (Verdict.NOTE, Verdict.WARN):
+        result.verdict = Verdict.OBSERVED
+        result.reason = f"an open question, which the profile answers otherwise: {answers[0]}"
     for known in target.known_failures:
         if not fnmatchcase(result.case.id, known.cases):
             continue

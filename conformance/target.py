@@ -16,6 +16,7 @@ import yaml
 
 from clients_register import spec
 from clients_register.conformance.envelope import Layout
+from clients_register.conformance.wire import Wire
 
 FEATURES = ("core", "tokens", "mail", "views", "uncommon")
 
@@ -64,6 +65,8 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     envelope: Mapping[str, str] = field(default_factory=dict)
     tls: Mapping[str, str] = field(default_factory=dict)
+    proxy: str | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
     application: str = "planoauth"
     company: int = 42
     email_domain: str = LOCAL_DOMAIN
@@ -90,6 +93,16 @@ class Target:
     def layout(self) -> Layout:
         """Where the parts of its envelope stand."""
         return Layout(self.envelope)
+
+    def wire(self) -> Wire:
+        """What its requests are sent by. Raises ProfileError."""
+        return Wire(
+            self.origin,
+            timeout=self.limits.timeout,
+            ssl_context=self.ssl_context(),
+            connections=self.limits.parallel,
+            proxy=self.proxy,
+        )
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """What its certificates are verified by; None for plain HTTP. Raises ProfileError."""
@@ -130,6 +143,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
     _check_url(filled["base_url"])
     _check_domain(filled["base_url"], filled.get("email_domain"))
     filled.pop("profile")
+    if unknown := sorted(set(filled.get("answers", ())) - set(spec.load("questions")["questions"])):
+        raise ProfileError(f"{path}, $.answers: no questions of the spec: {', '.join(unknown)}")
     return Target(
         **{
             "route": _route(),

@@ -101,16 +101,20 @@ class Wire:
         timeout: float = 10,
         ssl_context: ssl.SSLContext | None = None,
         connections: int = 8,
+        proxy: str | None = None,
     ) -> None:
         """`origin` is scheme, host and port; `timeout` is of a whole exchange, in seconds.
 
-        Without an `ssl_context`, https trusts whom this machine trusts.
+        Without an `ssl_context`, https trusts whom this machine trusts. `proxy` is the URL of an
+        HTTP proxy; it is asked for a tunnel, so that it changes nothing of what goes through.
         """
         parts = urlsplit(origin)
         secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if secure else 80)
         self._named = parts.netloc
+        through = urlsplit(proxy or "")
+        self._proxy = (through.hostname, through.port or 80) if through.hostname else None
         self._ssl = (ssl_context or ssl.create_default_context()) if secure else None
         self._timeout = timeout
         self._idle: list[_Connection] = []
@@ -179,17 +183,32 @@ class Wire:
             if await connection.usable():
                 return connection
             connection.drop()
+        try:
+            return await self._opened()
+        except (OSError, UnicodeError, NotHTTP, EOFError) as error:
+            why = str(error) or type(error).__name__
+            raise NoAnswer("refused", f"no connection to {self._named}: {why}") from None
+
+    async def _opened(self) -> _Connection:
+        """A new connection, through the proxy if there is one."""
         loop = asyncio.get_running_loop()
         reader = http1.Reader(http1.MAX_HEAD, loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        try:
-            transport, _ = await loop.create_connection(
-                lambda: protocol, self._host, self._port, ssl=self._ssl
-            )
-        except (OSError, UnicodeError) as error:
-            why = str(error) or type(error).__name__
-            raise NoAnswer("refused", f"no connection to {self._named}: {why}") from None
-        return _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        tunnelled = self._proxy is not None
+        host, port = self._proxy if self._proxy is not None else (self._host, self._port)
+        transport, _ = await loop.create_connection(
+            lambda: protocol, host, port, ssl=None if tunnelled else self._ssl
+        )
+        connection = _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        if tunnelled:
+            try:
+                await http1.tunnel(reader, connection.writer, self._host, self._port)
+                if self._ssl is not None:
+                    await connection.writer.start_tls(self._ssl, server_hostname=self._host)
+            except BaseException:
+                connection.drop()
+                raise
+        return connection
 
     def _pieces(self, request: Request) -> Sequence[bytes]:
         named = {name.lower() for name, _ in request.headers}

@@ -43,6 +43,7 @@ def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
         (PROFILE.replace("email_domain: tests.test", ""), "email_domain"),
         (PROFILE.replace("${BASE}", "ftp://staging.test"), "expected a URL"),
         (PROFILE.replace("${BASE}", "https://me:pw@staging.test"), "host and path alone"),
+        (PROFILE + "answers: {Q-UNHEARD-OF: so}", "no questions of the spec: Q-UNHEARD-OF"),
         ("[", "cannot be read as YAML"),
     ],
 )

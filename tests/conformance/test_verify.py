@@ -3,7 +3,7 @@
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -151,6 +151,29 @@ def test_a_known_failure_that_passes_fails_the_run(shared: Live, tmp_path: Path)
     code, report, _ = verified(tmp_path, "--profile", file)
     assert report["summary"]["unexpected-pass"] > 0
     assert code == Exit.VIOLATION
+
+
+def test_an_answer_of_the_profile_is_not_held_against_the_target(
+    start: Callable[..., Live], tmp_path: Path
+) -> None:
+    origin = base(start(max_body=1000))
+    argv = ("--strict", "--only", "limit/white-space-to-the-limit")
+    code, _, _ = verified(tmp_path, origin, *argv)
+    assert code == Exit.VIOLATION
+    file = profile(tmp_path, base=origin, more="answers: {Q-BODY-LIMIT: a thousand bytes}")
+    code, report, _ = verified(tmp_path, "--profile", file, *argv)
+    assert (code, report["summary"]["observed"]) == (Exit.GOOD, 1)
+    assert "a thousand bytes" in report["cases"][0]["reason"]
+
+
+def test_a_forced_answer_is_no_evidence(shared_stub: LiveStub, tmp_path: Path) -> None:
+    file = profile(tmp_path, base=base(shared_stub))
+    after_smoke = [{"slug": "action-successful", "after": 4}]
+    shared_stub.control("PUT", "/next", after_smoke)
+    argv = ("--profile", file, "--only", "route/post-registers")
+    code, report, _ = verified(tmp_path, *argv)
+    assert code == Exit.DEFECT
+    assert "Mock-Forced" in report["cases"][0]["reason"]
 
 
 def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
