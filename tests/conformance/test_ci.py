@@ -1,0 +1,79 @@
+"""The recipes for CI: their YAML is sound, and what they run judges a server and keeps reports."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.process import PATIENCE, environment
+
+CI = Path(__file__).parents[2] / "docs" / "ci"
+
+
+def github() -> list[str]:
+    """The scripts of the job's steps."""
+    workflow = yaml.safe_load((CI / "github-actions.yml").read_text("utf-8"))
+    # To YAML 1.1, which PyYAML reads, `on` is true.
+    assert workflow[True] == ["push", "pull_request"]
+    (job,) = workflow["jobs"].values()
+    assert all(("run" in step) != ("uses" in step) for step in job["steps"])
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def gitlab() -> list[str]:
+    (job,) = yaml.safe_load((CI / "gitlab-ci.yml").read_text("utf-8")).values()
+    assert job["artifacts"]["reports"] == {"junit": "report.xml"}
+    script: list[str] = job["script"]
+    return script
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number: int = free.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def group() -> Iterator[list[subprocess.Popen[Any]]]:
+    """Processes that lead groups, which are ended whole: a recipe leaves its server running."""
+    leaders: list[subprocess.Popen[Any]] = []
+    yield leaders
+    for each in leaders:
+        with suppress(ProcessLookupError):
+            os.killpg(each.pid, signal.SIGTERM)
+        each.wait(PATIENCE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the recipes are for a POSIX shell")
+@pytest.mark.parametrize("recipe", [github, gitlab])
+def test_a_recipe_judges_the_server_that_it_starts(
+    recipe: Any, tmp_path: Path, port: int, group: list[subprocess.Popen[Any]]
+) -> None:
+    lines = [each for each in recipe() if "pip install" not in each]
+    assert len(lines) == len(recipe()) - 1
+    script = "\n".join(["set -e", *lines]).replace("4018", str(port))
+    script = script.replace("/tmp/", f"{tmp_path}/")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    summary = tmp_path / "summary.md"
+    env = environment(PATH=path, RUNNER_TEMP=str(tmp_path), GITHUB_STEP_SUMMARY=str(summary))
+    out = (tmp_path / "out.txt").open("w+")
+    leader = subprocess.Popen(
+        ["bash", "-c", script], cwd=tmp_path, env=env, stdout=out, stderr=out, process_group=0
+    )
+    group.append(leader)
+    code = leader.wait(PATIENCE)
+    out.seek(0)
+    assert code == 0, out.read()
+    out.close()
+    assert {"report.json", "report.html", "report.xml"} <= {
+        each.name for each in tmp_path.iterdir()
+    }
+    assert recipe is gitlab or summary.read_text("utf-8").startswith("## ")
