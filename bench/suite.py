@@ -5,7 +5,7 @@
 It starts the stub on a free port of this machine and measures wall times from the start of each
 process to its end, round by round in turn, so that noise meets all of them alike. Printed are
 medians; the ratio is to the suite. Schemathesis goes by its own defaults: it takes an undocumented
-method's 500, which the page documents, for the server's error, and ends after a handful of requests.
+method's 500, which the page documents, for the server's error, and ends after few requests.
 """
 
 import platform

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clients_register.conformance.findings import Result
+from clients_register.conformance.judging import INTERRUPTED
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import RAN, Exit, Verdict, violations
 
@@ -20,6 +21,7 @@ class Evidence:
     run: int
     minimum: float
     whole: bool
+    interrupted: bool = False
 
     @property
     def share(self) -> float:
@@ -29,6 +31,8 @@ class Evidence:
     @property
     def enough(self) -> bool:
         """Whether it says something. Of cases that were chosen by hand any number does."""
+        if self.interrupted:
+            return False
         if not self.whole:
             return self.run > 0 or self.documented == 0
         return self.share >= self.minimum and self.run >= FEWEST
@@ -40,7 +44,8 @@ def evidence(results: Sequence[Result], target: Target, *, whole: bool) -> Evide
         each for each in results if each.case.documented and each.verdict is not Verdict.NOT_CLAIMED
     ]
     ran = sum(each.verdict in RAN for each in claimed)
-    return Evidence(len(claimed), ran, target.minimum_evidence, whole)
+    interrupted = any(each.reason == INTERRUPTED for each in results)
+    return Evidence(len(claimed), ran, target.minimum_evidence, whole, interrupted)
 
 
 def decide(results: Sequence[Result], found: Evidence, *, strict: bool) -> tuple[Exit, str]:
@@ -60,6 +65,8 @@ def decide(results: Sequence[Result], found: Evidence, *, strict: bool) -> tuple
     ran = sum(counts[verdict] for verdict in RAN)
     if not ran:
         return Exit.TOO_LITTLE, "no case was run, so nothing was seen"
+    if found.interrupted:
+        return Exit.TOO_LITTLE, f"interrupted, after {ran} cases; nothing wrong was found in them"
     if not found.enough:
         return Exit.TOO_LITTLE, (
             f"too little was run: {found.run} of {found.documented} documented cases"

@@ -29,6 +29,9 @@ STUB = "stub"
 OVERLOADED = (429, 502, 503, 504)
 
 
+# Why a case that was begun, or was still to come, came to nothing.
+INTERRUPTED = "interrupted"
+
 # What a stub marks answers with that were asked for.
 FORCED = "Mock-Forced"
 
@@ -39,7 +42,10 @@ class Unreal(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What all cases of a run have in common. `name` is part of every fresh address."""
+    """What all cases of a run have in common. `name` is part of every fresh address.
+
+    `results` are those of cases that were begun, by their ids.
+    """
 
     target: Target
     wire: Wire
@@ -47,6 +53,7 @@ class Run:
     catalogue: Catalogue
     name: str
     ids: set[str] = field(default_factory=set)
+    results: dict[str, Result] = field(default_factory=dict)
 
 
 class Bench:
@@ -64,7 +71,7 @@ class Bench:
 
     async def judge(self, case: Case) -> Result:
         """What comes of `case`."""
-        result = Result(case)
+        result = self._run.results[case.id] = Result(case, reason=INTERRUPTED)
         started = time.perf_counter()
         known = {
             "application": self._target.application,
@@ -79,14 +86,18 @@ class Bench:
             told = [each for each in seen if each is not Verdict.OBSERVED]
             # What could not be looked at takes nothing from what could.
             result.verdict = worst(told) if told else Verdict.OBSERVED
+            result.reason = None
         except (NotArranged, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
         except (ArrangementFailed, ControlFailed, HookFailed, NoAnswer, Unreal) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
+        except asyncio.CancelledError:
+            result.verdict = Verdict.NOT_ARRANGED
+            raise
         finally:
+            result.seconds = time.perf_counter() - started
+            result.emails, result.secrets = values.emails, values.secrets
             await self._restore(case, result)
-        result.seconds = time.perf_counter() - started
-        result.emails, result.secrets = values.emails, values.secrets
         return result
 
     async def _restore(self, case: Case, result: Result) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from fnmatch import fnmatchcase
 
 from clients_register.conformance.arranging import Arranger
@@ -11,7 +11,7 @@ from clients_register.conformance.control import Control
 from clients_register.conformance.findings import Result
 from clients_register.conformance.gate import Gate
 from clients_register.conformance.hook import Hook
-from clients_register.conformance.judging import STUB, Bench, Run
+from clients_register.conformance.judging import INTERRUPTED, STUB, Bench, Run
 from clients_register.conformance.model import WHOLE, Case
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Verdict
@@ -34,6 +34,7 @@ async def run(
 ) -> list[Result]:
     """The results of `cases`, in their order; `heard` gets each as soon as it is there.
 
+    A run that is cancelled gives what it has: what was made on the target has to be told.
     Raises ProfileError where certificates cannot be read.
     """
     number = secrets.token_hex(4)
@@ -66,17 +67,25 @@ async def run(
             hook_wire = Wire(_origin(target.hook), timeout=target.limits.timeout)
             stack.push_async_callback(hook_wire.close)
             hook = Hook(hook_wire, target.hook)
-        if target.control:
-            worlds = [f"conformance-{number}-{place}" for place in range(WORLDS)]
-            stack.push_async_callback(_delete, wire, worlds, control_token)
-            await _side_by_side(runnable, [bench(world) for world in worlds], done)
-        else:
-            alone = [case for case in runnable if WHOLE.intersection(case.arrange)]
-            others = [case for case in runnable if case not in alone]
-            shared = bench(None)
-            await _side_by_side(others, [shared] * target.limits.parallel, done)
-            await _side_by_side(alone, [shared], done)
-    return [results[case.id] for case in cases if case.id in results]
+        # Whoever interrupts still learns what was made.
+        with suppress(asyncio.CancelledError):
+            if target.control:
+                worlds = [f"conformance-{number}-{place}" for place in range(WORLDS)]
+                stack.push_async_callback(_delete, wire, worlds, control_token)
+                await _side_by_side(runnable, [bench(world) for world in worlds], done)
+            else:
+                alone = [case for case in runnable if WHOLE.intersection(case.arrange)]
+                others = [case for case in runnable if case not in alone]
+                shared = bench(None)
+                await _side_by_side(others, [shared] * target.limits.parallel, done)
+                await _side_by_side(alone, [shared], done)
+    begun = whole.results
+    return [
+        results.get(case.id)
+        or begun.get(case.id)
+        or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
+        for case in cases
+    ]
 
 
 def not_claimed(case: Case, target: Target) -> str | None:

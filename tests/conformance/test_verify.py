@@ -1,7 +1,9 @@
 """`clients-register verify` and its companions as people run them, on real servers."""
 
 import json
+import signal
 import socketserver
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +13,12 @@ from typing import Any
 
 import pytest
 from support.live import Live
-from support.process import run
+from support.process import COMMAND, PATIENCE, environment, run
 from support.second import Second
 from support.stub import LiveStub
 
 from clients_register.conformance.verdicts import Exit
+from clients_register.spec.catalogue import catalogue
 
 PROFILE = """
 profile: 1
@@ -181,6 +184,22 @@ def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
     code, report, _ = verified(tmp_path, "--profile", file)
     assert sum(len(case["exchanges"]) for case in report["cases"]) <= 10
     assert code == Exit.TOO_LITTLE
+
+
+def test_whoever_interrupts_learns_what_was_made(shared_stub: LiveStub, tmp_path: Path) -> None:
+    more = "limits: {requests_per_second: 20, parallel: 2}"
+    file = profile(tmp_path, base=base(shared_stub), more=more)
+    report = tmp_path / "report.json"
+    command = [*COMMAND, "verify", "--profile", file, "--report", str(report)]
+    shared_stub.control("DELETE", "/requests")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        wait = f"/requests?status={catalogue().success.slug}&wait=30"
+        assert shared_stub.control("GET", wait).json()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == Exit.TOO_LITTLE
+    assert "interrupted, after" in out
+    assert json.loads(report.read_text("utf-8"))["created"]
 
 
 def test_smoke_shows_five_answers(shared: Live) -> None:
