@@ -80,9 +80,7 @@ async def read(reader: Reader, method: str) -> tuple[Head, bytes, bool]:
     return head, await reader.readexactly(int(lengths[0])), keep
 
 
-async def tunnel(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
-) -> None:
+async def tunnel(reader: Reader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
     """Asks a proxy for a tunnel to `host` (RFC 9110, section 9.3.6). Raises NotHTTP, EOFError."""
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     writer.write(f"CONNECT {named} HTTP/1.1\r\nHost: {named}\r\n\r\n".encode())
