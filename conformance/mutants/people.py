@@ -1,0 +1,106 @@
+"""Faults in who is stored, found and proven."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from clients_register.conformance.mutants.planting import (
+    around_register,
+    forget,
+    store_method,
+    swap,
+)
+from clients_register.handlers import attempt
+from clients_register.handlers.answers import Answer
+from clients_register.handlers.attempt import Attempt
+from clients_register.handlers.store import EmailTaken
+
+# Seconds between looking for an address and storing it, so that a race is lost every time.
+GAP = 0.05
+
+KeyOf = Callable[[str], str | None]
+
+
+def client_not_stored() -> None:
+    async def around(right: Any, attempt: Attempt) -> Answer:
+        answer: Answer = await right(attempt)
+        owner = await attempt.owner()
+        if owner is not None:
+            await attempt.services.store.remove([owner.id])
+        return answer
+
+    around_register(around)
+
+
+def address_never_taken() -> None:
+    _key(lambda right: lambda address: f"{right(address)} {secrets.token_hex(4)}")
+
+
+def address_by_letter_case() -> None:
+    _key(lambda right: lambda address: address if right(address) else None)
+
+
+def address_raced() -> None:
+    def make(right: Any) -> Any:
+        async def add_client(store: Any, registration: Any, user: Any) -> Any:
+            await asyncio.sleep(GAP)
+            try:
+                return await right(store, registration, user)
+            except EmailTaken:
+                other = f"{registration.email_key} {secrets.token_hex(4)}"
+                return await right(store, replace(registration, email_key=other), None)
+
+        return add_client
+
+    store_method("add_client", make)
+
+
+def address_without_at() -> None:
+    _taken(lambda address: "@" not in address)
+
+
+def address_with_two_ats() -> None:
+    _taken(lambda address: address.count("@") > 1)
+
+
+def address_with_a_blank() -> None:
+    _taken(lambda address: " " in address)
+
+
+def address_without_a_local_part() -> None:
+    _taken(lambda address: address.startswith("@"))
+
+
+def address_without_a_domain() -> None:
+    _taken(lambda address: address.endswith("@"))
+
+
+def address_in_small_letters() -> None:
+    swap(attempt, "trimmed", lambda right: lambda address: right(address).lower())
+
+
+def anybody_proven() -> None:
+    forget("user_is_proven")
+
+
+def proven_by_any_session() -> None:
+    swap(
+        Attempt,
+        "proves_by_token",
+        lambda _: lambda self, user: bool(self.bearer and self.bearer.live),
+    )
+
+
+def proven_by_password_alone() -> None:
+    swap(Attempt, "proves_by_token", lambda _: lambda self, user: False)
+
+
+def _key(make: Callable[[KeyOf], KeyOf]) -> None:
+    swap(attempt, "key_of", make)
+
+
+def _taken(kind: Callable[[str], bool]) -> None:
+    """Has malformed addresses of a kind be addresses."""
+    _key(lambda right: lambda address: address if kind(address) else right(address))

@@ -1,0 +1,116 @@
+"""Faults in the reading of a body."""
+
+import base64
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from starlette.types import Scope
+
+from clients_register.conformance.mutants.planting import Layer, broken_if, holds_if, request, swap
+from clients_register.handlers import transport
+from clients_register.handlers.transport import Body, media_type
+
+
+def post_is_no_route() -> Layer:
+    def change(scope: Scope) -> Scope:
+        return {**scope, "method": "PUT" if scope["method"] == "POST" else scope["method"]}
+
+    return request(change)
+
+
+def json_taken_for_text() -> None:
+    holds_if(
+        "content_type_is_accepted",
+        lambda attempt: media_type(attempt.request.content_type) == "application/json",
+    )
+
+
+def type_by_its_beginning() -> None:
+    holds_if(
+        "content_type_is_accepted",
+        lambda attempt: attempt.request.content_type.startswith("text/plain"),
+    )
+
+
+def charset_refused() -> None:
+    broken_if("content_type_is_accepted", lambda attempt: ";" in attempt.request.content_type)
+
+
+def bare_json_read() -> None:
+    _decoded(lambda body, right: body.raw if body.raw.lstrip().startswith(b"{") else right)
+
+
+def any_base64_read() -> None:
+    def lenient(body: Body, right: bytes | None) -> bytes | None:
+        if right is not None:
+            return right
+        try:
+            return base64.b64decode(body.stripped + b"===")
+        except ValueError:
+            return None
+
+    _decoded(lenient)
+
+
+def urlsafe_read() -> None:
+    _decoded(lambda body, right: right if right is not None else _urlsafe(body.stripped))
+
+
+def wrapped_lines_refused() -> None:
+    _decoded(lambda body, right: None if b"\n" in body.raw else right)
+
+
+def latin_1_read() -> None:
+    _value(lambda body: json.loads((body.decoded or b"").decode("latin-1")))
+
+
+def nan_read() -> None:
+    swap(transport, "_refuse", lambda _: lambda _constant: float("nan"))
+
+
+def first_of_duplicates_read() -> None:
+    def first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return dict(reversed(pairs))
+
+    _value(lambda body: json.loads((body.decoded or b"").decode(), object_pairs_hook=first))
+
+
+def limit_short_by_one() -> None:
+    broken_if(
+        "body_is_within_the_limit", lambda attempt: len(attempt.request.body or b"") == 65_536
+    )
+
+
+def _decoded(change: Callable[[Body, bytes | None], bytes | None]) -> None:
+    right = Body.__dict__["decoded"].func
+    _put("decoded", lambda body: change(body, right(body)))
+
+
+def _value(read: Callable[[Body], Any]) -> None:
+    right = Body.__dict__["value"].func
+
+    def value(body: Body) -> Any:
+        found = right(body)
+        if body.decoded is None:
+            return found
+        try:
+            return read(body)
+        except ValueError:
+            return found
+
+    _put("value", value)
+
+
+def _put(name: str, compute: Callable[[Body], Any]) -> None:
+    computed = cached_property(compute)
+    computed.__set_name__(Body, name)
+    setattr(Body, name, computed)
+
+
+def _urlsafe(text: bytes) -> bytes | None:
+    try:
+        return base64.urlsafe_b64decode(text)
+    except ValueError:
+        return None

@@ -1,0 +1,54 @@
+"""The teeth of the suite: the table of mutants, and links from requirements to them."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from support.process import run
+
+from clients_register.conformance import tracing
+from clients_register.conformance.mutants.model import UnknownMutant, chosen, mutants, named
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "tracing.md"
+
+
+def test_there_are_enough_of_them_and_each_has_a_name() -> None:
+    names = [mutant.name for mutant in mutants()]
+    assert len(names) >= 60
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("module", sorted({mutant.module for mutant in mutants()}))
+def test_the_table_and_the_functions_agree(module: str) -> None:
+    code = import_module(f"clients_register.conformance.mutants.{module}")
+    functions = {
+        name.replace("_", "-")
+        for name, each in vars(code).items()
+        if callable(each) and each.__module__ == code.__name__ and not name.startswith("_")
+    }
+    assert functions == {mutant.name for mutant in mutants() if mutant.module == module}
+
+
+def test_an_unknown_one_is_told_with_a_hint() -> None:
+    with pytest.raises(UnknownMutant, match="did you mean eight-days"):
+        named("eigt-days")
+
+
+def test_they_are_chosen_by_name_module_or_key() -> None:
+    for pattern in ("eight-days", "sess*", "R-SESSION-AGE"):
+        assert "eight-days" in {mutant.name for mutant in chosen(mutants(), [pattern])}
+
+
+def test_no_requirement_is_without_case_and_mutant(tmp_path: Path) -> None:
+    drawn = tmp_path / "tracing.md"
+    done = run("trace", "--markdown", str(drawn))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "no gaps")
+    assert drawn.read_text("utf-8") == DOCUMENT.read_text("utf-8")
+
+
+def test_a_gap_is_told() -> None:
+    requirements = {"R-NEW": {"testable": True}}
+    assert list(tracing.gaps(requirements, [], [])) == [
+        "R-NEW: no case proves it",
+        "R-NEW: no mutant violates it",
+    ]
