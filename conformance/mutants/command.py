@@ -22,15 +22,17 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Caught:
-    """The cases that failed on one mutant, and whether they claim one of its keys."""
+    """The cases that failed on one mutant: those that claim one of its keys, and how many more."""
 
     mutant: Mutant
     by: tuple[str, ...]
+    others: int = 0
 
     @property
     def row(self) -> tuple[str, str, str, str]:
         """As the table has it."""
         named = ", ".join(self.by[:2]) + (f" and {len(self.by) - 2} more" if self.by[2:] else "")
+        named += f", besides {self.others} about other matters" if self.others else ""
         verdict = "killed" if self.by else "SURVIVED"
         return (
             verdict,
@@ -52,28 +54,34 @@ def main(argv: list[str]) -> int:
         "--only", action="append", default=[], metavar="GLOB", help="by name, module or key"
     )
     parser.add_argument(
+        "--whole", action="store_true", help="every mutant meets every case, and not only its own"
+    )
+    parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (default: CPUs)"
     )
     options = parser.parse_args(argv)
-    return asking.guarded("mutants", lambda: asyncio.run(_run(options.only, options.jobs)))
+    return asking.guarded("mutants", lambda: asyncio.run(_run(options)))
 
 
-async def _run(patterns: list[str], jobs: int) -> int:
-    among = chosen(mutants(), patterns)
+async def _run(options: argparse.Namespace) -> int:
+    among = chosen(mutants(), options.only)
     if not among:
-        raise library.CaseError(f"no mutant fits --only {' --only '.join(patterns)}")
+        raise library.CaseError(f"no mutant fits --only {' --only '.join(options.only)}")
     cases = library.shipped()
     wrong = await failing(NONE, cases)
     if wrong:
         print(f"the right server fails {', '.join(wrong)}", file=sys.stderr)
         return Exit.VIOLATION
-    free = asyncio.Semaphore(jobs)
+    free = asyncio.Semaphore(options.jobs)
 
     async def meet(mutant: Mutant) -> Caught:
         keys = set(mutant.requires)
         about = [case for case in cases if keys.intersection((*case.requires, *case.questions))]
         async with free:
-            return Caught(mutant, tuple(await failing(mutant.name, about)))
+            found = await failing(mutant.name, cases if options.whole else about)
+        own = {case.id for case in about}
+        by = tuple(each for each in found if each in own)
+        return Caught(mutant, by, len(found) - len(by))
 
     caught = await asyncio.gather(*(meet(mutant) for mutant in among))
     print(asking.table([each.row for each in caught]), end="")
