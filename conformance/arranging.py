@@ -30,6 +30,19 @@ class Registering(Protocol):
         ...
 
 
+def way(target: Target, state: str) -> Any:
+    """How a target reaches `state`: control, api, hook, unavailable or {preset: values}."""
+    if state in target.arrange:
+        return target.arrange[state]
+    if state == "client":
+        return "api"
+    if target.control:
+        return "control"
+    if target.hook is not None and state != "stub":
+        return "hook"
+    return "api" if state in BY_API else "unavailable"
+
+
 class Arranger:
     """Reaches states on one target, or on one world of it."""
 
@@ -38,37 +51,21 @@ class Arranger:
         self._control = control
         self._hook = hook
 
-    def way(self, state: str) -> Any:
-        """How `state` is reached: control, api, hook, unavailable or {preset: values}."""
-        if state in self._target.arrange:
-            return self._target.arrange[state]
-        if state == "client":
-            return "api"
-        if self._control is not None:
-            return "control"
-        if self._hook is not None and state != "stub":
-            return "hook"
-        return "api" if state in BY_API else "unavailable"
-
-    def unreachable(self, states: tuple[str, ...]) -> str | None:
-        """The first of `states` that this target has no way to, if there is one."""
-        return next((each for each in states if self.way(each) == "unavailable"), None)
-
     async def reach(self, state: str, values: Values, register: Registering) -> None:
         """Arranges `state` and keeps what it gives. Raises NotArranged, ArrangementFailed."""
-        way = self.way(state)
-        if way == "unavailable":
+        chosen = way(self._target, state)
+        if chosen == "unavailable":
             raise NotArranged(state, "the target has no way to it")
-        if way == "api":
+        if chosen == "api":
             given = await self._by_api(state, values, register)
-        elif way == "control":
+        elif chosen == "control":
             assert self._control is not None, "the target says that there is one"
             given = await self._control.arrange(state)
-        elif way == "hook":
+        elif chosen == "hook":
             assert self._hook is not None, "the target says that there is one"
             given = await self._hook.arrange(state)
         else:
-            given = way["preset"]
+            given = chosen["preset"]
         for name in ("user.password", "client.password"):
             if name in given:
                 values.secrets.append(str(given[name]))
@@ -76,9 +73,10 @@ class Arranger:
 
     async def advance(self, duration: str) -> None:
         """Lets time pass, once the state `clock` was reached."""
-        if self._control is not None and self.way("clock") == "control":
+        chosen = way(self._target, "clock")
+        if self._control is not None and chosen == "control":
             await self._control.advance(duration)
-        elif self._hook is not None and self.way("clock") == "hook":
+        elif self._hook is not None and chosen == "hook":
             await self._hook.advance(duration)
         else:
             raise NotArranged("clock", "the target's time cannot be moved")
@@ -102,8 +100,8 @@ class Arranger:
 
     def _observer(self, what: str) -> Control | Hook | None:
         usual = "control" if self._control else "hook" if self._hook else "none"
-        way = self._target.observe.get(what, usual)
-        return {"control": self._control, "hook": self._hook}.get(way)
+        told_by = self._target.observe.get(what, usual)
+        return {"control": self._control, "hook": self._hook}.get(told_by)
 
     async def _by_api(self, state: str, values: Values, register: Registering) -> dict[str, Any]:
         email, password = values.fresh_email(), secrets.token_urlsafe(18)

@@ -18,7 +18,7 @@ from clients_register.conformance.hook import HookFailed
 from clients_register.conformance.matching import Seen, match, row_of, spellings
 from clients_register.conformance.model import Case, Expectation, Send
 from clients_register.conformance.target import Target
-from clients_register.conformance.verdicts import Grade, Verdict, worst
+from clients_register.conformance.verdicts import Verdict, worst
 from clients_register.conformance.wire import NoAnswer, Request, Wire
 from clients_register.spec.catalogue import Catalogue
 
@@ -223,7 +223,7 @@ class Bench:
         return [
             judged(
                 f"{expectation.kind} {email}",
-                Grade(grade),
+                grade,
                 str(wanted),
                 str(found),
                 right=found == wanted,

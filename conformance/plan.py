@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from clients_register.conformance import asking, probing
-from clients_register.conformance.arranging import Arranger
+from clients_register.conformance.arranging import way
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import not_claimed
 from clients_register.conformance.target import Target, of_url
@@ -40,15 +40,16 @@ def _taken_for(options: argparse.Namespace) -> Callable[[str], Target]:
 def rows(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
     """The plan as names and values."""
     claimed = [case for case in cases if not_claimed(case, target) is None]
-    arranger = Arranger(target, None, None)
-    reachable = [case for case in claimed if _reachable(case, target, arranger)]
+    reachable = [case for case in claimed if _reachable(case, target)]
     states = Counter(state for case in reachable for state in case.arrange)
-    clients = sum(_clients(case) for case in reachable)
+    success = catalogue().success.slug
+    clients = sum(_clients(case, success) for case in reachable)
     sent = SMOKE + sum(_requests(case) for case in reachable)
     limits = target.limits
     pace = f"{limits.requests_per_second:g} a second" if limits.requests_per_second else "unlimited"
     return [
-        ("target", f"{target.name}, {target.base_url.rstrip('/')}{target.route}"),
+        ("target", target.name),
+        ("route", target.base_url.rstrip("/") + target.route),
         ("hosts contacted", ", ".join(probing.hosts(target))),
         ("claims", ", ".join(target.claims)),
         ("cases", f"{len(reachable)} of {len(cases)}"),
@@ -62,20 +63,16 @@ def rows(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
     ]
 
 
-def _reachable(case: Case, target: Target, arranger: Arranger) -> bool:
-    # A target with a control plane or a hook reaches what its profile does not rule out.
-    if target.control or target.hook is not None:
-        return all(target.arrange.get(state) != "unavailable" for state in case.arrange)
-    return arranger.unreachable(case.arrange) is None
+def _reachable(case: Case, target: Target) -> bool:
+    return all(way(target, state) != "unavailable" for state in case.arrange)
 
 
 def _requests(case: Case) -> int:
     return case.parallel + sum(step.send is not None for step in case.before) + len(case.arrange)
 
 
-def _clients(case: Case) -> int:
+def _clients(case: Case, success: str) -> int:
     """How many a case may create: one for each request that is not known to be refused."""
-    success = catalogue().success.slug
     judged = [each.terms["status"] for each in case.expect if each.kind == "status"]
     refused = bool(judged) and success not in judged
     by_state = sum(state in ("client", "session-live") for state in case.arrange)

@@ -13,7 +13,7 @@ from clients_register.conformance.gate import Gate
 from clients_register.conformance.hook import Hook
 from clients_register.conformance.judging import INTERRUPTED, STUB, Bench, Run
 from clients_register.conformance.model import WHOLE, Case
-from clients_register.conformance.target import Target
+from clients_register.conformance.target import Target, origin_of
 from clients_register.conformance.verdicts import Verdict
 from clients_register.conformance.wire import Wire
 from clients_register.spec.catalogue import Catalogue
@@ -64,7 +64,7 @@ async def run(
 
         hook = None
         if target.hook is not None:
-            hook_wire = Wire(_origin(target.hook), timeout=target.limits.timeout)
+            hook_wire = Wire(origin_of(target.hook), timeout=target.limits.timeout)
             stack.push_async_callback(hook_wire.close)
             hook = Hook(hook_wire, target.hook)
         # Whoever interrupts still learns what was made.
@@ -132,8 +132,3 @@ async def _delete(wire: Wire, worlds: Sequence[str], token: str | None) -> None:
     plane = Control(wire, None, token)
     for world in worlds:
         await plane.delete_world(world)
-
-
-def _origin(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"

@@ -81,8 +81,7 @@ class Target:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin_of(self.base_url)
 
     @property
     def base_path(self) -> str:
@@ -155,6 +154,12 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
             "control": "control" in filled.get("arrange", {}).values(),
         }
     )
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of `url`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(url: str) -> bool:

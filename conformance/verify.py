@@ -31,13 +31,13 @@ def main(argv: list[str]) -> int:
         )
     parser.add_argument("-q", "--quiet", action="store_true", help="print the verdict alone")
     options = parser.parse_args(argv)
-    return asking.guarded("verify", lambda: _verify(options, argv))
+    return asking.guarded("verify", lambda: _verify(options))
 
 
-def _verify(options: argparse.Namespace, argv: Sequence[str]) -> int:
+def _verify(options: argparse.Namespace) -> int:
     cases = asking.cases_of(options)
     target = asking.target_of(options)
-    report = asyncio.run(judge(cases, target, options, argv))
+    report = asyncio.run(judge(cases, target, options))
     if options.report is not None:
         reporting.write(report, options.report)
     for name, rendered in reporting.RENDERERS.items():
@@ -53,7 +53,7 @@ def _verify(options: argparse.Namespace, argv: Sequence[str]) -> int:
 
 
 async def judge(
-    cases: Sequence[Case], target: Target, options: argparse.Namespace, argv: Sequence[str]
+    cases: Sequence[Case], target: Target, options: argparse.Namespace
 ) -> dict[str, Any]:
     """The report of `cases` on `target`. Raises Unreachable, ProfileError."""
     known = catalogue()
@@ -69,7 +69,7 @@ async def judge(
         started=started,
         seconds=time.perf_counter() - clock,
         strict=options.strict,
-        command=["verify", *_without_only(argv)],
+        command=_again(options),
         evidence=evidence,
         decision=deciding.decide(results, evidence, strict=options.strict),
     )
@@ -100,17 +100,7 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _without_only(argv: Sequence[str]) -> list[str]:
-    """The arguments that name the target: those which a rerun of one case needs."""
-    kept: list[str] = []
-    options = iter(argv)
-    for each in options:
-        if each == "--strict" or not each.startswith("-"):
-            kept.append(each)
-        elif each == "--profile":
-            kept += [each, next(options)]
-        elif each.startswith("--profile="):
-            kept.append(each)
-        elif "=" not in each and each not in ("-q", "--quiet"):
-            next(options, None)
-    return kept
+def _again(options: argparse.Namespace) -> list[str]:
+    """The command by which the same target is judged again, whatever the choice of cases."""
+    target = [options.url] if options.url else ["--profile", str(options.profile)]
+    return ["verify", *target, *(["--strict"] if options.strict else [])]
