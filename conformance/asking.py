@@ -86,11 +86,17 @@ def control_token() -> str | None:
 
 
 def guarded(name: str, run: Callable[[], int]) -> int:
-    """Runs a command; what stands in its way is one line, and an exit code that is never 0."""
+    """Runs a command; what stands in its way is one line, and an exit code that is never 0.
+
+    Of files only those for reports are left to fail here, and that is no verdict on a target.
+    """
     try:
         return run()
     except (ProfileError, library.CaseError) as error:
         print(f"clients-register {name}: {error}", file=sys.stderr)
+        return Exit.USAGE
+    except OSError as error:
+        print(f"clients-register {name}: cannot be written: {error}", file=sys.stderr)
         return Exit.USAGE
     except probing.Unreachable as error:
         print(f"clients-register {name}: {error}", file=sys.stderr)

@@ -91,6 +91,10 @@ class Bench:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
         except (ArrangementFailed, ControlFailed, HookFailed, NoAnswer, Unreal) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
+        except (ValueError, LookupError, TypeError) as error:
+            # A case file, the control plane or a hook is not as agreed: that spoils one case.
+            result.verdict = Verdict.ERROR
+            result.reason = f"a defect: {type(error).__name__}: {error}"
         except asyncio.CancelledError:
             result.verdict = Verdict.NOT_ARRANGED
             raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from clients_register import __version__, spec
 from clients_register.conformance import curl
+from clients_register.conformance.created import created
 from clients_register.conformance.deciding import Evidence
 from clients_register.conformance.envelope import ABSENT
 from clients_register.conformance.findings import Exchange, Finding, Result
@@ -21,9 +22,6 @@ from clients_register.spec.catalogue import Catalogue
 
 # Characters of a body that a report shows; its curl line sends all of them.
 SHOWN = 4000
-
-# HTTP codes after which nothing was stored.
-REFUSALS = range(400, 500)
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def report(
             "enough": evidence.enough,
         },
         "missing_states": _missing(results),
-        "created": _created(results),
+        "created": created(results),
         "requirements": _requirements(results),
         "questions": _questions(results),
         "statuses": _statuses(results, catalogue),
@@ -156,22 +154,6 @@ def _missing(results: Sequence[Result]) -> list[dict[str, Any]]:
         if each.verdict is Verdict.NOT_ARRANGED
     )
     return [{"state": state, "cases": count} for state, count in lost.most_common()]
-
-
-def _created(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Every fresh address that may have become a client, with its number where one was told."""
-    created: dict[str, int | None] = {}
-    for result in results:
-        for exchange in result.exchanges:
-            client = exchange.decoded.get("client") if isinstance(exchange.decoded, dict) else None
-            email = client.get("email") if isinstance(client, dict) else None
-            refused = exchange.answer is not None and exchange.answer.code in REFUSALS
-            if isinstance(email, str) and not refused:
-                envelope = exchange.envelope
-                data = envelope.get("data") if isinstance(envelope, dict) else None
-                number = data.get("id") if isinstance(data, dict) else None
-                created[email] = number if isinstance(number, int) else created.get(email)
-    return [{"email": email, "id": number} for email, number in created.items()]
 
 
 def _requirements(results: Sequence[Result]) -> list[dict[str, Any]]:

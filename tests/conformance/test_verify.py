@@ -102,6 +102,42 @@ def test_what_was_made_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
     assert isinstance(made["id"], int)
 
 
+def test_every_client_that_was_told_of_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
+    _, report, _ = verified(tmp_path, base(shared_stub))
+    listed = {each["email"] for each in report["created"]}
+    told = {
+        exchange["answer"]["envelope"]["data"].get("email")
+        for case in report["cases"]
+        for exchange in case["exchanges"]
+        if exchange["answer"] and exchange["answer"]["code"] == 200
+        if case["claims"] != "stub"
+    }
+    assert told - listed <= {None}
+    assert not any(email.endswith("@status.test") for email in listed)
+
+
+def test_a_report_that_cannot_be_written_is_no_verdict(
+    shared_stub: LiveStub, tmp_path: Path
+) -> None:
+    file = tmp_path / "nowhere" / "report.json"
+    argv = (base(shared_stub), "--only", "route/post-registers", "--report", str(file))
+    done = run("verify", *argv)
+    assert (done.returncode, "cannot be written" in done.stderr) == (Exit.USAGE, True)
+
+
+def test_a_hook_that_answers_otherwise_than_agreed_spoils_its_cases_alone(
+    shared: Live, tmp_path: Path
+) -> None:
+    with another_api(200, b'["no object"]') as url:
+        more = f"hook: {url}"
+        file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
+        only = ("--only", "token/of-a-live-session", "--only", "token/none")
+        code, report, said = verified(tmp_path, "--profile", file, *only)
+    verdicts = {case["id"]: case["verdict"] for case in report["cases"]}
+    assert verdicts == {"token/none": "pass", "token/of-a-live-session": "error"}
+    assert (code, "Traceback" in said) == (Exit.DEFECT, False)
+
+
 def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
     file = profile(tmp_path, base="https://staging.test/api/v1")
     done = run("plan", "--profile", file)
@@ -208,12 +244,11 @@ def test_smoke_shows_five_answers(shared: Live) -> None:
 
 
 @contextmanager
-def another_api() -> Iterator[str]:
+def another_api(code: int = 404, body: bytes = b'{"detail": "Not Found"}') -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = b'{"detail": "Not Found"}'
-            self.send_response(404)
+            self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
