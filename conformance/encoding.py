@@ -11,8 +11,6 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 LINE = 76
 
 _URLSAFE = str.maketrans("+/", "-_")
-_NO_WHITE_SPACE = str.maketrans("", "", "\t\n\v\f\r ")
-_PLACES = {character: place for place, character in enumerate(ALPHABET)}
 
 
 def encoded(data: bytes) -> str:
@@ -24,23 +22,6 @@ def encoded(data: bytes) -> str:
         digits = "".join(ALPHABET[number >> shift & 63] for shift in (18, 12, 6, 0))
         pieces.append(digits[: len(group) + 1].ljust(4, "="))
     return "".join(pieces)
-
-
-def decoded(text: str) -> bytes | None:
-    """What `text` encodes, ASCII white space aside; None where it is no base64."""
-    digits = text.translate(_NO_WHITE_SPACE)
-    bare = digits.rstrip("=")
-    surplus = len(digits) - len(bare)
-    if len(digits) % 4 or surplus > 2 or not set(bare) <= set(ALPHABET):  # noqa: PLR2004
-        return None
-    data = bytearray()
-    for start in range(0, len(bare), 4):
-        group = bare[start : start + 4]
-        number = 0
-        for character in group.ljust(4, "A"):
-            number = number << 6 | _PLACES[character]
-        data += number.to_bytes(3)[: len(group) - 1]
-    return bytes(data)
 
 
 def urlsafe(text: str) -> str:

@@ -1,6 +1,5 @@
 """What people install: the wheel has one name at the top and everything below it, and it works."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
+from support.absence import absent
 from support.live import encoded, registration
 from support.process import environment, serving
 
@@ -40,8 +40,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("wheel", "./tree", "--no-deps", "--retries", "1", "--wheel-dir", "wheels"), cwd=directory
     )
     no_backend = "No matching distribution found for setuptools" in built.stderr
-    if no_backend and not os.environ.get("CI"):
-        pytest.skip("the build backend cannot be downloaded here")
+    if no_backend:
+        absent("the build backend cannot be downloaded here")
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = (directory / "wheels").iterdir()
     return path

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients_register.conformance import encoding
-from clients_register.conformance.encoding import FILTERS, decoded, encoded, filled
+from clients_register.conformance.encoding import FILTERS, encoded, filled
 
 BYTES = st.binary(max_size=300)
 
@@ -19,17 +19,7 @@ def test_it_encodes_as_the_standard_library_does(data: bytes) -> None:
 
 @given(BYTES, st.sampled_from(["wrapped", "lf", "spaced"]))
 def test_white_space_changes_nothing(data: bytes, name: str) -> None:
-    assert decoded(FILTERS[name](encoded(data))) == data
-
-
-@given(st.text(alphabet="aA0+/-_=\t é", max_size=12))
-def test_it_decodes_what_the_standard_library_does(text: str) -> None:
-    bare = text.translate({ord("\t"): None, ord(" "): None})
-    try:
-        expected = base64.b64decode(bare, validate=True)
-    except ValueError:
-        expected = None
-    assert decoded(text) == expected
+    assert base64.b64decode(FILTERS[name](encoded(data))) == data
 
 
 @given(BYTES)
@@ -52,17 +42,6 @@ def test_filling_up_keeps_the_text_and_has_the_size(text: str, size: int) -> Non
         assert written.startswith(text)
         assert not written.removeprefix(text).strip("\n")
         assert len(written.encode()) == size
-
-
-@pytest.mark.parametrize(
-    "text", ["e30", "e30==", "e3=0", "e%0=", "-_8=", "e30=e30=", "é30=", "e30=\u00a0", "===="]
-)
-def test_what_is_no_base64_is_not_decoded(text: str) -> None:
-    assert decoded(text) is None
-
-
-def test_bits_in_the_padding_are_let_pass() -> None:
-    assert decoded("e31=") == decoded("e30=") == b"{}"
 
 
 def test_lines_of_mime_have_76_characters() -> None:

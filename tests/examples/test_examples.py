@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.absence import absent
 from support.process import environment
 from support.stub import LiveStub
 
@@ -58,10 +59,7 @@ def check_needs(folder: str) -> None:
     """Skips by name where something is absent; in CI, which must have it, that is a failure."""
     for name, found, source in NEEDS[folder]:
         if not found():
-            absent = f"{name} is not there: {source}"
-            if os.environ.get("CI"):
-                pytest.fail(absent)
-            pytest.skip(absent)
+            absent(f"{name} is not there: {source}")
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """The Mandrill transport against a real server: what counts as sent, and every way to fail."""
 
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
 
 import pytest
+from support.certificate import certified
 from support.mandrill import (
     KEY,
     Behaviour,
@@ -184,17 +183,7 @@ async def test_a_server_that_speaks_no_tls_is_a_failure(api: FakeMandrill) -> No
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that nobody vouches for, and its key."""
-    if which("openssl") is None:
-        pytest.skip("there is no openssl here to make a certificate with")
-    directory = tmp_path_factory.mktemp("tls")
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-        " -subj /CN=tests -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
-    )
-    subprocess.run(command.split(), cwd=directory, check=True, capture_output=True)
-    certificate.write_text(certificate.read_text() + key.read_text())
-    return certificate
+    return certified(tmp_path_factory.mktemp("tls"))
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_a_failure(certificate: Path) -> None:

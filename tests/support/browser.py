@@ -1,12 +1,11 @@
 """A real browser: Debian's Chromium, driven by Playwright."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from support.absence import absent
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -26,23 +25,17 @@ def browser() -> Iterator["Browser"]:
     """
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        _absent("Chromium is not installed: run `apt-get install chromium`")
+        absent("Chromium is not installed: run `apt-get install chromium`")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _absent("Playwright is not installed: run `pip install playwright`")
+        absent("Playwright is not installed: run `pip install playwright`")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
             yield opened
         finally:
             opened.close()
-
-
-def _absent(what: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @contextmanager

@@ -1,10 +1,9 @@
 """Programs of the npm world that tests use; `npm ci` in `tests/npm` brings them."""
 
-import os
 import shutil
 from pathlib import Path
 
-import pytest
+from support.absence import absent
 
 NPM = Path(__file__).parents[1] / "npm"
 
@@ -18,8 +17,5 @@ def tool(name: str) -> list[str]:
     node = shutil.which("node", path=programs)
     program = programs / name
     if node is None or not program.exists():
-        absent = f"{name} is not installed: run `npm ci` in {NPM}"
-        if os.environ.get("CI"):
-            pytest.fail(absent)
-        pytest.skip(absent)
+        absent(f"{name} is not installed: run `npm ci` in {NPM}")
     return [node, str(program.resolve())]
