@@ -1,6 +1,5 @@
 """The pytest plugin, as test authors have it: in a pytest of their own, in a process of its own."""
 
-import os
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
+from support.authors import ONE_SUCCESS, Run
 from support.process import environment, free_port
 from support.stub import LiveStub
 
@@ -17,42 +17,6 @@ from clients_register.testing.stub import Stub, started
 PAGE = Path(__file__).parents[2] / "testing" / "README.md"
 
 pytest_plugins = ["pytester"]
-
-# A registration as a test author writes it, and the status of the answer.
-PREAMBLE = """\
-    import httpx
-    import pytest
-
-    def status(world, email="ada@example.test", **headers):
-        client = {"email": email, "password": "correct horse"}
-        sent = world.send({"application": "planoauth", "client": client}, **headers)
-        return sent.json()["status"]
-"""
-
-ONE_SUCCESS = """
-    def test_success(clients_register):
-        assert status(clients_register) == "action-successful"
-"""
-
-Run = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def unsteered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that does not steer the server."""
-    for name in os.environ.keys() - environment().keys():
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def authors(pytester: pytest.Pytester, unsteered: None) -> Run:
-    """Runs tests with the plugin."""
-
-    def run(tests: str, *options: str) -> pytest.RunResult:
-        pytester.makepyfile(dedent(PREAMBLE + tests))
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
-
-    return run
 
 
 def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
@@ -203,54 +167,6 @@ def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(auth
     done.stdout.fnmatch_lines(
         ["*Captured clients-register teardown*", "POST */clients/register -> 400 invalid-param: *"]
     )
-
-
-def test_required_statuses_that_were_met_let_the_run_pass(authors: Run) -> None:
-    done = authors(ONE_SUCCESS, "--clients-register-require", "action-successful")
-    assert done.ret == pytest.ExitCode.OK
-    done.stdout.fnmatch_lines("*met 1 of the 1 required*")
-
-
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
-def test_a_required_status_that_was_not_met_fails_the_run_by_name(
-    authors: Run, workers: list[str]
-) -> None:
-    done = authors(
-        ONE_SUCCESS
-        + """
-    def test_taken(clients_register):
-        clients_register.force("email-already-registerd")
-        assert status(clients_register) == "email-already-registerd"
-    """,
-        "--clients-register-require=action-successful,email-already-registered,invalid-token",
-        *workers,
-    )
-    done.assert_outcomes(passed=2)
-    assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["*met 2 of the 3 required*", "never met: invalid-token"])
-    done.stdout.no_fnmatch_line("never met: email*")
-
-
-def test_what_others_met_on_a_running_stub_does_not_count(authors: Run, stub: LiveStub) -> None:
-    stub.sent({}, headers={"Prefer": "example=invalid-token"})
-    done = authors(
-        ONE_SUCCESS,
-        "--clients-register-require=invalid-token",
-        f"--clients-register-url={stub.origin}",
-    )
-    done.stdout.fnmatch_lines("never met: invalid-token")
-
-
-def test_a_run_that_never_used_the_stub_met_nothing(authors: Run) -> None:
-    done = authors("    def test_nothing(): pass", "--clients-register-require", "common")
-    assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["never met: action-successful", "no test used the fixtures *"])
-
-
-def test_requiring_an_unknown_status_is_refused_before_any_test(authors: Run) -> None:
-    done = authors(ONE_SUCCESS, "--clients-register-require", "invalid-tokn")
-    assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines("*--clients-register-require: *'invalid-tokn'*invalid-token*")
 
 
 def test_the_example_of_its_page_passes(authors: Run) -> None:

@@ -1,0 +1,23 @@
+"""Tests as test authors write them with the plugin."""
+
+from collections.abc import Callable
+
+import pytest
+
+# A registration as a test author writes it, and the status of the answer.
+PREAMBLE = """\
+    import httpx
+    import pytest
+
+    def status(world, email="ada@example.test", **headers):
+        client = {"email": email, "password": "correct horse"}
+        sent = world.send({"application": "planoauth", "client": client}, **headers)
+        return sent.json()["status"]
+"""
+
+ONE_SUCCESS = """
+    def test_success(clients_register):
+        assert status(clients_register) == "action-successful"
+"""
+
+Run = Callable[..., pytest.RunResult]
