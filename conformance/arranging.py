@@ -69,6 +69,8 @@ class Arranger:
         for name in ("user.password", "client.password"):
             if name in given:
                 values.secrets.append(str(given[name]))
+        if "token" in given:
+            values.tokens.append(str(given["token"]))
         values.keep(given)
 
     async def advance(self, duration: str) -> None:

@@ -31,8 +31,13 @@ class Values:
     """The values of one case: made when first asked for, and the same ever after."""
 
     def __init__(self, domain: str, run: str, known: Mapping[str, Any]) -> None:
-        """`domain` is that of fresh addresses; `run` is part of each of them."""
+        """`domain` is that of fresh addresses; `run` is part of each of them.
+
+        `secrets` must be in no answer and no report; `tokens` in no report, since answers may hold
+        the token of a session that is theirs to give.
+        """
         self.secrets: list[str] = []
+        self.tokens: list[str] = []
         self.emails: list[str] = []
         self._domain = domain
         self._run = run
@@ -41,7 +46,7 @@ class Values:
     def discreet(self) -> "Values":
         """The same values with stand-ins for secrets, for what is shown of a request."""
         other = Values(self._domain, self._run, self._values)
-        hidden = {secret: stand_in(secret) for secret in self.secrets}
+        hidden = {secret: stand_in(secret) for secret in (*self.secrets, *self.tokens)}
         other.keep(
             {
                 name: hidden.get(value, value)

@@ -100,7 +100,7 @@ class Bench:
             raise
         finally:
             result.seconds = time.perf_counter() - started
-            result.emails, result.secrets = values.emails, values.secrets
+            result.emails, result.secrets = values.emails, [*values.secrets, *values.tokens]
             await self._restore(case, result)
         return result
 

@@ -15,6 +15,7 @@ from clients_register.conformance.deciding import Evidence
 from clients_register.conformance.envelope import ABSENT
 from clients_register.conformance.findings import Exchange, Finding, Result
 from clients_register.conformance.hiding import Hiding
+from clients_register.conformance.invariants import forms
 from clients_register.conformance.matching import spellings
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import RAN, Exit, Verdict, worst
@@ -85,7 +86,9 @@ def report(
 
 def _case(result: Result, target: Target, command: Sequence[str]) -> dict[str, Any]:
     case = result.case
-    hide = Hiding(result.secrets, (each.envelope for each in result.exchanges))
+    # An API key that a target echoes; a short value may stand anywhere by chance.
+    keys = [each for each in target.headers.values() if forms(each)]
+    hide = Hiding([*result.secrets, *keys], (each.envelope for each in result.exchanges))
     return {
         "id": case.id,
         "area": case.area,

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clients_register.handlers import app, attempt, register, routing
+from clients_register.handlers import attempt, register, routing
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt
 from clients_register.handlers.mock.stub import CONTROL
@@ -15,7 +15,6 @@ from clients_register.handlers.params import Params
 from clients_register.handlers.records import User
 from clients_register.handlers.refusals import Refusal
 from clients_register.handlers.rules import BROKEN, HOLDS, RULES, Faults
-from clients_register.handlers.services import Services
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.spec.catalogue import Catalogue
 
@@ -133,15 +132,6 @@ def params(change: Callable[[dict[str, Any], Mapping[str, Any]], None]) -> None:
             change(self._passed, sent)
 
     swap(attempt, "Params", lambda _: Altered)
-
-
-def services(change: Callable[[Services], Services]) -> None:
-    """Has `change` alter what each request is served with."""
-    swap(
-        app.App,
-        "__init__",
-        lambda right: lambda self, routed, whole, size: right(self, routed, change(whole), size),
-    )
 
 
 def around_register(

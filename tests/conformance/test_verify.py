@@ -17,6 +17,7 @@ from support.process import COMMAND, PATIENCE, environment, run
 from support.second import Second
 from support.stub import LiveStub
 
+from clients_register.conformance.encoding import encoded
 from clients_register.conformance.verdicts import Exit
 from clients_register.spec.catalogue import catalogue
 
@@ -93,6 +94,27 @@ def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None
     token = exchange["answer"]["envelope"]["session"]["token"]
     assert token.startswith("not-the-secret-")
     assert exchange["request"]["decoded"]["client"]["password"].startswith("not-the-secret-")
+
+
+def test_a_token_that_people_prepared_is_in_no_report(shared: Live, tmp_path: Path) -> None:
+    token = shared.register("prepared@tests.test")["session"]["token"]
+    more = f"arrange: {{session-live: {{preset: {{token: {token}, user.email: x@tests.test}}}}}}"
+    file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
+    _, report, _ = verified(tmp_path, "--profile", file, "--only", "token/of-a-live-session")
+    (case,) = report["cases"]
+    assert case["verdict"] == "pass"
+    forms = [token, *(encoded(before + token.encode())[4:-4] for before in (b"", b"a", b"ab"))]
+    assert [form for form in forms if form in json.dumps(report)] == []
+
+
+def test_a_key_of_the_profile_is_in_no_report_though_the_target_echoes_it(tmp_path: Path) -> None:
+    key = "a-key-of-some-length-7f3a"
+    body = json.dumps({"status": catalogue().success.slug, "code": 200, "key": key}).encode()
+    with another_api(200, body) as url:
+        file = profile(tmp_path, base=url, more=f"headers: {{X-Key: {key}}}")
+        _, report, said = verified(tmp_path, "--profile", file, "--only", "route/post-registers")
+    assert report["cases"][0]["exchanges"]
+    assert key not in json.dumps(report) + said
 
 
 def test_what_was_made_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
