@@ -1,0 +1,91 @@
+"""What the report of a run on a real server holds, and what it never holds."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+from support.live import Live
+from support.process import COMMAND, PATIENCE, environment, run
+from support.stub import LiveStub
+from support.verifying import another_api, base, profile, verified
+
+from clients_register.conformance.encoding import encoded
+from clients_register.conformance.verdicts import Exit
+from clients_register.spec.catalogue import catalogue
+
+
+def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None:
+    shared_stub.control("DELETE", "/requests")
+    _, report, _ = verified(tmp_path, base(shared_stub), "--only", "R-CLIENT-CREATED")
+    (exchange,) = report["cases"][0]["exchanges"]
+    token = exchange["answer"]["envelope"]["session"]["token"]
+    assert token.startswith("not-the-secret-")
+    assert exchange["request"]["decoded"]["client"]["password"].startswith("not-the-secret-")
+
+
+def test_a_token_that_people_prepared_is_in_no_report(shared: Live, tmp_path: Path) -> None:
+    token = shared.register("prepared@tests.test")["session"]["token"]
+    more = f"arrange: {{session-live: {{preset: {{token: {token}, user.email: x@tests.test}}}}}}"
+    file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
+    _, report, _ = verified(tmp_path, "--profile", file, "--only", "token/of-a-live-session")
+    (case,) = report["cases"]
+    assert case["verdict"] == "pass"
+    forms = [token, *(encoded(before + token.encode())[4:-4] for before in (b"", b"a", b"ab"))]
+    assert [form for form in forms if form in json.dumps(report)] == []
+
+
+def test_a_key_of_the_profile_is_in_no_report_though_the_target_echoes_it(tmp_path: Path) -> None:
+    key = "a-key-of-some-length-7f3a"
+    body = json.dumps({"status": catalogue().success.slug, "code": 200, "key": key}).encode()
+    with another_api(200, body) as url:
+        file = profile(tmp_path, base=url, more=f"headers: {{X-Key: {key}}}")
+        _, report, said = verified(tmp_path, "--profile", file, "--only", "route/post-registers")
+    assert report["cases"][0]["exchanges"]
+    assert key not in json.dumps(report) + said
+
+
+def test_what_was_made_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
+    _, report, _ = verified(tmp_path, base(shared_stub), "--only", "route/post-registers")
+    (made,) = report["created"]
+    assert made["email"].startswith("conformance.")
+    assert isinstance(made["id"], int)
+
+
+def test_every_client_that_was_told_of_is_listed(shared_stub: LiveStub, tmp_path: Path) -> None:
+    _, report, _ = verified(tmp_path, base(shared_stub))
+    listed = {each["email"] for each in report["created"]}
+    told = {
+        exchange["answer"]["envelope"]["data"].get("email")
+        for case in report["cases"]
+        for exchange in case["exchanges"]
+        if exchange["answer"] and exchange["answer"]["code"] == 200
+        if case["claims"] != "stub"
+    }
+    assert told - listed <= {None}
+    assert not any(email.endswith("@status.test") for email in listed)
+
+
+def test_a_report_that_cannot_be_written_is_no_verdict(
+    shared_stub: LiveStub, tmp_path: Path
+) -> None:
+    file = tmp_path / "nowhere" / "report.json"
+    argv = (base(shared_stub), "--only", "route/post-registers", "--report", str(file))
+    done = run("verify", *argv)
+    assert (done.returncode, "cannot be written" in done.stderr) == (Exit.USAGE, True)
+
+
+def test_whoever_interrupts_learns_what_was_made(shared_stub: LiveStub, tmp_path: Path) -> None:
+    more = "limits: {requests_per_second: 20, parallel: 2}"
+    file = profile(tmp_path, base=base(shared_stub), more=more)
+    report = tmp_path / "report.json"
+    command = [*COMMAND, "verify", "--profile", file, "--report", str(report)]
+    shared_stub.control("DELETE", "/requests")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        wait = f"/requests?status={catalogue().success.slug}&wait=30"
+        assert shared_stub.control("GET", wait).json()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == Exit.TOO_LITTLE
+    assert "interrupted, after" in out
+    assert json.loads(report.read_text("utf-8"))["created"]
