@@ -16,7 +16,6 @@ from clients_register.spec.catalogue import catalogue
 
 
 def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None:
-    shared_stub.control("DELETE", "/requests")
     _, report, _ = verified(tmp_path, base(shared_stub), "--only", "R-CLIENT-CREATED")
     (exchange,) = report["cases"][0]["exchanges"]
     token = exchange["answer"]["envelope"]["session"]["token"]
