@@ -1,75 +1,95 @@
-"""How long the whole conformance suite takes, beside one plain Schemathesis run on the same server.
+"""How long the whole conformance suite takes, beside the testers that people would pick instead.
 
     python bench/suite.py
 
-It starts the stub on a free port of this machine and measures wall times from the start of each
-process to its end, round by round in turn, so that noise meets all of them alike. Printed are
-medians; the ratio is to the suite. Schemathesis goes by its own defaults: it takes an undocumented
-method's 500, which the page documents, for the server's error, and ends after few requests.
+Each meets a stub of its own, just started on a free port of this machine; measured are wall times
+from the start of the tester's process to its end, round by round in turn, so that noise meets all
+alike. Printed are medians; the ratio is to the suite. `met` is how many of the 18 statuses the
+server had given out by the end of one run, which tells what the time was spent on.
 """
 
+import json
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
+
+import testers
 
 from clients_register import spec
 
 ROUNDS = 5
 COMMAND = [sys.executable, "-m", "clients_register"]
+SUITE = "verify, all cases"
 
 
 def main() -> None:
-    """Prints the table."""
+    """Runs everything ROUNDS times in turn, and prints the table."""
+    taken: dict[str, list[float]] = {}
+    met: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "openapi.yaml"
         document.write_text(spec.text("openapi"), "utf-8")
-        data = Path(folder) / "data.json"
-        serving = [*COMMAND, "serve", "--port", "0", "--data", str(data)]
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=quiet, text=True) as server:
-            try:
-                measure(base_of(server), document)
-            finally:
-                server.terminate()
-
-
-def measure(base: str, document: Path) -> None:
-    """Runs everything ROUNDS times in turn."""
-    runs = {
-        "verify, all cases": [*COMMAND, "verify", base, "-q"],
-        "verify, one case": [*COMMAND, "verify", base, "-q", "--only", "route/post-registers"],
-        "schemathesis run": [
-            *(str(Path(sys.executable).with_name("schemathesis")), "run", str(document)),
-            *("--url", base, "--no-color"),
-        ],
-    }
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(ROUNDS):
-        for name, command in runs.items():
-            started = time.perf_counter()
-            subprocess.run(
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-            )
-            taken[name].append(time.perf_counter() - started)
+        names = list(runs(document, "http://127.0.0.1"))
+        for name in names * ROUNDS:
+            with stub(Path(folder) / "data.json") as base:
+                if command := runs(document, base)[name]:
+                    taken.setdefault(name, []).append(wall(command, document.parent))
+                    met[name] = statuses(base)
     medians = {name: statistics.median(times) for name, times in taken.items()}
-    whole = medians["verify, all cases"]
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
     print(f"medians of {ROUNDS} rounds, wall time of a whole process")
-    for name, median in medians.items():
-        print(f"{name:<20} {median:6.2f} s  x{median / whole:.2f}")
+    for name in names:
+        if name not in medians:
+            print(f"{name:<20} absent: bench/README.md tells how it is installed")
+            continue
+        ratio = medians[name] / medians[SUITE]
+        print(f"{name:<20} {medians[name]:6.2f} s  x{ratio:.2f}  met {met[name]:2} of 18")
 
 
-def base_of(server: subprocess.Popen[str]) -> str:
-    """The base URL of a server that has just said where it listens."""
-    assert server.stdout is not None
-    for line in server.stdout:
-        if "listening" in line:
-            return line.split()[-1].removesuffix("/clients/register")
-    raise SystemExit("the stub did not start")
+def runs(document: Path, base: str) -> testers.Commands:
+    """What is measured, on the server at `base`."""
+    one = ["--only", "route/post-registers"]
+    return {
+        SUITE: [*COMMAND, "verify", base, "-q"],
+        "verify, one case": [*COMMAND, "verify", base, "-q", *one],
+        **testers.commands(document, base),
+    }
+
+
+@contextmanager
+def stub(data: Path) -> Iterator[str]:
+    """A stub that has met nothing yet: its base URL."""
+    data.unlink(missing_ok=True)
+    serving = [*COMMAND, "serve", "--port", "0", "--data", str(data)]
+    with subprocess.Popen(
+        serving, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            listening = next(line for line in server.stdout if "listening" in line)
+            yield listening.split()[-1].removesuffix("/clients/register")
+        finally:
+            server.terminate()
+
+
+def wall(command: list[str], folder: Path) -> float:
+    """Seconds that the whole process takes."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=testers.ENVIRONMENT, check=False, **testers.QUIET)
+    return time.perf_counter() - started
+
+
+def statuses(base: str) -> int:
+    """How many statuses the stub at `base` has given out of its own accord."""
+    with urlopen(f"{base.removesuffix('/api/v1')}/_mock/coverage") as answer:
+        return sum(bool(row["natural"]) for row in json.load(answer)["statuses"])
 
 
 if __name__ == "__main__":
