@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": ("clients_register.handlers.serve", "answer the route over HTTP"),
     "spec": ("clients_register.spec.show", "print the OpenAPI document"),
     "verify": ("clients_register.conformance.verify", "judge a server that claims the route"),
+    "fuzz": ("clients_register.conformance.fuzz", "look for faults that no case foresaw"),
     "plan": ("clients_register.conformance.plan", "tell what verify would do to a server"),
     "smoke": ("clients_register.conformance.smoke", "see whether it is a server of this route"),
     "list": ("clients_register.conformance.listing", "list the cases that verify runs"),

@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from clients_register.conformance import library, probing, target
+from clients_register.conformance import library, probing, reporting, target
 from clients_register.conformance.control import TOKEN_VARIABLE
 from clients_register.conformance.model import Case
 from clients_register.conformance.target import ProfileError, Target
@@ -24,8 +25,10 @@ exit codes, the first that applies:
 """
 
 
-def parser(name: str, description: str, *, target_needed: bool = True) -> argparse.ArgumentParser:
-    """A parser that knows the target and the choice of cases."""
+def parser(
+    name: str, description: str, *, target_needed: bool = True, cases: bool = True
+) -> argparse.ArgumentParser:
+    """A parser that knows the target, and the choice of `cases`."""
     made = argparse.ArgumentParser(
         prog=f"clients-register {name}",
         description=description,
@@ -43,14 +46,41 @@ def parser(name: str, description: str, *, target_needed: bool = True) -> argpar
         made.add_argument(
             "--profile", type=Path, metavar="FILE", help="describes any other target in full"
         )
-    made.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="only cases whose id, area, requirement or question fits; may be repeated",
-    )
+    if cases:
+        made.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="GLOB",
+            help="only cases whose id, area, requirement or question fits; may be repeated",
+        )
     return made
+
+
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """The options for what is to be made of a report; see `reported`."""
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report: JSON")
+    for name in reporting.RENDERERS:
+        parser.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=f"write the report as {name}"
+        )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the verdict alone")
+
+
+def reported(report: Mapping[str, Any], options: argparse.Namespace) -> int:
+    """Writes and prints what was asked for; returns the exit code."""
+    if options.report is not None:
+        reporting.write(report, options.report)
+    for name, rendered in reporting.RENDERERS.items():
+        file: Path | None = getattr(options, name)
+        if file is not None:
+            file.write_text(rendered(report), "utf-8")
+    if options.quiet:
+        print(report["reason"])
+    else:
+        print(reporting.terminal(report, colour=sys.stdout.isatty()), end="")
+    code: int = report["exit_code"]
+    return code
 
 
 def found_out(url: str) -> Target:

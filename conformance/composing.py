@@ -60,6 +60,10 @@ class Values:
         """Remembers `values` by their names."""
         self._values.update(values)
 
+    def given(self) -> Mapping[str, Any]:
+        """All values that there are already, by their names."""
+        return dict(self._values)
+
     def fresh_email(self) -> str:
         """An address that nobody has, as whoever finds it in a database can see."""
         email = f"{PREFIX}.{self._run}.{secrets.token_hex(6)}@{self._domain}"

@@ -49,12 +49,15 @@ class Control:
         """`world` is its name; None is the default world."""
         self._wire = wire
         self._token = token
+        self._faults: dict[str, Any] = {}
         self.prefix = "" if world is None else f"/_world/{world}"
 
     async def arrange(self, state: str) -> dict[str, Any]:
         """Brings the world into `state`; returns the values that it gives."""
         if state in FAULTS:
-            await self.call("PUT", "/faults", FAULTS[state])
+            # What is left out of a PUT is whole again, and a case may need several faults.
+            self._faults |= FAULTS[state]
+            await self.call("PUT", "/faults", self._faults)
         elif state == "clock":
             await self.call("PUT", "/clock", {"frozen": True})
         elif state == "application-token":
@@ -72,6 +75,7 @@ class Control:
         if "clock" in states:
             await self.call("DELETE", "/clock")
         if any(state in FAULTS for state in states):
+            self._faults.clear()
             await self.call("DELETE", "/faults")
 
     async def stored(self, email: str) -> bool:

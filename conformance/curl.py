@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from clients_register.conformance.wire import Request
 
@@ -49,6 +50,17 @@ def line(request: Request, origin: str) -> str:
     pieces = list(_pieces(body))
     writing = pieces[0] if len(pieces) == 1 else f"{{ {'; '.join(pieces)}; }}"
     return f"{writing} | {piped}"
+
+
+def raw(data: bytes, origin: str) -> str:
+    """A line that sends bytes as they are, where they are no request that curl would make."""
+    parts = urlsplit(origin)
+    written = "".join(
+        chr(byte) if byte in PRINTABLE and chr(byte) not in "\\%'" else f"\\{byte:03o}"
+        for byte in data
+    )
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"printf '{written}' | nc {parts.hostname} {port}"
 
 
 def _headers(request: Request, *, bare: bool) -> list[str]:

@@ -21,7 +21,10 @@ class Finding:
 
 @dataclass
 class Exchange:
-    """One request and its answer. `shown` is the request as a report may show it."""
+    """One request and its answer. `shown` is the request as a report may show it.
+
+    `raw` are the bytes that were sent where they were to be no request.
+    """
 
     role: str
     shown: Request
@@ -29,11 +32,12 @@ class Exchange:
     answer: Answer | None = None
     envelope: Any = None
     failure: NoAnswer | None = None
+    raw: bytes | None = None
 
 
 @dataclass
 class Result:
-    """What came of one case."""
+    """What came of one case. `rerun` is the command that runs it again, where that is another."""
 
     case: Case
     verdict: Verdict = Verdict.PASS
@@ -44,6 +48,7 @@ class Result:
     statuses: list[str] = field(default_factory=list)
     emails: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    rerun: tuple[str, ...] = ()
 
 
 def judged(what: str, grade: Grade, expected: str, received: str, *, right: bool) -> Finding:

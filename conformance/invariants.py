@@ -37,7 +37,7 @@ def check(seen: Seen, secrets: Iterable[str], ids: set[str], *, sent: bytes) -> 
         yield from _request_id(seen, ids)
     whole = seen.answer.raw_head + seen.answer.body
     yield from _discreet(whole, secrets)
-    yield from _bare(whole.replace(sent, b"") if sent else whole)
+    yield from bare(whole.replace(sent, b"") if sent else whole)
     if seen.answer.body or seen.document is not ABSENT:
         yield from _envelope(seen)
 
@@ -102,8 +102,8 @@ def _discreet(whole: bytes, secrets: Iterable[str]) -> Iterator[Finding]:
     yield judged("secrecy", Grade.DOCUMENTED, "no password", received, right=told is None)
 
 
-def _bare(own: bytes) -> Iterator[Finding]:
-    """Looks at what the server itself wrote: `own` holds nothing that it only echoed."""
+def bare(own: bytes) -> Iterator[Finding]:
+    """What holds of all that a server writes itself: `own` has nothing that it only echoes."""
     hashed = BCRYPT.search(own) is not None
     received = "a bcrypt hash" if hashed else "none"
     yield judged("secrecy", Grade.DOCUMENTED, "no hash of a password", received, right=not hashed)

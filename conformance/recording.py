@@ -3,8 +3,8 @@
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,10 @@ SHOWN = 4000
 
 @dataclass(frozen=True)
 class Run:
-    """What a report says of a run as a whole. `command` is the subcommand with its target."""
+    """What a report says of a run as a whole. `command` is the subcommand with its target.
+
+    `fuzz` is about a campaign, and `created` the clients of it, where there was one.
+    """
 
     started: datetime
     seconds: float
@@ -35,6 +38,8 @@ class Run:
     command: Sequence[str]
     evidence: Evidence
     decision: tuple[Exit, str]
+    fuzz: Mapping[str, Any] | None = None
+    created: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def report(
@@ -76,11 +81,15 @@ def report(
             "enough": evidence.enough,
         },
         "missing_states": _missing(results),
-        "created": created(results),
+        "created": [
+            *created(results),
+            *({"email": email, "id": number} for email, number in run.created.items()),
+        ],
         "requirements": _requirements(results),
         "questions": _questions(results),
         "statuses": _statuses(results, catalogue),
         "cases": cases,
+        **({} if run.fuzz is None else {"fuzz": run.fuzz}),
     }
 
 
@@ -99,7 +108,7 @@ def _case(result: Result, target: Target, command: Sequence[str]) -> dict[str, A
         "verdict": str(result.verdict),
         "reason": None if result.reason is None else hide(result.reason),
         "seconds": round(result.seconds, 4),
-        "rerun": shlex.join(["clients-register", *command, "--only", case.id]),
+        "rerun": shlex.join(["clients-register", *(result.rerun or (*command, "--only", case.id))]),
         "findings": [_finding(each, result, hide) for each in result.findings],
         "exchanges": [_exchange(each, target, hide) for each in result.exchanges],
     }
@@ -140,7 +149,11 @@ def _exchange(exchange: Exchange, target: Target, hide: Hiding) -> dict[str, Any
             "milliseconds": round(answer.seconds * 1000, 2),
         },
         "error": None if exchange.failure is None else str(exchange.failure),
-        "curl": hide(curl.line(request, target.origin)),
+        "curl": hide(
+            curl.line(request, target.origin)
+            if exchange.raw is None
+            else curl.raw(exchange.raw, target.origin)
+        ),
     }
 
 

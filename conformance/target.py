@@ -56,7 +56,10 @@ class KnownFailure:
 
 @dataclass(frozen=True)
 class Target:
-    """See profile.schema.json for the fields, and targets/template.yaml for their meaning."""
+    """See profile.schema.json for the fields, and targets/template.yaml for their meaning.
+
+    `bare`: there is no profile, but a URL on this machine.
+    """
 
     name: str
     base_url: str
@@ -77,6 +80,7 @@ class Target:
     known_failures: tuple[KnownFailure, ...] = ()
     minimum_evidence: float = 0.8
     control: bool = False
+    bare: bool = False
 
     @property
     def origin(self) -> str:
@@ -124,7 +128,7 @@ def of_url(url: str, *, control: bool) -> Target:
     _check_url(url)
     _check_domain(url, None)
     claims = FEATURES if control else ("core",)
-    return Target(url, url, _route(), claims=claims, control=control)
+    return Target(url, url, _route(), claims=claims, control=control, bare=True)
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:

@@ -72,6 +72,11 @@ def weaker(one: Grade, other: Grade) -> Grade:
     return max(one, other, key=_STRENGTH.__getitem__)
 
 
+def strongest(grades: Iterable[Grade]) -> Grade:
+    """The strongest of `grades`: what any of them shows is as sure as the best of them."""
+    return min(grades, key=_STRENGTH.__getitem__)
+
+
 def violations(*, strict: bool) -> frozenset[Verdict]:
     """The verdicts that fail a run; `strict` counts what the contract only suggests."""
     always = {Verdict.FAIL, Verdict.UNEXPECTED_PASS}

@@ -6,10 +6,9 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from clients_register.conformance import asking, deciding, probing, recording, reporting
+from clients_register.conformance import asking, deciding, probing, recording
 from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import run
@@ -24,12 +23,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="fail on what siblings show and on what we chose, too"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report: JSON")
-    for name in reporting.RENDERERS:
-        parser.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help=f"write the report as {name}"
-        )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the verdict alone")
+    asking.add_reports(parser)
     options = parser.parse_args(argv)
     return asking.guarded("verify", lambda: _verify(options))
 
@@ -38,18 +32,7 @@ def _verify(options: argparse.Namespace) -> int:
     cases = asking.cases_of(options)
     target = asking.target_of(options)
     report = asyncio.run(judge(cases, target, options))
-    if options.report is not None:
-        reporting.write(report, options.report)
-    for name, rendered in reporting.RENDERERS.items():
-        file: Path | None = getattr(options, name)
-        if file is not None:
-            file.write_text(rendered(report), "utf-8")
-    if options.quiet:
-        print(report["reason"])
-    else:
-        print(reporting.terminal(report, colour=sys.stdout.isatty()), end="")
-    code: int = report["exit_code"]
-    return code
+    return asking.reported(report, options)
 
 
 async def judge(

@@ -17,6 +17,9 @@ Headers = tuple[tuple[str, str], ...]
 # How long servers have to see off connections that are closed, in seconds.
 FAREWELL = 1.0
 
+# How long a server has to answer what may be no whole request, before the sending side is closed.
+PATIENCE = 0.2
+
 
 @dataclass(frozen=True)
 class Request:
@@ -74,14 +77,20 @@ class _Connection:
             raise
         return not self.writer.is_closing()
 
-    async def write(self, pieces: Sequence[bytes]) -> bool:
-        """Whether all was written; why not, reading tells."""
+    async def write(self, pieces: Sequence[bytes], patience: float | None = None) -> bool:
+        """Whether all was written; why not, reading tells.
+
+        With `patience`, the other side is told after so many seconds that nothing will follow.
+        """
         try:
             for piece in pieces:
                 # An answer that is there is fetched before a write can find the connection broken.
                 await asyncio.sleep(0)
                 self.writer.write(piece)
                 await self.writer.drain()
+            if patience is not None:
+                await asyncio.sleep(patience)
+                self.writer.write_eof()
         except OSError:
             return False
         return True
@@ -129,7 +138,22 @@ class Wire:
         async with self._free:
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._exchange(request.method, pieces)
+                    connection = await self._connection()
+                    return await self._exchange(connection, request.method, pieces)
+            except TimeoutError:
+                raise NoAnswer("time-out", f"no answer within {self._timeout:g} seconds") from None
+
+    async def send_bytes(self, pieces: Sequence[bytes], method: str = "POST") -> Answer:
+        """The answer to what may be no HTTP at all, on a connection of its own.
+
+        Who waits for more than `pieces` is told after a moment that nothing follows, and may then
+        hang up. Raises NoAnswer.
+        """
+        async with self._free:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    connection = await self._connected()
+                    return await self._exchange(connection, method, pieces, PATIENCE)
             except TimeoutError:
                 raise NoAnswer("time-out", f"no answer within {self._timeout:g} seconds") from None
 
@@ -152,18 +176,23 @@ class Wire:
     async def __aexit__(self, *raised: object) -> None:
         await self.close()
 
-    async def _exchange(self, method: str, pieces: Sequence[bytes]) -> Answer:
-        connection = await self._connection()
+    async def _exchange(
+        self,
+        connection: _Connection,
+        method: str,
+        pieces: Sequence[bytes],
+        patience: float | None = None,
+    ) -> Answer:
         reader = connection.reader
         lasting = False
         started = time.perf_counter()
         # Read while writing: a server may answer, and close, before it has read a body that is
         # too large.
-        writing = asyncio.create_task(connection.write(pieces))
+        writing = asyncio.create_task(connection.write(pieces, patience))
         try:
             head, body, keep = await http1.read(reader, method)
             seconds = time.perf_counter() - started
-            lasting = keep and writing.done() and writing.result()
+            lasting = keep and patience is None and writing.done() and writing.result()
         except NotHTTP as error:
             raise NoAnswer("not-http", str(error)) from None
         except EOFError as error:
@@ -183,6 +212,9 @@ class Wire:
             if await connection.usable():
                 return connection
             connection.drop()
+        return await self._connected()
+
+    async def _connected(self) -> _Connection:
         try:
             return await self._opened()
         except (OSError, UnicodeError, NotHTTP, EOFError) as error:

@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from clients_register.conformance.reporting import campaign
 from clients_register.conformance.reporting.told import counts
 
 Report = Mapping[str, Any]
@@ -24,6 +25,7 @@ def html(report: Report) -> str:
         "requirements": "".join(_requirements(report)),
         "questions": "".join(_questions(report)),
         "created": "".join(_created(report)),
+        "campaign": "".join(campaign.html(report.get("fuzz"))),
     }
     page = _file("page.html")
     for name, text in parts.items():

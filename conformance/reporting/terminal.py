@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clients_register.conformance.reporting import campaign
 from clients_register.conformance.reporting.told import (
     cleaned,
     counts,
@@ -40,16 +41,24 @@ def terminal(report: Mapping[str, Any], *, colour: bool) -> str:
     )
     if report["missing_states"]:
         lines.append("")
+    if "fuzz" in report:
+        lines += [*campaign.lines(report["fuzz"]), ""]
     target = report["target"]
     share = report["evidence"]
     verdict = "pass" if report["exit_code"] == 0 else "fail"
     lines += [
         f"{paint('loud', target['name'])} on contract {report['suite']['contract']},"
         f" {report['seconds']:.1f} s",
-        f"{counts(report)}; {share['run']} of {share['documented']} documented cases were run",
+        counts(report) + _documented(share),
         paint(verdict, report["reason"]),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _documented(share: Mapping[str, Any]) -> str:
+    if not share["documented"]:
+        return ""
+    return f"; {share['run']} of {share['documented']} documented cases were run"
 
 
 def _case(report: Mapping[str, Any], case: Mapping[str, Any], paint: Any) -> Iterator[str]:

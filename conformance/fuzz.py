@@ -1,0 +1,169 @@
+"""`clients-register fuzz`: looks for faults that no case foresaw, and tells how far it looked."""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clients_register.conformance import asking, probing, recording
+from clients_register.conformance.deciding import Evidence
+from clients_register.conformance.target import Target
+from clients_register.conformance.verdicts import Exit
+from clients_register.spec.catalogue import catalogue
+
+if TYPE_CHECKING:
+    from clients_register.conformance.fuzzing.explored import Explored
+
+REQUESTS = 2000
+CORPUS = Path("clients-register-fuzz")
+
+ABOUT = """\
+Look for faults that no case foresaw: requests by the thousand, judged by an oracle that reads the
+contract. Each fault is made as small as it goes and kept as a case in the corpus, which is replayed
+first. The same seed and number of requests make the same campaign.
+"""
+LACKING = (
+    "fuzzing needs Hypothesis and Schemathesis: pip install 'clients-register[fuzz]' (of this"
+    " repository: pip install '.[fuzz]')"
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs a campaign on the target that `argv` names; returns the exit code."""
+    try:
+        from clients_register.conformance.fuzzing.layers import LAYERS
+    except ModuleNotFoundError as lacking:
+        print(f"clients-register fuzz: {LACKING}; found no {lacking.name}", file=sys.stderr)
+        return Exit.USAGE
+    parser = asking.parser("fuzz", ABOUT, cases=False)
+    parser.add_argument(
+        "--requests",
+        type=int,
+        default=REQUESTS,
+        metavar="N",
+        help=f"end after so many (default: {REQUESTS})",
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so many, if earlier")
+    parser.add_argument(
+        "--layer",
+        action="append",
+        choices=list(LAYERS),
+        help="only this one; may be repeated. "
+        + "; ".join(f"{name}: {layer.about}" for name, layer in LAYERS.items()),
+    )
+    add_seed(parser)
+    parser.add_argument(
+        "--strict", action="store_true", help="fail on what siblings show and on what we chose, too"
+    )
+    parser.add_argument(
+        "--order", type=Path, metavar="FILE", help="write which error wins of every two: CSV"
+    )
+    asking.add_reports(parser)
+    options = parser.parse_args(argv)
+    return asking.guarded("fuzz", lambda: _fuzz(options))
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """The options of a campaign that is to be the same as another."""
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of a campaign to be run again (default: a new one)"
+    )
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=CORPUS,
+        metavar="DIR",
+        help=f"where faults are kept as cases, and replayed from (default: {CORPUS})",
+    )
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    from clients_register.conformance.fuzzing import explored, ordering
+
+    target = asking.target_of(options)
+    known = catalogue()
+    probing.is_this_api(asyncio.run(probing.smoke(target, known)), target)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    found = explore(target, options, options.layer or None)
+    whole = recording.Run(
+        started=started,
+        seconds=time.perf_counter() - clock,
+        strict=options.strict,
+        command=again(options),
+        evidence=Evidence(0, 0, 0.0, whole=False),
+        decision=explored.decide(found, strict=options.strict),
+        fuzz=found.told,
+        created=found.created,
+    )
+    report = recording.report(found.results, target, known, whole)
+    if options.order is not None:
+        options.order.write_text(ordering.table(found.told["order"]), "utf-8")
+    code = asking.reported(report, options)
+    if found.kept and not options.quiet:
+        print("kept as cases:", *found.kept, sep="\n  ")
+    return code
+
+
+def explore(target: Target, options: argparse.Namespace, names: list[str] | None) -> "Explored":
+    """Runs what `options` ask for: requests, seconds, seed, corpus and strict."""
+    from clients_register.conformance.fuzzing import explored
+    from clients_register.conformance.fuzzing.campaign import Budget, Plan
+    from clients_register.conformance.fuzzing.layers import LAYERS
+
+    if options.seed is None:
+        options.seed = secrets.randbelow(1_000_000)
+    progress = Progress(shown=sys.stderr.isatty() and not options.quiet)
+    plan = Plan(
+        tuple(names or LAYERS),
+        options.seed,
+        Budget(options.requests, options.seconds),
+        options.strict,
+        asking.control_token(),
+        progress.heard,
+    )
+    try:
+        return explored.explore(target, catalogue(), plan, options.corpus, again(options))
+    finally:
+        progress.end()
+
+
+def again(options: argparse.Namespace) -> list[str]:
+    """The command that makes the same campaign."""
+    target = [options.url] if options.url else ["--profile", str(options.profile)]
+    strict = ["--strict"] if options.strict else []
+    return [
+        "fuzz",
+        *target,
+        "--seed",
+        str(options.seed),
+        "--requests",
+        str(options.requests),
+        *strict,
+    ]
+
+
+class Progress:
+    """A line that tells how far a campaign is, where somebody watches."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._next = 0.0
+
+    def heard(self, campaign: Any, layer: str) -> None:
+        """One more example is coming."""
+        if not self._shown or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 0.1
+        requests, budget = campaign.run.gate.requests, campaign.plan.budget.requests
+        bar = "#" * min(30, requests * 30 // max(1, budget))
+        line = f"\r[{bar:<30}] {requests:,}/{budget:,}  {layer}  {len(campaign.violations)} faults"
+        print(f"{line}\033[K", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Takes the line away."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

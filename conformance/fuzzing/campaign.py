@@ -1,0 +1,94 @@
+"""A campaign: layer after layer, within a budget, from one seed."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio.from_thread import BlockingPortal
+
+from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.exploring import Spent
+from clients_register.conformance.fuzzing.ordering import Matrix
+from clients_register.conformance.fuzzing.tally import Tally
+from clients_register.conformance.fuzzing.worlds import Place, Worlds
+from clients_register.conformance.judging import Run
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a campaign ends: after so many requests, and after so many seconds if any are given."""
+
+    requests: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for: layers by name, from a seed, within a budget.
+
+    `heard` is told before each example; `restart` stops the server and starts it on its data.
+    """
+
+    names: tuple[str, ...]
+    seed: int
+    budget: Budget
+    strict: bool = False
+    control_token: str | None = None
+    heard: Callable[["Campaign", str], None] = lambda _campaign, _layer: None
+    restart: Callable[[], None] | None = None
+
+
+@dataclass
+class Campaign:
+    """What a campaign is to do, and what it has found."""
+
+    run: Run
+    portal: BlockingPortal
+    worlds: Worlds
+    plan: Plan
+    tally: Tally = field(default_factory=Tally)
+    matrix: Matrix = field(default_factory=Matrix)
+    violations: list[Violation] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going."""
+        return time.monotonic() - self.started
+
+    def left(self, share: float) -> int:
+        """How many requests there are until `share` of the budget is spent; 0 where time is up."""
+        if (
+            self.plan.budget.seconds is not None
+            and self.seconds >= share * self.plan.budget.seconds
+        ):
+            return 0
+        return max(0, round(share * self.plan.budget.requests) - self.run.gate.requests)
+
+    def spend(self, share: float, layer: str) -> None:
+        """Raises Spent where nothing of `share` is left; tells who watches."""
+        self.plan.heard(self, layer)
+        if not self.left(share):
+            raise Spent
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """A world for a while."""
+        with self.portal.wrap_async_context_manager(self.worlds.one()) as place:
+            yield place
+
+    def examiner(self, place: Place) -> Examiner:
+        """Who judges what happens at `place`; what was found before is passed over."""
+        known = frozenset(each.mark for each in self.violations)
+        return Examiner(self.run, place, self.tally, strict=self.plan.strict, known=known)
+
+    def call(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """What an asynchronous function returns."""
+        return self.portal.call(function, *args)
+
+    def found(self, violation: Violation | None) -> None:
+        """Keeps a fault, if it is one that was not found before."""
+        if violation is not None and violation.mark not in {each.mark for each in self.violations}:
+            self.violations.append(violation)

@@ -1,0 +1,263 @@
+"""Sends one request into one world, and holds what happens against the oracle."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clients_register.conformance import invariants
+from clients_register.conformance.composing import Values, compose, params_of
+from clients_register.conformance.envelope import parsed, shown
+from clients_register.conformance.findings import Exchange, Finding, judged
+from clients_register.conformance.fuzzing import effects, holding, oracle, reading
+from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
+from clients_register.conformance.fuzzing.tally import Tally
+from clients_register.conformance.fuzzing.worlds import Place
+from clients_register.conformance.invariants import MEANINGFUL
+from clients_register.conformance.judging import FORCED, OVERLOADED, Run
+from clients_register.conformance.matching import Seen, row_of
+from clients_register.conformance.model import Send
+from clients_register.conformance.verdicts import Grade, Verdict, violations
+from clients_register.conformance.wire import Answer, NoAnswer, Request
+from clients_register.spec.catalogue import Stage
+
+# How a server says that it will have nothing to do with what is no HTTP.
+REJECTIONS = frozenset({*range(400, 500), 501, 505})
+BORNE = "an answer of the contract, a rejection (4xx, 501, 505) or a closed connection"
+
+# Stages from which on a server has the address in its hands, and may have stored it.
+STORING = (Stage.PARAMS, Stage.EFFECTS)
+
+
+class Gone(Exception):
+    """The target does not answer any more; the message says how that was seen."""
+
+
+class Violation(Exception):
+    """An answer that is not right.
+
+    `send` made the request, if a case can send it, and `outcomes` were right. `states` were
+    arranged before, `about` tells what was done or was to be shown.
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        exchange: Exchange,
+        findings: list[Finding],
+        send: Send | None = None,
+        outcomes: Sequence[Outcome] = (),
+    ) -> None:
+        self.outcomes = tuple(outcomes)
+        self.layer = layer
+        self.exchange = exchange
+        self.findings = findings
+        self.send = send
+        self.states: tuple[str, ...] = ()
+        self.about = ""
+        super().__init__(layer)
+
+    @property
+    def size(self) -> int:
+        """How much it took, to tell which of two sights is the simpler one."""
+        shown = self.exchange.shown
+        before = len(self.about)
+        return before + len(shown.body) + sum(map(len, (*sum(shown.headers, ()), shown.method)))
+
+    @property
+    def mark(self) -> str:
+        """What two sights of one fault have in common."""
+        first = self.findings[0]
+        if first.what == "status":
+            return f"status: expected {first.expected}, found {first.received}"
+        # What else is expected and found has addresses and the like in it, new each time.
+        return first.what
+
+
+class Examiner:
+    """One target, or one world of it, and what is known of that."""
+
+    def __init__(
+        self,
+        run: Run,
+        place: Place,
+        tally: Tally,
+        *,
+        strict: bool = False,
+        known: frozenset[str] = frozenset(),
+    ) -> None:
+        """`known` are marks of faults that were found before: they are passed over."""
+        self.run = run
+        self.arranger = place.arranger
+        self.world = place.world
+        self.prefix = place.prefix
+        self._tally = tally
+        self._bad = violations(strict=strict)
+        self._known = known
+
+    def values(self) -> Values:
+        """What placeholders stand for, made anew for one example."""
+        target = self.run.target
+        known = {
+            "application": target.application,
+            "company": target.company,
+            "domain": target.email_domain,
+            "route": target.base_path + target.route,
+        }
+        return Values(target.email_domain, self.run.name, known)
+
+    async def ask(self, layer: str, send: Send, values: Values) -> Exchange:
+        """Sends once, and judges the answer. Raises Violation, Gone, LimitReached."""
+        run = self.run
+        request = compose(send, values, run.target.headers)
+        hidden = dict.fromkeys(run.target.headers, "…")
+        exchange = Exchange(
+            "send",
+            compose(send, values.discreet(), hidden),
+            params_of(send, values.discreet()),
+        )
+        await run.gate.pass_(registers=request.method == "POST" and bool(request.body))
+        try:
+            exchange.answer = await run.wire.send(
+                replace(request, target=self.prefix + request.target)
+            )
+        except NoAnswer as failure:
+            exchange.failure = failure
+            if failure.kind == "refused":
+                raise Gone(str(failure)) from None
+            self._unanswered(layer, exchange, send, request, failure)
+            return exchange
+        await self.examine(layer, request, exchange, values.secrets, send)
+        return exchange
+
+    async def ask_bytes(self, layer: str, pieces: Sequence[bytes]) -> None:
+        """Sends what may be no HTTP, and sees that the target bears it. Raises Violation, Gone."""
+        run = self.run
+        whole = b"".join(pieces)
+        exchange = Exchange("send", Request("POST", "", (), whole), None, raw=whole)
+        await run.gate.pass_(registers=True)
+        self._tally.unparseable += 1
+        try:
+            exchange.answer = await run.wire.send_bytes(pieces)
+        except NoAnswer as failure:
+            exchange.failure = failure
+            if failure.kind == "refused":
+                raise Gone(str(failure)) from None
+            right = failure.kind == "closed"
+            finding = judged("answer", Grade.DECIDED, BORNE, str(failure), right=right)
+            self._raise_if_bad(Violation(layer, exchange, [finding]))
+            return
+        answer = exchange.answer
+        exchange.envelope = parsed(answer)
+        seen = Seen(answer, exchange.envelope, run.target.layout, run.catalogue)
+        row = row_of(seen.slug, run.catalogue)
+        right = answer.code in REJECTIONS if row is None else answer.code == row.code
+        finding = judged("HTTP code", Grade.DECIDED, BORNE, str(answer.code), right=right)
+        own = (answer.raw_head + answer.body).replace(whole, b"")
+        found = [finding, *invariants.bare(own)]
+        self._raise_if_bad(Violation(layer, exchange, found))
+
+    async def examine(
+        self,
+        layer: str,
+        request: Request,
+        exchange: Exchange,
+        secrets: Sequence[str] = (),
+        send: Send | None = None,
+    ) -> None:
+        """Judges an answer that came, and settles what it makes of the world.
+
+        Raises Violation, and Gone where answers prove nothing.
+        """
+        answer = exchange.answer
+        assert answer is not None, "the caller has one"
+        exchange.envelope = parsed(answer)
+        seen = Seen(answer, exchange.envelope, self.run.target.layout, self.run.catalogue)
+        if answer.header(FORCED) is not None:
+            raise Gone(f"answers are forced ({FORCED}): nothing can be learnt here")
+        if answer.code in OVERLOADED and row_of(seen.slug, self.run.catalogue) is None:
+            self.run.gate.slow_down()
+            return
+        allowed = oracle.expected(
+            reading.read(request.headers, request.body), self.world, routed=self.routed(request)
+        )
+        self._tally.count(layer, seen.slug, allowed)
+        if request.method == "HEAD":
+            findings = self._bodiless(allowed, answer)
+            self._raise_if_bad(Violation(layer, exchange, findings, send))
+            return
+        known = [*secrets, *_secret(allowed)]
+        findings = [
+            each
+            for each in invariants.check(seen, known, self.run.ids, sent=request.body)
+            if each.verdict is not Verdict.PASS
+        ]
+        outcome, wrong = holding.outcome_of(allowed, seen)
+        findings += wrong
+        if outcome is not None:
+            findings += holding.success(outcome, allowed, self.world, seen)
+            effects.settle(self.world, allowed, outcome, seen.find("/session/token"))
+            findings += await self._stored(allowed, outcome)
+            self._note(allowed, outcome, seen)
+        self._raise_if_bad(Violation(layer, exchange, findings, send, allowed.outcomes))
+
+    def routed(self, request: Request) -> bool:
+        """Whether a request goes to the route."""
+        target = self.run.target
+        path = request.target.partition("?")[0]
+        return request.method == "POST" and path == target.base_path + target.route
+
+    def _raise_if_bad(self, seen: Violation) -> None:
+        """Raises `seen` where something of it is bad, and was not found before."""
+        seen.findings = [each for each in seen.findings if each.verdict in self._bad]
+        if seen.findings and seen.mark not in self._known:
+            raise seen
+
+    def _note(self, allowed: Allowed, outcome: Outcome, seen: Seen) -> None:
+        """Who may be a client now, on a target where they stay."""
+        if outcome.status.stage in (Stage.EFFECTS, Stage.SUCCESS) and not self.run.target.control:
+            number = seen.find("/data/id")
+            self._tally.created[str(allowed.params.email)] = (
+                number if isinstance(number, int) else None
+            )
+
+    async def _stored(self, allowed: Allowed, outcome: Outcome) -> list[Finding]:
+        """Nobody is stored by a refusal, apart from one for a mail that failed."""
+        email = allowed.params.email
+        if outcome.status.stage not in STORING or email is None or "\0" in email:
+            return []
+        owner = self.world.owner(email)
+        wanted = owner is not None and owner.client
+        if not wanted and self.world.maybe_owned(email):
+            return []
+        found = await self.arranger.stored(email)
+        if found is None or found == wanted:
+            return []
+        return [judged("stored", Grade.DECIDED, str(wanted), str(found), right=False)]
+
+    def _bodiless(self, allowed: Allowed, answer: Answer) -> list[Finding]:
+        """HEAD has the code and the headers of its status, and no body (Q-METHOD)."""
+        codes = {each.status.code for each in allowed.outcomes}
+        right = answer.code in codes and not answer.body
+        wanted = " or ".join(map(str, sorted(codes)))
+        return [judged("HTTP code", Grade.DECIDED, wanted, str(answer.code), right=right)]
+
+    def _unanswered(
+        self, layer: str, exchange: Exchange, send: Send, request: Request, failure: NoAnswer
+    ) -> None:
+        """Past the limit and a mebibyte, hanging up is right; else every request is answered."""
+        if len(request.body) > reading.BODY_LIMIT + 1024 * 1024 and failure.kind == "closed":
+            return
+        finding = judged("answer", Grade.DOCUMENTED, "one", shown(str(failure)), right=False)
+        self._raise_if_bad(Violation(layer, exchange, [finding], send))
+
+
+def _secret(allowed: Allowed) -> list[str]:
+    """The password, where it is long enough, and stands nowhere else in the request."""
+    password = allowed.params.text("client.password")
+    if password is None or len(password) < MEANINGFUL:
+        return []
+    others = [
+        value
+        for path, value in allowed.params.values.items()
+        if isinstance(value, str) and path != "client.password"
+    ]
+    return [] if any(password in each for each in others) else [password]

@@ -1,0 +1,67 @@
+"""A whole exploration of one target: the corpus again, then a campaign, and what came of both."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients_register.conformance.findings import Result
+from clients_register.conformance.fuzzing import corpus, recorded, running
+from clients_register.conformance.fuzzing.campaign import Plan
+from clients_register.conformance.running import run
+from clients_register.conformance.target import Target
+from clients_register.conformance.verdicts import Exit, Verdict, violations
+from clients_register.spec.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What an exploration came to. `told` is its part of a report, `kept` are new cases."""
+
+    results: list[Result]
+    told: Mapping[str, Any]
+    created: Mapping[str, int | None]
+    kept: Sequence[Path]
+
+
+def explore(
+    target: Target, catalogue: Catalogue, plan: Plan, folder: Path, command: Sequence[str]
+) -> Explored:
+    """Replays the cases in `folder`, and runs a campaign, whose faults become cases there.
+
+    `command` is that which makes the same campaign. Raises CaseError, ProfileError, OSError.
+    """
+    known = corpus.read(folder)
+    replayed = asyncio.run(run(known, target, catalogue, control_token=plan.control_token))
+    for each in replayed:
+        each.rerun = tuple(command)
+    with running.campaign(target, catalogue, plan) as campaign:
+        ended, why = running.go(campaign)
+        kept = [corpus.write(each, folder) for each in campaign.violations]
+        return Explored(
+            [*replayed, *recorded.results(campaign, command)],
+            recorded.told(campaign, catalogue, ended, why),
+            campaign.tally.created,
+            [each for each in kept if each is not None],
+        )
+
+
+def decide(explored: Explored, *, strict: bool) -> tuple[Exit, str]:
+    """The exit code of an exploration, and why."""
+    told = explored.told
+    looked = f"in {told['requests']:,} requests (seed {told['seed']})"
+    bad = [each for each in explored.results if each.verdict in violations(strict=strict)]
+    if bad:
+        return Exit.VIOLATION, f"the target violates the contract: {len(bad)} faults {looked}"
+    if told["ended"] == running.GONE or any(
+        each.verdict is Verdict.ERROR for each in explored.results
+    ):
+        return Exit.DEFECT, f"not all could be judged: {_why(told)}; looked {looked}"
+    if told["ended"] != running.SPENT:
+        return Exit.TOO_LITTLE, f"{_why(told)}; nothing wrong was found {looked}"
+    return Exit.GOOD, f"nothing wrong was found {looked}"
+
+
+def _why(told: Mapping[str, Any]) -> str:
+    return f"{told['ended']} ({told['why']})" if told["why"] else str(told["ended"])

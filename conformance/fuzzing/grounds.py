@@ -1,0 +1,102 @@
+"""The ground of a sequence: two worlds of our stub, their clocks in hand, or a target as it is."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from anyio.from_thread import BlockingPortal
+
+from clients_register.conformance.arranging import NotArranged
+from clients_register.conformance.composing import Values
+from clients_register.conformance.fuzzing.examining import Examiner
+from clients_register.conformance.fuzzing.ordering import registering
+from clients_register.conformance.fuzzing.sequences import LAYER
+from clients_register.conformance.fuzzing.worlds import Place, Worlds
+from clients_register.conformance.model import Send
+
+# Where the clocks of a sequence begin. The models count from there.
+BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class TwoWorlds:
+    """See `sequences.Ground`. On a target without worlds there is one."""
+
+    def __init__(
+        self,
+        portal: BlockingPortal,
+        worlds: Worlds,
+        examiner: Callable[[Place], Examiner],
+        restart: Callable[[], None] | None = None,
+    ) -> None:
+        """`restart` stops the server and starts it again on the same data."""
+        self._portal = portal
+        self._stack = ExitStack()
+        first = self._enter(worlds)
+        self._places = [first] if first.control is None else [first, self._enter(worlds)]
+        self._examiners = [examiner(place) for place in self._places]
+        self._restart = restart
+        self.worlds = len(self._places)
+        self._set_clocks()
+
+    @property
+    def controlled(self) -> bool:
+        """Whether time and faults are in its hands."""
+        return self._places[0].control is not None
+
+    @property
+    def restart(self) -> Callable[[], None] | None:
+        """Stops the server and starts it, and sets the clocks, which a restart loses, as before."""
+        return self._restarted if self._restart is not None else None
+
+    def examiner(self, world: int) -> Examiner:
+        """That of one of its worlds."""
+        return self._examiners[world]
+
+    def ask(self, world: int, send: Send, values: Values) -> Any:
+        """The envelope of an answer that is right; raises Violation."""
+        return self._portal.call(self._examiners[world].ask, LAYER, send, values).envelope
+
+    def arrange(self, world: int, state: str, values: Values) -> Mapping[str, Any] | None:
+        """What a state gives; None where there is no way to it."""
+        examiner = self._examiners[world]
+
+        async def reach() -> Mapping[str, Any] | None:
+            try:
+                await examiner.arranger.reach(state, values, registering(examiner, values))
+            except NotArranged:
+                return None
+            return values.given()
+
+        given: Mapping[str, Any] | None = self._portal.call(reach)
+        return given
+
+    def advance(self, world: int, step: timedelta) -> None:
+        """Lets time pass in one world."""
+        self._call(world, "/clock", {"advance": f"PT{int(step.total_seconds())}S", "frozen": True})
+
+    def break_(self, world: int, faults: Mapping[str, Any]) -> None:
+        """Has exactly these faults in one world."""
+        self._call(world, "/faults", faults)
+
+    def close(self) -> None:
+        """Forgets the worlds."""
+        self._stack.close()
+
+    def _enter(self, worlds: Worlds) -> Place:
+        return self._stack.enter_context(self._portal.wrap_async_context_manager(worlds.one()))
+
+    def _restarted(self) -> None:
+        assert self._restart is not None, "who asks has looked"
+        self._restart()
+        self._set_clocks()
+
+    def _set_clocks(self) -> None:
+        for number, place in enumerate(self._places):
+            now = (BEGINNING + place.world.now).isoformat()
+            self._call(number, "/clock", {"now": now, "frozen": True})
+
+    def _call(self, world: int, path: str, body: Mapping[str, Any]) -> None:
+        control = self._places[world].control
+        if control is not None:
+            self._portal.call(control.call, "PUT", path, body)

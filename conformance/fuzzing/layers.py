@@ -1,0 +1,155 @@
+"""The layers of a campaign, in the order in which they run."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from clients_register.conformance.fuzzing import order, ordering, sequences
+from clients_register.conformance.fuzzing.campaign import Campaign
+from clients_register.conformance.fuzzing.envelopes import envelopes
+from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.exploring import (
+    EXAMPLES,
+    Spent,
+    explore,
+    explore_machine,
+    numbered,
+)
+from clients_register.conformance.fuzzing.grounds import TwoWorlds
+from clients_register.conformance.fuzzing.heads import Head, heads
+from clients_register.conformance.fuzzing.registrations import registrations
+from clients_register.conformance.fuzzing.worlds import Place
+from clients_register.conformance.model import Send
+
+PAIRS, TRIPLES = 2, 3
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One part of a campaign; by its end `share` of the budget may be spent."""
+
+    run: Callable[[Campaign, float], None]
+    share: float
+    about: str
+
+
+def _order(campaign: Campaign, share: float) -> None:
+    """Every fault, every pair, whatever the budget, and as many triples as it allows."""
+    triples = [*order.probes(TRIPLES)]
+    random.Random(campaign.plan.seed).shuffle(triples)  # noqa: S311 - no secret
+    with campaign.place() as place:
+        for chosen in (*order.probes(1), *order.probes(PAIRS), *triples):
+            if len(chosen) == TRIPLES:
+                campaign.spend(share, ordering.LAYER)
+            # What was found is passed over, but in the matrix it shall stand all the same.
+            examiner = campaign.examiner(place)
+            try:
+                campaign.call(ordering.probe, examiner, chosen, campaign.matrix)
+            except Violation as violation:
+                campaign.found(violation)
+
+
+def _parameters(campaign: Campaign, share: float) -> None:
+    def drawn(place: Place) -> SearchStrategy[Any]:
+        return registrations(place.world).map(lambda params: Send(content=("json", params)))
+
+    _rounds(campaign, share, "parameters", drawn, _send)
+
+
+def _envelopes(campaign: Campaign, share: float) -> None:
+    # What is no HTTP takes its time, since a server may wait for more of it.
+    either = st.integers(0, 11).flatmap(lambda die: envelopes() if die else heads())
+    _rounds(campaign, share, "envelopes", lambda _: either, _send)
+
+
+def _schema(campaign: Campaign, share: float) -> None:
+    from clients_register.conformance.fuzzing import schema
+
+    target = campaign.run.target
+    for number in count():
+        if not campaign.left(share):
+            return
+        with campaign.place() as place:
+            sight = schema.Sight(
+                campaign.examiner(place), campaign.portal, lambda: not campaign.left(share)
+            )
+            explored = schema.loaded(
+                place.world,
+                examples=min(EXAMPLES, campaign.left(share)),
+                seed=numbered(campaign.plan.seed, schema.LAYER, number),
+            )
+            explored.config.update(base_url=target.origin + place.prefix + target.base_path)
+            for violation in schema.explore(explored, sight):
+                campaign.found(violation)
+
+
+def _sequences(campaign: Campaign, share: float) -> None:
+    def machine() -> sequences.Sequences:
+        return sequences.Sequences(
+            TwoWorlds(campaign.portal, campaign.worlds, campaign.examiner, campaign.plan.restart)
+        )
+
+    for number in count():
+        seed = numbered(campaign.plan.seed, sequences.LAYER, number)
+        campaign.found(
+            explore_machine(machine, seed, lambda: campaign.spend(share, sequences.LAYER))
+        )
+
+
+# name -> what it does, in the order in which they run
+LAYERS: Mapping[str, Layer] = {
+    "order": Layer(_order, 0.15, "which error wins where several apply"),
+    "schema": Layer(_schema, 0.3, "Schemathesis on the decoded parameters"),
+    "parameters": Layer(_parameters, 0.55, "parameters at the edges of their rules"),
+    "envelopes": Layer(_envelopes, 0.8, "bytes that are nearly a request"),
+    "sequences": Layer(_sequences, 1.0, "many requests, time, tokens, faults, beside a model"),
+}
+
+
+def go(campaign: Campaign) -> None:
+    """Runs the layers of the plan; what comes of them is in the campaign.
+
+    Raises Gone, LimitReached.
+    """
+    chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.names}
+    whole = [*chosen.values()][-1].share
+    for layer in chosen.values():
+        try:
+            layer.run(campaign, layer.share / whole)
+        except Spent:
+            continue
+
+
+def _rounds(
+    campaign: Campaign,
+    share: float,
+    layer: str,
+    drawn: Callable[[Place], SearchStrategy[Any]],
+    probe: Callable[[Campaign, Examiner, str, Any], None],
+) -> None:
+    for number in count():
+        with campaign.place() as place:
+            examiner = campaign.examiner(place)
+
+            def one(example: Any, examiner: Examiner = examiner) -> None:
+                probe(campaign, examiner, layer, example)
+
+            seed = numbered(campaign.plan.seed, layer, number)
+            campaign.found(explore(drawn(place), one, seed, lambda: campaign.spend(share, layer)))
+
+
+def _send(campaign: Campaign, examiner: Examiner, layer: str, example: Any) -> None:
+    if isinstance(example, Head):
+        target = campaign.run.target
+        host = target.origin.partition("//")[2]
+        route = examiner.prefix + target.base_path + target.route
+        campaign.call(examiner.ask_bytes, layer, example.pieces(route, host))
+        return
+    values = examiner.values()
+    made = example if isinstance(example, Send) else example.send(values)
+    campaign.call(examiner.ask, layer, made, values)
