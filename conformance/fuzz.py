@@ -59,6 +59,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="fail on what siblings show and on what we chose, too"
     )
+    parser.add_argument("--first", action="store_true", help="end with the first fault")
     parser.add_argument(
         "--order", type=Path, metavar="FILE", help="write which error wins of every two: CSV"
     )
@@ -121,9 +122,10 @@ def explore(target: Target, options: argparse.Namespace, names: list[str] | None
         tuple(names or LAYERS),
         options.seed,
         Budget(options.requests, options.seconds),
-        options.strict,
-        asking.control_token(),
-        progress.heard,
+        strict=options.strict,
+        first=options.first,
+        control_token=asking.control_token(),
+        heard=progress.heard,
     )
     try:
         return explored.explore(target, catalogue(), plan, options.corpus, again(options))

@@ -24,17 +24,23 @@ class Budget:
     seconds: float | None = None
 
 
+class Found(Exception):
+    """A fault was found, and no more were asked for."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is asked for: layers by name, from a seed, within a budget.
 
-    `heard` is told before each example; `restart` stops the server and starts it on its data.
+    `first` ends the campaign with the first fault. `heard` is told before each example; `restart`
+    stops the server and starts it on its data.
     """
 
     names: tuple[str, ...]
     seed: int
     budget: Budget
     strict: bool = False
+    first: bool = False
     control_token: str | None = None
     heard: Callable[["Campaign", str], None] = lambda _campaign, _layer: None
     restart: Callable[[], None] | None = None
@@ -89,6 +95,8 @@ class Campaign:
         return self.portal.call(function, *args)
 
     def found(self, violation: Violation | None) -> None:
-        """Keeps a fault, if it is one that was not found before."""
+        """Keeps a fault, if it is one that was not found before. Raises Found."""
         if violation is not None and violation.mark not in {each.mark for each in self.violations}:
             self.violations.append(violation)
+            if self.plan.first:
+                raise Found

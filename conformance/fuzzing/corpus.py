@@ -66,14 +66,14 @@ def case(violation: Violation) -> dict[str, Any] | None:
 def name(violation: Violation) -> str:
     """A name that two sights of one fault share."""
     words = re.sub(r"[^a-z0-9]+", "-", f"{violation.layer} {violation.mark}".lower()).strip("-")
-    return f"{words[:60].strip('-')}-{zlib.crc32(violation.mark.encode()):08x}"
+    return f"{words[:80].strip('-')}-{zlib.crc32(violation.mark.encode()):08x}"
 
 
 def _title(violation: Violation) -> str:
     """A fact without modal verbs, as titles are."""
     rows = dict.fromkeys(each.status.slug for each in violation.outcomes)
-    what = violation.about if violation.states else "This request"
-    return f"{what.capitalize()}: answered by {' or '.join(rows)}"
+    fact = f"the answer is {' or '.join(rows)}; a fault: {violation.mark}"
+    return f"Of {violation.about}, {fact}" if violation.about else fact.capitalize()
 
 
 def _written(send: Send) -> dict[str, Any]:

@@ -93,12 +93,17 @@ class _Smallest:
         self._spend = spend
         self._found: Violation | None = None
         self._until: float | None = None
+        self._over = False
 
     def __enter__(self) -> None:
-        if self._until is None:
-            self._spend()
-        elif time.monotonic() > self._until:
-            raise Spent
+        try:
+            if self._until is None:
+                self._spend()
+            elif time.monotonic() > self._until:
+                raise Spent
+        except Spent:
+            self._over = True
+            raise
 
     def __exit__(self, kind: object, raised: BaseException | None, _trace: object) -> None:
         if isinstance(raised, Violation):
@@ -111,9 +116,10 @@ class _Smallest:
         """What the round `run` found."""
         try:
             run()
-        except (Violation, Flaky):
-            assert self._found is not None, "it was seen when it was raised"
-        except Spent:
+        except (Violation, Flaky, Spent):
             if self._found is None:
+                # The sudden end of an example is to Hypothesis one that is not like the first time.
+                if self._over:
+                    raise Spent from None
                 raise
         return self._found

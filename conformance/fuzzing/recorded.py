@@ -28,7 +28,7 @@ def results(campaign: Campaign, command: Sequence[str]) -> list[Result]:
 
 
 def _fault(violation: Violation, command: Sequence[str]) -> Result:
-    case = Case(f"{AREA}/{name(violation)}", AREA, violation.mark)
+    case = Case(f"{AREA}/{name(violation)}", AREA, f"{violation.layer}: {violation.mark}")
     return Result(
         case,
         worst(each.verdict for each in violation.findings),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from anyio.from_thread import start_blocking_portal
 
 from clients_register.conformance.fuzzing import layers
-from clients_register.conformance.fuzzing.campaign import Campaign, Plan
+from clients_register.conformance.fuzzing.campaign import Campaign, Found, Plan
 from clients_register.conformance.fuzzing.examining import Gone
 from clients_register.conformance.fuzzing.worlds import Worlds
 from clients_register.conformance.gate import Gate, LimitReached
@@ -20,6 +20,7 @@ from clients_register.spec.catalogue import Catalogue
 
 # How a campaign ends.
 SPENT = "the budget is spent"
+FIRST = "a fault is found"
 LIMITED = "the profile allows no more"
 GONE = "the target does not answer any more"
 INTERRUPTED = "interrupted"
@@ -52,6 +53,8 @@ def go(campaign: Campaign) -> tuple[str, str]:
         layers.go(campaign)
     except LimitReached as reason:
         return LIMITED, str(reason)
+    except Found:
+        return FIRST, ""
     except Gone as reason:
         return GONE, str(reason)
     except KeyboardInterrupt:

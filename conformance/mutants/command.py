@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from clients_register.conformance import asking, library, target
 from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
+from clients_register.conformance.mutants import fuzzed
 from clients_register.conformance.mutants.model import NONE, Mutant, chosen, mutants
 from clients_register.conformance.running import run
 from clients_register.conformance.verdicts import Exit, Verdict, violations
@@ -59,6 +60,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (default: CPUs)"
     )
+    parser.add_argument(
+        "--fuzz",
+        nargs="?",
+        type=float,
+        const=60.0,
+        metavar="SECONDS",
+        help="tell instead what fuzzing alone finds, in so much time a mutant (default: 60)",
+    )
     options = parser.parse_args(argv)
     return asking.guarded("mutants", lambda: asyncio.run(_run(options)))
 
@@ -67,6 +76,8 @@ async def _run(options: argparse.Namespace) -> int:
     among = chosen(mutants(), options.only)
     if not among:
         raise library.CaseError(f"no mutant fits --only {' --only '.join(options.only)}")
+    if options.fuzz is not None:
+        return await fuzzed.measure(among, served, options.fuzz, options.jobs)
     cases = library.shipped()
     wrong = await failing(NONE, cases)
     if wrong:
