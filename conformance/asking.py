@@ -25,6 +25,10 @@ exit codes, the first that applies:
 """
 
 
+class Lacking(Exception):
+    """A part of the program is not installed; the message says what to do."""
+
+
 def parser(
     name: str, description: str, *, target_needed: bool = True, cases: bool = True
 ) -> argparse.ArgumentParser:
@@ -122,7 +126,7 @@ def guarded(name: str, run: Callable[[], int]) -> int:
     """
     try:
         return run()
-    except (ProfileError, library.CaseError) as error:
+    except (ProfileError, library.CaseError, Lacking) as error:
         print(f"clients-register {name}: {error}", file=sys.stderr)
         return Exit.USAGE
     except OSError as error:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from clients_register.conformance import asking, probing, recording
 from clients_register.conformance.deciding import Evidence
+from clients_register.conformance.fuzzing import LAYERS
+from clients_register.conformance.reporting.campaign import matrix
 from clients_register.conformance.target import Target
-from clients_register.conformance.verdicts import Exit
 from clients_register.spec.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -27,18 +28,13 @@ contract. Each fault is made as small as it goes and kept as a case in the corpu
 first. The same seed and number of requests make the same campaign.
 """
 LACKING = (
-    "fuzzing needs Hypothesis and Schemathesis: pip install 'clients-register[fuzz]' (of this"
+    "fuzzing needs Hypothesis and Schemathesis: pip install 'clients-register[fuzz]' (in this"
     " repository: pip install '.[fuzz]')"
 )
 
 
 def main(argv: list[str]) -> int:
     """Runs a campaign on the target that `argv` names; returns the exit code."""
-    try:
-        from clients_register.conformance.fuzzing.layers import LAYERS
-    except ModuleNotFoundError as lacking:
-        print(f"clients-register fuzz: {LACKING}; found no {lacking.name}", file=sys.stderr)
-        return Exit.USAGE
     parser = asking.parser("fuzz", ABOUT, cases=False)
     parser.add_argument(
         "--requests",
@@ -52,7 +48,7 @@ def main(argv: list[str]) -> int:
         "--layer",
         action="append",
         choices=list(LAYERS),
-        help="only this one; may be repeated. "
+        help="only this part of a campaign; may be repeated. "
         + "; ".join(f"{name}: {layer.about}" for name, layer in LAYERS.items()),
     )
     add_seed(parser)
@@ -83,43 +79,43 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def _fuzz(options: argparse.Namespace) -> int:
-    from clients_register.conformance.fuzzing import explored, ordering
-
     target = asking.target_of(options)
     known = catalogue()
     probing.is_this_api(asyncio.run(probing.smoke(target, known)), target)
     started, clock = datetime.now(UTC), time.perf_counter()
-    found = explore(target, options, options.layer or None)
+    found = explore(target, options)
     whole = recording.Run(
         started=started,
         seconds=time.perf_counter() - clock,
         strict=options.strict,
         command=again(options),
         evidence=Evidence(0, 0, 0.0, whole=False),
-        decision=explored.decide(found, strict=options.strict),
+        decision=found.decision(strict=options.strict),
         fuzz=found.told,
         created=found.created,
     )
     report = recording.report(found.results, target, known, whole)
     if options.order is not None:
-        options.order.write_text(ordering.table(found.told["order"]), "utf-8")
+        options.order.write_text(matrix(found.told["order"]), "utf-8")
     code = asking.reported(report, options)
     if found.kept and not options.quiet:
         print("kept as cases:", *found.kept, sep="\n  ")
     return code
 
 
-def explore(target: Target, options: argparse.Namespace, names: list[str] | None) -> "Explored":
-    """Runs what `options` ask for: requests, seconds, seed, corpus and strict."""
-    from clients_register.conformance.fuzzing import explored
-    from clients_register.conformance.fuzzing.campaign import Budget, Plan
-    from clients_register.conformance.fuzzing.layers import LAYERS
+def explore(target: Target, options: argparse.Namespace) -> "Explored":
+    """Runs the campaign that `options` ask for. Raises Lacking, CaseError, ProfileError."""
+    try:
+        from clients_register.conformance.fuzzing import explored
+        from clients_register.conformance.fuzzing.campaign import Budget, Plan
+    except ModuleNotFoundError as lacking:
+        raise asking.Lacking(f"{LACKING}; found no {lacking.name}") from None
 
     if options.seed is None:
         options.seed = secrets.randbelow(1_000_000)
     progress = Progress(shown=sys.stderr.isatty() and not options.quiet)
     plan = Plan(
-        tuple(names or LAYERS),
+        tuple(options.layer or LAYERS),
         options.seed,
         Budget(options.requests, options.seconds),
         strict=options.strict,

@@ -6,9 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from clients_register.conformance import asking, deciding, probing, recording
+from clients_register.conformance import asking, deciding, fuzz, probing, recording
 from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import run
@@ -23,6 +22,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="fail on what siblings show and on what we chose, too"
     )
+    parser.add_argument(
+        "--fuzz",
+        dest="requests",
+        nargs="?",
+        type=int,
+        const=fuzz.REQUESTS,
+        metavar="N",
+        help=f"look for what no case foresaw, too, in N requests (default: {fuzz.REQUESTS})",
+    )
+    fuzz.add_seed(parser)
+    parser.set_defaults(seconds=None, layer=None, first=False)
     asking.add_reports(parser)
     options = parser.parse_args(argv)
     return asking.guarded("verify", lambda: _verify(options))
@@ -31,23 +41,12 @@ def main(argv: list[str]) -> int:
 def _verify(options: argparse.Namespace) -> int:
     cases = asking.cases_of(options)
     target = asking.target_of(options)
-    report = asyncio.run(judge(cases, target, options))
-    return asking.reported(report, options)
-
-
-async def judge(
-    cases: Sequence[Case], target: Target, options: argparse.Namespace
-) -> dict[str, Any]:
-    """The report of `cases` on `target`. Raises Unreachable, ProfileError."""
     known = catalogue()
-    probing.is_this_api(await probing.smoke(target, known), target)
     started, clock = datetime.now(UTC), time.perf_counter()
-    progress = Progress(len(cases), shown=sys.stderr.isatty() and not options.quiet)
-    results = await run(
-        cases, target, known, control_token=asking.control_token(), heard=progress.heard
-    )
-    progress.end()
+    results = asyncio.run(judge(cases, target, options))
     evidence = deciding.evidence(results, target, whole=not options.only)
+    found = None if options.requests is None else fuzz.explore(target, options)
+    results += found.results if found else []
     whole = recording.Run(
         started=started,
         seconds=time.perf_counter() - clock,
@@ -55,8 +54,22 @@ async def judge(
         command=_again(options),
         evidence=evidence,
         decision=deciding.decide(results, evidence, strict=options.strict),
+        fuzz=found.told if found else None,
+        created=found.created if found else {},
     )
-    return recording.report(results, target, known, whole)
+    return asking.reported(recording.report(results, target, known, whole), options)
+
+
+async def judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -> list[Result]:
+    """The results of `cases` on `target`. Raises Unreachable, ProfileError."""
+    known = catalogue()
+    probing.is_this_api(await probing.smoke(target, known), target)
+    progress = Progress(len(cases), shown=sys.stderr.isatty() and not options.quiet)
+    results = await run(
+        cases, target, known, control_token=asking.control_token(), heard=progress.heard
+    )
+    progress.end()
+    return results
 
 
 class Progress:

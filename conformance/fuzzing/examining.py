@@ -141,7 +141,8 @@ class Examiner:
             exchange.failure = failure
             if failure.kind == "refused":
                 raise Gone(str(failure)) from None
-            right = failure.kind == "closed"
+            # Some answer in the manner of HTTP/0.9 to what is none of 1.1.
+            right = failure.kind in ("closed", "not-http")
             finding = judged("answer", Grade.DECIDED, BORNE, str(failure), right=right)
             self._raise_if_bad(Violation(layer, exchange, [finding]))
             return

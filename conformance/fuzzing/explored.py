@@ -24,6 +24,21 @@ class Explored:
     created: Mapping[str, int | None]
     kept: Sequence[Path]
 
+    def decision(self, *, strict: bool) -> tuple[Exit, str]:
+        """The exit code, and why."""
+        told = self.told
+        looked = f"in {told['requests']:,} requests (seed {told['seed']})"
+        bad = [each for each in self.results if each.verdict in violations(strict=strict)]
+        if bad:
+            return Exit.VIOLATION, f"the target violates the contract: {len(bad)} faults {looked}"
+        ended = f"{told['ended']} ({told['why']})" if told["why"] else told["ended"]
+        lost = any(each.verdict is Verdict.ERROR for each in self.results)
+        if told["ended"] == running.GONE or lost:
+            return Exit.DEFECT, f"not all could be judged: {ended}; looked {looked}"
+        if told["ended"] != running.SPENT:
+            return Exit.TOO_LITTLE, f"{ended}; nothing wrong was found {looked}"
+        return Exit.GOOD, f"nothing wrong was found {looked}"
+
 
 def explore(
     target: Target, catalogue: Catalogue, plan: Plan, folder: Path, command: Sequence[str]
@@ -45,23 +60,3 @@ def explore(
             campaign.tally.created,
             [each for each in kept if each is not None],
         )
-
-
-def decide(explored: Explored, *, strict: bool) -> tuple[Exit, str]:
-    """The exit code of an exploration, and why."""
-    told = explored.told
-    looked = f"in {told['requests']:,} requests (seed {told['seed']})"
-    bad = [each for each in explored.results if each.verdict in violations(strict=strict)]
-    if bad:
-        return Exit.VIOLATION, f"the target violates the contract: {len(bad)} faults {looked}"
-    if told["ended"] == running.GONE or any(
-        each.verdict is Verdict.ERROR for each in explored.results
-    ):
-        return Exit.DEFECT, f"not all could be judged: {_why(told)}; looked {looked}"
-    if told["ended"] != running.SPENT:
-        return Exit.TOO_LITTLE, f"{_why(told)}; nothing wrong was found {looked}"
-    return Exit.GOOD, f"nothing wrong was found {looked}"
-
-
-def _why(told: Mapping[str, Any]) -> str:
-    return f"{told['ended']} ({told['why']})" if told["why"] else str(told["ended"])

@@ -1,15 +1,14 @@
-"""The layers of a campaign, in the order in which they run."""
+"""What each layer of a campaign does."""
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.fuzzing import order, ordering, sequences
+from clients_register.conformance.fuzzing import LAYERS, order, ordering, sequences
 from clients_register.conformance.fuzzing.campaign import Campaign
 from clients_register.conformance.fuzzing.envelopes import envelopes
 from clients_register.conformance.fuzzing.examining import Examiner, Violation
@@ -27,15 +26,6 @@ from clients_register.conformance.fuzzing.worlds import Place
 from clients_register.conformance.model import Send
 
 PAIRS, TRIPLES = 2, 3
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One part of a campaign; by its end `share` of the budget may be spent."""
-
-    run: Callable[[Campaign, float], None]
-    share: float
-    about: str
 
 
 def _order(campaign: Campaign, share: float) -> None:
@@ -101,13 +91,12 @@ def _sequences(campaign: Campaign, share: float) -> None:
         )
 
 
-# name -> what it does, in the order in which they run
-LAYERS: Mapping[str, Layer] = {
-    "order": Layer(_order, 0.15, "which error wins where several apply"),
-    "schema": Layer(_schema, 0.3, "Schemathesis on the decoded parameters"),
-    "parameters": Layer(_parameters, 0.55, "parameters at the edges of their rules"),
-    "envelopes": Layer(_envelopes, 0.8, "bytes that are nearly a request"),
-    "sequences": Layer(_sequences, 1.0, "many requests, time, tokens, faults, beside a model"),
+_RUNS: Mapping[str, Callable[[Campaign, float], None]] = {
+    "order": _order,
+    "schema": _schema,
+    "parameters": _parameters,
+    "envelopes": _envelopes,
+    "sequences": _sequences,
 }
 
 
@@ -118,9 +107,9 @@ def go(campaign: Campaign) -> None:
     """
     chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.names}
     whole = [*chosen.values()][-1].share
-    for layer in chosen.values():
+    for name, layer in chosen.items():
         try:
-            layer.run(campaign, layer.share / whole)
+            _RUNS[name](campaign, layer.share / whole)
         except Spent:
             continue
 

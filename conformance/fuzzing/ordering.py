@@ -1,8 +1,6 @@
 """Sends the probes of `order`, and tells which status won: a matrix of pairs, and surprises."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,19 +97,3 @@ def _slug(examiner: Examiner, exchange: Exchange) -> str:
     run = examiner.run
     seen = Seen(exchange.answer, exchange.envelope, run.target.layout, run.catalogue)
     return seen.slug or f"HTTP {exchange.answer.code}"
-
-
-def table(told: Mapping[str, Any]) -> str:
-    """The pairs as CSV, a row and a column each fault; a status that the spec has not ends in !."""
-    names: Sequence[str] = told["faults"]
-    cells = {
-        frozenset(each["faults"]): each["status"] + ("" if each["as_expected"] else "!")
-        for each in told["probes"]
-        if len(each["faults"]) <= 2  # noqa: PLR2004 - pairs
-    }
-    written = io.StringIO()
-    rows = csv.writer(written, lineterminator="\n")
-    rows.writerow(["", *names])
-    for one in names:
-        rows.writerow([one, *(cells.get(frozenset({one, other}), "") for other in names)])
-    return written.getvalue()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import schemathesis
 from anyio.from_thread import BlockingPortal
@@ -127,7 +128,7 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
         sight.stop = stream.stop
         for event in stream:
             if isinstance(event, events.ScenarioFinished):
-                for violation in _built_in(event):
+                for violation in _built_in(event, sight.examiner.prefix):
                     sight.keep(violation)
     finally:
         del _sights[id(schema)]
@@ -136,7 +137,10 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
 
 def document(world: World) -> dict[str, Any]:
     """The contract as Schemathesis is shown it: parameters as the target knows them."""
-    shown = copy.deepcopy(spec.load("openapi"))
+    shown: dict[str, Any] = copy.deepcopy(spec.load("openapi"))
+    if world.maybe:
+        # Of a server that is not ours not all is known, and it may have further keys anywhere.
+        _open(shown["components"]["schemas"])
     params = copy.deepcopy(dict(decoded_schema(shown)))
     client = copy.deepcopy(dict(shown["components"]["schemas"]["NewClient"]))
     params["properties"]["client"] = client
@@ -157,6 +161,15 @@ def document(world: World) -> dict[str, Any]:
         example["value"] = _example(example["x-decoded"])
     content[PRIVATE] = media
     return shown
+
+
+def _open(schema: Any) -> None:
+    """Lets every object in a schema have further members."""
+    if isinstance(schema, dict):
+        if schema.get("additionalProperties") is False:
+            del schema["additionalProperties"]
+        for inner in schema.values():
+            _open(inner)
 
 
 def _example(decoded: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +218,15 @@ def _answer(response: schemathesis.Response) -> Answer:
     return Answer(response.status_code, headers, response.content, response.elapsed, head)
 
 
-def _built_in(event: events.ScenarioFinished) -> Iterator[Violation]:
+def _sent(recorded: Any, prefix: str) -> Request:
+    """A request as Schemathesis remembers it, without the `prefix` of a world that will be gone."""
+    parts = urlsplit(recorded.uri)
+    target = parts.path.removeprefix(prefix) + (f"?{parts.query}" if parts.query else "")
+    headers = tuple((name, each) for name, listed in recorded.headers.items() for each in listed)
+    return Request(recorded.method, target, headers, recorded.body or b"")
+
+
+def _built_in(event: events.ScenarioFinished, prefix: str) -> Iterator[Violation]:
     """What Schemathesis' own checks say."""
     for case_id, nodes in event.recorder.checks.items():
         for node in nodes:
@@ -215,7 +236,7 @@ def _built_in(event: events.ScenarioFinished) -> Iterator[Violation]:
             case = event.recorder.cases[case_id].value
             if node.name in PARTLY and PARTLY[node.name][0](case.body):
                 continue
-            shown = Request(case.method, case.formatted_path, (), repr(case.body).encode())
+            shown = _sent(event.recorder.interactions[case_id].request, prefix)
             finding = Finding(
                 Verdict.FAIL,
                 Grade.DOCUMENTED,

@@ -1,5 +1,7 @@
 """How far a campaign looked, drawn for a terminal and for a page."""
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -60,6 +62,22 @@ def html(told: Told | None) -> Iterator[str]:
         )
     yield from _matrix(told["order"])
     yield "</section>"
+
+
+def matrix(order: Told) -> str:
+    """The pairs as CSV, a row and a column each fault; a status that the spec has not ends in !."""
+    names: Sequence[str] = order["faults"]
+    cells = {
+        frozenset(each["faults"]): each["status"] + ("" if each["as_expected"] else "!")
+        for each in order["probes"]
+        if len(each["faults"]) <= PAIR
+    }
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(["", *names])
+    for one in names:
+        rows.writerow([one, *(cells.get(frozenset({one, other}), "") for other in names)])
+    return written.getvalue()
 
 
 def _matrix(order: Told) -> Iterator[str]:
