@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 from support.live import Live
+from support.second import Second, second_server
 from support.stub import LiveStub
 
 from clients_register.handlers.services import Services
@@ -103,3 +104,16 @@ def shared_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
 def world(request: pytest.FixtureRequest) -> str:
     """The name of a world that no other test uses."""
     return f"w{crc32(request.node.nodeid.encode()):08x}"
+
+
+@pytest.fixture(scope="module")
+def running_second() -> Iterator[Second]:
+    with second_server() as second:
+        yield second
+
+
+@pytest.fixture
+def second(running_second: Second) -> Iterator[Second]:
+    """One second server for all tests of a module; what is of the whole process is undone."""
+    yield running_second
+    running_second.arrange("restore")

@@ -20,6 +20,8 @@ _SPECIAL = frozenset(
     {"alt", "arpa", "example", "home", "internal", "invalid", "local", "localhost", "onion"}
 )
 
+_EXAMPLES = frozenset({("example", "com"), ("example", "net"), ("example", "org")})
+
 
 class Form(Enum):
     """How an address is formed."""
@@ -45,7 +47,7 @@ def form(address: str) -> Form:
     if good is None or len(good[1]) > LONGEST_LOCAL:
         return Form.OPEN
     labels = good[2].lower().split(".")
-    special = labels[-1] in _SPECIAL or "example" in labels
+    special = labels[-1] in _SPECIAL or tuple(labels[-2:]) in _EXAMPLES
     return Form.OPEN if special or any(each[2:4] == "--" for each in labels) else Form.GOOD
 
 

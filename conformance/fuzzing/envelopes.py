@@ -135,6 +135,14 @@ _BASE64_PIECES = (
 )
 
 
+# What some parsers take for a value.
+_NEARLY_VALUES = (
+    *("NaN", "Infinity", "-Infinity", "undefined", "None", "True", "'a'", "01", "1.", ".5", "+1"),
+    *("0x1", "1_000", "1e", "--1", '"\\ud800"', '"\\udc00\\ud800"', '"\\x41"', '"\\u{41}"'),
+    *('"\n"', '"\t"', "[1,]", "{}{}", "/**/1", "1//\n", "", "[", '{"a":}', "1E400", "-0", "1e0"),
+)
+
+
 def edits(pieces: tuple[bytes, ...]) -> SearchStrategy[tuple[Edit, ...]]:
     """A few changes, mostly of what is likely to matter, at the ends more often than between."""
     share = st.sampled_from([0.0, 1.0]) | st.floats(0, 1)
@@ -154,6 +162,7 @@ def contents() -> SearchStrategy[Callable[[str], bytes]]:
         values().map(lambda value: lambda _: json.dumps(value).encode()),
         st.binary(max_size=40).map(lambda data: lambda _: data),
         st.tuples(texts(), values()).map(_doubled),
+        st.sampled_from(_NEARLY_VALUES).map(_with_member),
         st.sampled_from([b"", b" ", b"{}", b"[]", b"null", b"0", b'""', b"{}{}"]).map(
             lambda data: lambda _: data
         ),
@@ -172,6 +181,10 @@ def _nested(depth: int) -> Callable[[str], bytes]:
 
 def _long_number(digits: int) -> Callable[[str], bytes]:
     return lambda text: f'{{"x":{"9" * digits},{text[1:]}'.encode()
+
+
+def _with_member(value: str) -> Callable[[str], bytes]:
+    return lambda text: f'{{"x":{value},{text[1:]}'.encode()
 
 
 def _doubled(pair: tuple[str, Any]) -> Callable[[str], bytes]:

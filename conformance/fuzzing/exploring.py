@@ -15,8 +15,9 @@ from clients_register.conformance.fuzzing.examining import Violation
 # Examples of a round. More would cost memory and bring the same again; a new seed brings others.
 EXAMPLES = 300
 
-# Seconds that go into making a found fault smaller.
-SHRINKING = 10.0
+# Examples that go into making a found fault smaller, and seconds at most.
+SHRINKING = 500
+PATIENCE = 60.0
 
 # Requests in a row of one sequence.
 STEPS = 25
@@ -92,23 +93,25 @@ class _Smallest:
     def __init__(self, spend: Callable[[], None]) -> None:
         self._spend = spend
         self._found: Violation | None = None
-        self._until: float | None = None
+        self._until = 0.0
+        self._tried = 0
         self._over = False
 
     def __enter__(self) -> None:
         try:
-            if self._until is None:
+            if self._found is None:
                 self._spend()
-            elif time.monotonic() > self._until:
+            elif self._tried >= SHRINKING or time.monotonic() > self._until:
                 raise Spent
         except Spent:
             self._over = True
             raise
 
     def __exit__(self, kind: object, raised: BaseException | None, _trace: object) -> None:
+        self._tried += self._found is not None
         if isinstance(raised, Violation):
-            if self._until is None:
-                self._until = time.monotonic() + SHRINKING
+            if self._found is None:
+                self._until = time.monotonic() + PATIENCE
             if self._found is None or raised.size <= self._found.size:
                 self._found = raised
 

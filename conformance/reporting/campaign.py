@@ -19,6 +19,7 @@ def lines(told: Told) -> Iterator[str]:
         yield ""
     order = told["order"]
     if order["probes"]:
+        yield from _numbers(told)
         wrong = sum(not each["as_expected"] for each in order["probes"])
         yield (
             f"order of errors: {len(order['probes'])} combinations of {len(order['faults'])}"
@@ -28,6 +29,25 @@ def lines(told: Told) -> Iterator[str]:
         yield f"hardly HTTP: {told['unparseable']} requests, all borne or told above"
     pace = told["seconds"] / told["requests"] * 1000 if told["requests"] else 0.0
     yield f"{told['requests']:,} requests, {pace:.1f} s per 1,000; seed {told['seed']}"
+
+
+def _numbers(told: Told) -> Iterator[str]:
+    """Which error wins of two, each status by its number; what the spec has not is marked."""
+    rows = {each["slug"]: number for number, each in enumerate(told["statuses"], 1)}
+    won = _pairs(told["order"])
+    names = told["order"]["faults"]
+    width = max(map(len, names))
+    yield "which status wins of two faults, by its number in the list above:"
+    for number, one in enumerate(names, 1):
+        cells = []
+        for other in names[:number]:
+            probe = won.get(frozenset({one, other}))
+            shown = "" if probe is None else str(rows.get(probe["status"], "?"))
+            cells.append(f"{shown:>2}{'' if probe is None or probe['as_expected'] else '!'}")
+        yield f"{number:>2} {one:<{width}}  {' '.join(cells)}".rstrip()
+    heads = " ".join(f"{number:>2}" for number in range(1, len(names) + 1))
+    yield f"   {'':<{width}}  {heads}"
+    yield ""
 
 
 def tables(told: Told) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
@@ -66,24 +86,29 @@ def html(told: Told | None) -> Iterator[str]:
 
 def matrix(order: Told) -> str:
     """The pairs as CSV, a row and a column each fault; a status that the spec has not ends in !."""
-    names: Sequence[str] = order["faults"]
-    cells = {
-        frozenset(each["faults"]): each["status"] + ("" if each["as_expected"] else "!")
-        for each in order["probes"]
-        if len(each["faults"]) <= PAIR
-    }
+    names = order["faults"]
+    won = _pairs(order)
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(["", *names])
     for one in names:
-        rows.writerow([one, *(cells.get(frozenset({one, other}), "") for other in names)])
+        probes = (won.get(frozenset({one, other})) for other in names)
+        cells = (
+            "" if each is None else each["status"] + ("" if each["as_expected"] else "!")
+            for each in probes
+        )
+        rows.writerow([one, *cells])
     return written.getvalue()
 
 
-def _matrix(order: Told) -> Iterator[str]:
-    won = {
+def _pairs(order: Told) -> dict[frozenset[str], Told]:
+    return {
         frozenset(each["faults"]): each for each in order["probes"] if len(each["faults"]) <= PAIR
     }
+
+
+def _matrix(order: Told) -> Iterator[str]:
+    won = _pairs(order)
     if not won:
         return
     names = order["faults"]

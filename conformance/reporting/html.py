@@ -25,6 +25,7 @@ def html(report: Report) -> str:
         "requirements": "".join(_requirements(report)),
         "questions": "".join(_questions(report)),
         "created": "".join(_created(report)),
+        "nav": ' <a href="#campaign">Fuzzing</a>' if "fuzz" in report else "",
         "campaign": "".join(campaign.html(report.get("fuzz"))),
     }
     page = _file("page.html")

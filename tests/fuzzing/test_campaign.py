@@ -1,0 +1,186 @@
+"""`clients-register fuzz`, as people and CI run it."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from support.fuzzing import explored, fuzzed, mutant
+from support.process import environment, free_port, run
+from support.second import Second
+from support.stub import LiveStub
+from support.verifying import another_api, base, profile
+
+from clients_register.conformance import library
+from clients_register.conformance.fuzzing import LAYERS, corpus
+from clients_register.spec.catalogue import catalogue
+
+
+def test_nothing_wrong_is_found_in_the_stub(stub: LiveStub, tmp_path: Path) -> None:
+    code, report, said = fuzzed(
+        tmp_path, base(stub), "--strict", "--seed", "5", "--requests", "1500"
+    )
+    assert code == 0, said
+    assert {each["verdict"] for each in report["cases"]} == {"pass"}
+    assert [each["id"] for each in report["cases"]] == [f"fuzz/{layer}" for layer in LAYERS]
+    assert report["fuzz"]["requests"] >= 1500
+    assert "nothing wrong was found" in said
+
+
+def test_a_campaign_reaches_every_status_and_every_rule(stub: LiveStub) -> None:
+    with explored(base(stub), 1500) as (campaign, _):
+        told = campaign.tally.told(catalogue())
+    aliases = {each.slug for each in catalogue().aliases}
+    assert {each["slug"] for each in told["statuses"] if not each["met"]} == aliases
+    assert [each["fact"] for each in told["rules"] if not each["broken"]] == []
+
+
+def test_the_same_seed_makes_the_same_campaign(stub: LiveStub) -> None:
+    counted = []
+    for _ in range(2):
+        with explored(base(stub), 500, "parameters", "envelopes", seed=9) as (campaign, _):
+            counted.append((campaign.tally.statuses, campaign.tally.keywords))
+    assert counted[0] == counted[1]
+    with explored(base(stub), 500, "parameters", "envelopes", seed=10) as (campaign, _):
+        assert campaign.tally.keywords != counted[0][1]
+
+
+def test_it_ends_when_the_requests_are_spent(stub: LiveStub) -> None:
+    with explored(base(stub), 100, "parameters") as (campaign, ended):
+        assert campaign.run.gate.requests == 100
+        assert ended == "the budget is spent"
+
+
+def test_it_leaves_no_worlds_behind(stub: LiveStub) -> None:
+    with explored(base(stub), 300, "parameters", "sequences"):
+        pass
+    assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]
+
+
+def test_nothing_wrong_is_found_in_the_second_server(second: Second, tmp_path: Path) -> None:
+    origin = f"http://127.0.0.1:{second.port}"
+    limits = f"hook: {origin}/hooks\nlimits: {{requests: 5000, clients: 5000}}"
+    claims = "core, tokens, mail, views, uncommon"
+    file = profile(tmp_path, base=f"{origin}/api/v1", claims=claims, more=limits)
+    code, report, said = fuzzed(
+        tmp_path, "--profile", file, "--strict", "--seed", "3", "--requests", "1200"
+    )
+    assert code == 0, said
+    assert report["fuzz"]["order"]["not_arranged"] == 0
+
+
+def test_the_limits_of_a_profile_are_hard(stub: LiveStub, tmp_path: Path) -> None:
+    file = profile(tmp_path, base=base(stub), more="limits: {requests: 50}")
+    code, report, said = fuzzed(tmp_path, "--profile", file, "--seed", "1")
+    assert code == 5, said
+    assert report["fuzz"]["requests"] == 50
+    assert "the profile allows no more" in said
+
+
+def test_who_may_be_a_client_now_is_listed(stub: LiveStub, tmp_path: Path) -> None:
+    file = profile(tmp_path, base=base(stub))
+    _, report, _ = fuzzed(
+        tmp_path, "--profile", file, "--seed", "1", "--requests", "200", "--layer", "parameters"
+    )
+    told = {each["email"].lower() for each in report["created"]}
+    there = {
+        each["email"].lower()
+        for each in stub.control("GET", "/clients").json()
+        if each["client"] and not each["persona"]
+    }
+    assert there
+    assert there <= told
+
+
+def test_a_fault_is_made_small_and_kept_as_a_case_that_finds_it_again(tmp_path: Path) -> None:
+    asked = ("--strict", "--seed", "1", "--requests", "2000", "--layer", "parameters", "--first")
+    with mutant("company-id-coerced") as url:
+        code, report, said = fuzzed(tmp_path, url, *asked)
+        assert code == 1, said
+        (case,) = corpus.read(tmp_path / "corpus")
+        assert case.send.content is not None
+        params = case.send.content[1]
+        assert params["client"] == {
+            "email": params["client"]["email"],
+            "password": "${password}",
+            "company_id": "42",
+        }
+        assert set(params) == {"application", "client"}
+        again, replayed, _ = fuzzed(tmp_path, url, *asked[:3], "--requests", "1")
+        assert again == 1
+        assert replayed["cases"][0]["id"] == case.id
+        assert replayed["cases"][0]["verdict"] == "note"
+    (fault,) = [each for each in report["cases"] if each["verdict"] != "pass"]
+    assert fault["exchanges"][0]["curl"].startswith("curl ")
+    assert "--seed 1" in fault["rerun"]
+
+
+def test_a_kept_case_passes_on_the_right_server(stub: LiveStub, tmp_path: Path) -> None:
+    with mutant("urlsafe-read") as url:
+        fuzzed(tmp_path, url, "--strict", "--seed", "1", "--layer", "envelopes", "--first")
+    assert corpus.read(tmp_path / "corpus")
+    code, report, said = fuzzed(
+        tmp_path, base(stub), "--strict", "--seed", "1", "--requests", "20", "--layer", "envelopes"
+    )
+    assert code == 0, said
+    assert report["cases"][0]["verdict"] == "pass"
+
+
+def test_a_broken_corpus_is_told_before_anything_is_sent(stub: LiveStub, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "x.yaml").write_text("area: fuzz\n")
+    code, report, said = fuzzed(tmp_path, base(stub))
+    assert (code, report) == (2, {})
+    assert "x.yaml" in said
+    with pytest.raises(library.CaseError):
+        corpus.read(tmp_path / "corpus")
+
+
+def test_junit_html_and_the_matrix_are_written(stub: LiveStub, tmp_path: Path) -> None:
+    names = ("junit", "html", "markdown", "order")
+    files = {name: tmp_path / name for name in names}
+    options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    code, report, said = fuzzed(
+        tmp_path, base(stub), "--seed", "1", "--requests", "450", "--layer", "order", *options
+    )
+    assert code == 0, said
+    suites = ET.fromstring(files["junit"].read_text("utf-8"))
+    assert suites.attrib["failures"] == "0"
+    page = files["html"].read_text("utf-8")
+    assert 'id="campaign"' in page
+    rows = files["order"].read_text("utf-8").splitlines()
+    assert len(rows) == 1 + len(report["fuzz"]["order"]["faults"])
+    assert not any("!" in row for row in rows)
+
+
+def test_verify_fuzzes_too_when_asked(stub: LiveStub, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    asked = ("--only", "route/*", "--fuzz", "100", "--seed", "1", "--corpus", str(tmp_path / "c"))
+    done = run("verify", base(stub), *asked, "--report", str(file))
+    report = json.loads(file.read_text("utf-8"))
+    assert done.returncode == 0, done.stdout
+    assert {each["area"] for each in report["cases"]} == {"route", "fuzz"}
+    assert report["fuzz"]["seed"] == 1
+
+
+def test_a_server_that_goes_away_is_no_success(tmp_path: Path) -> None:
+    port = free_port()
+    code, report, said = fuzzed(tmp_path, f"http://127.0.0.1:{port}/api/v1")
+    assert (code, report) == (3, {}), said
+
+
+def test_another_api_is_no_target(tmp_path: Path) -> None:
+    with another_api() as url:
+        code, _, said = fuzzed(tmp_path, url)
+    assert code == 3, said
+    assert "is not this API" in said
+
+
+def test_without_its_libraries_it_says_what_to_install(stub: LiveStub, tmp_path: Path) -> None:
+    (tmp_path / "schemathesis").mkdir()
+    (tmp_path / "hypothesis.py").write_text("raise ModuleNotFoundError(name='hypothesis')\n")
+    assert "PYTHONPATH" not in environment()
+    done = run("fuzz", base(stub), env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 2
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr

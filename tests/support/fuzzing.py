@@ -1,0 +1,54 @@
+"""Campaigns against servers of a test's own."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.process import PATIENCE, environment, run
+
+from clients_register.conformance import reporting
+from clients_register.conformance.fuzzing import LAYERS
+from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
+from clients_register.conformance.fuzzing.running import campaign, go
+from clients_register.conformance.target import of_url
+from clients_register.spec.catalogue import catalogue
+
+
+@contextmanager
+def mutant(name: str) -> Iterator[str]:
+    """The base URL of a server with one planted fault."""
+    command = [sys.executable, "-m", "clients_register.conformance.mutants", name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[1]
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@contextmanager
+def explored(
+    base: str,
+    requests: int,
+    *layers: str,
+    seed: int = 1,
+    restart: Callable[[], None] | None = None,
+) -> Iterator[tuple[Campaign, str]]:
+    """A strict campaign that was run, and how it ended; all layers unless some are named."""
+    plan = Plan(layers or tuple(LAYERS), seed, Budget(requests), strict=True, restart=restart)
+    with campaign(of_url(base, control=True), catalogue(), plan) as made:
+        ended, _ = go(made)
+        yield made, ended
+
+
+def fuzzed(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
+    """The exit code of `clients-register fuzz`, its report, and what was printed."""
+    file = tmp_path / "fuzz.json"
+    corpus = ("--corpus", str(tmp_path / "corpus"))
+    done = run("fuzz", *argv, *corpus, "--report", str(file))
+    report = dict(reporting.read(file)) if file.exists() else {}
+    return done.returncode, report, done.stdout + done.stderr
