@@ -8,10 +8,11 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal
 
-from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.exploring import Spent
 from clients_register.conformance.fuzzing.ordering import Matrix
 from clients_register.conformance.fuzzing.tally import Tally
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.fuzzing.worlds import Place, Worlds
 from clients_register.conformance.judging import Run
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from clients_register.conformance import library
-from clients_register.conformance.fuzzing.examining import Violation
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import WHOLE, Case, Send
 from clients_register.spec.catalogue import catalogue
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from clients_register.conformance.fuzzing import addresses
 from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
 from clients_register.conformance.fuzzing.world import Person, Session, World
 from clients_register.spec.catalogue import Stage
@@ -23,6 +24,8 @@ def settle(world: World, allowed: Allowed, outcome: Outcome, token: Any) -> None
     if not stored:
         return
     person = client(world, allowed)
+    if outcome.status.stage is Stage.SUCCESS:
+        world.mails[addresses.key(person.email)] += 1
     if outcome.status.stage is Stage.SUCCESS and isinstance(token, str):
         application = allowed.params["application"]
         world.sessions[token] = Session(person, application, world.now, world.now)

@@ -8,12 +8,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from clients_register.conformance.composing import Values
-from clients_register.conformance.encoding import encoded
+from clients_register.conformance.encoding import FILTERS, encoded
 from clients_register.conformance.fuzzing.reading import BODY_LIMIT, DEPTH
 from clients_register.conformance.fuzzing.registrations import texts, values
 from clients_register.conformance.model import Send
@@ -73,6 +74,7 @@ class Envelope:
     """What is sent: `content` made from the text of a registration, encoded, edited, filled up."""
 
     content: Callable[[str], bytes]
+    encode: Callable[[bytes], str] = encoded
     inner: tuple[Edit, ...] = ()
     packed: tuple[Edit, ...] = ()
     size: int | None = None
@@ -84,7 +86,7 @@ class Envelope:
     def send(self, values: Values) -> Send:
         """As a case sends it."""
         content = self.content(json.dumps(values.fill(REGISTRATION), ensure_ascii=False))
-        body = _edited(encoded(_edited(content, self.inner)).encode(), self.packed)
+        body = _edited(self.encode(_edited(content, self.inner)).encode(), self.packed)
         if self.size is not None:
             body += b"\n" * (self.size - len(body))
         return Send(
@@ -103,12 +105,23 @@ def _edited(data: bytes, edits: tuple[Edit, ...]) -> bytes:
     return data
 
 
+# Other ways to pack than base64 in one line: a server takes some of them, and not others.
+_PACKINGS: tuple[Callable[[bytes], str], ...] = (
+    lambda content: content.decode("utf-8", "replace"),
+    lambda content: quote(content.decode("utf-8", "replace")),
+    lambda content: content.hex(),
+    lambda content: encoded(encoded(content).encode()),
+    *((lambda content, filter_=filter_: filter_(encoded(content))) for filter_ in FILTERS.values()),
+)
+
+
 def envelopes() -> SearchStrategy[Envelope]:
     """Envelopes with one part odd, or two; now and then with none."""
     odd: list[SearchStrategy[dict[str, Any]]] = [
         st.fixed_dictionaries({"content": contents()}),
         st.fixed_dictionaries({"inner": edits(_JSON_PIECES)}),
         st.fixed_dictionaries({"packed": edits(_BASE64_PIECES)}),
+        st.fixed_dictionaries({"encode": st.sampled_from(_PACKINGS)}),
         st.fixed_dictionaries({"headers": headers()}),
         st.fixed_dictionaries({"size": sizes(), "chunked": chunks()}),
         st.fixed_dictionaries({"method": st.sampled_from(METHODS)}),

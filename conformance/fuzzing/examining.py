@@ -1,5 +1,6 @@
 """Sends one request into one world, and holds what happens against the oracle."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,13 +8,14 @@ from clients_register.conformance import invariants
 from clients_register.conformance.composing import Values, compose, params_of
 from clients_register.conformance.envelope import parsed, shown
 from clients_register.conformance.findings import Exchange, Finding, judged
-from clients_register.conformance.fuzzing import effects, holding, oracle, reading
+from clients_register.conformance.fuzzing import aftermath, effects, holding, oracle, reading
 from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
 from clients_register.conformance.fuzzing.tally import Tally
+from clients_register.conformance.fuzzing.violation import Gone, Violation
 from clients_register.conformance.fuzzing.worlds import Place
 from clients_register.conformance.invariants import MEANINGFUL
 from clients_register.conformance.judging import FORCED, OVERLOADED, Run
-from clients_register.conformance.matching import Seen, row_of
+from clients_register.conformance.matching import Seen, row_of, spellings
 from clients_register.conformance.model import Send
 from clients_register.conformance.verdicts import Grade, Verdict, violations
 from clients_register.conformance.wire import Answer, NoAnswer, Request
@@ -22,54 +24,6 @@ from clients_register.spec.catalogue import Stage
 # How a server says that it will have nothing to do with what is no HTTP.
 REJECTIONS = frozenset({*range(400, 500), 501, 505})
 BORNE = "an answer of the contract, a rejection (4xx, 501, 505) or a closed connection"
-
-# Stages from which on a server has the address in its hands, and may have stored it.
-STORING = (Stage.PARAMS, Stage.EFFECTS)
-
-
-class Gone(Exception):
-    """The target does not answer any more; the message says how that was seen."""
-
-
-class Violation(Exception):
-    """An answer that is not right.
-
-    `send` made the request, if a case can send it, and `outcomes` were right. `states` were
-    arranged before, `about` tells what was done or was to be shown.
-    """
-
-    def __init__(
-        self,
-        layer: str,
-        exchange: Exchange,
-        findings: list[Finding],
-        send: Send | None = None,
-        outcomes: Sequence[Outcome] = (),
-    ) -> None:
-        self.outcomes = tuple(outcomes)
-        self.layer = layer
-        self.exchange = exchange
-        self.findings = findings
-        self.send = send
-        self.states: tuple[str, ...] = ()
-        self.about = ""
-        super().__init__(layer)
-
-    @property
-    def size(self) -> int:
-        """How much it took, to tell which of two sights is the simpler one."""
-        shown = self.exchange.shown
-        before = len(self.about)
-        return before + len(shown.body) + sum(map(len, (*sum(shown.headers, ()), shown.method)))
-
-    @property
-    def mark(self) -> str:
-        """What two sights of one fault have in common."""
-        first = self.findings[0]
-        if first.what == "status":
-            return f"status: expected {first.expected}, found {first.received}"
-        # What else is expected and found has addresses and the like in it, new each time.
-        return first.what
 
 
 class Examiner:
@@ -106,6 +60,23 @@ class Examiner:
 
     async def ask(self, layer: str, send: Send, values: Values) -> Exchange:
         """Sends once, and judges the answer. Raises Violation, Gone, LimitReached."""
+        request, exchange = await self._exchange(layer, send, values)
+        if exchange.answer is not None:
+            await self.examine(layer, request, exchange, values.secrets, send)
+        return exchange
+
+    async def race(self, layer: str, send: Send, values: Values, times: int) -> None:
+        """Sends at once, so often: whoever is first may succeed, and the others are late."""
+        sent = await asyncio.gather(*(self._exchange(layer, send, values) for _ in range(times)))
+        late = self.run.catalogue.broken("email_is_free").slug
+        answered = [each for each in sent if each[1].answer is not None]
+        spellings_of_late = spellings(late, self.run.catalogue)
+        answered.sort(key=lambda each: slug_of(each[1], self.run) in spellings_of_late)
+        for request, exchange in answered:
+            await self.examine(layer, request, exchange, values.secrets, send)
+
+    async def _exchange(self, layer: str, send: Send, values: Values) -> tuple[Request, Exchange]:
+        """Sends once. Raises Violation where nothing is answered, Gone, LimitReached."""
         run = self.run
         request = compose(send, values, run.target.headers)
         hidden = dict.fromkeys(run.target.headers, "…")
@@ -124,9 +95,7 @@ class Examiner:
             if failure.kind == "refused":
                 raise Gone(str(failure)) from None
             self._unanswered(layer, exchange, send, request, failure)
-            return exchange
-        await self.examine(layer, request, exchange, values.secrets, send)
-        return exchange
+        return request, exchange
 
     async def ask_bytes(self, layer: str, pieces: Sequence[bytes]) -> None:
         """Sends what may be no HTTP, and sees that the target bears it. Raises Violation, Gone."""
@@ -196,7 +165,12 @@ class Examiner:
         if outcome is not None:
             findings += holding.success(outcome, allowed, self.world, seen)
             effects.settle(self.world, allowed, outcome, seen.find("/session/token"))
-            findings += await self._stored(allowed, outcome)
+            findings += [
+                each
+                async for each in aftermath.seen(
+                    self.arranger, self.world, allowed, outcome, self.run.target.claims
+                )
+            ]
             self._note(allowed, outcome, seen)
         self._raise_if_bad(Violation(layer, exchange, findings, send, allowed.outcomes))
 
@@ -220,20 +194,6 @@ class Examiner:
                 number if isinstance(number, int) else None
             )
 
-    async def _stored(self, allowed: Allowed, outcome: Outcome) -> list[Finding]:
-        """Nobody is stored by a refusal, apart from one for a mail that failed."""
-        email = allowed.params.email
-        if outcome.status.stage not in STORING or email is None or "\0" in email:
-            return []
-        owner = self.world.owner(email)
-        wanted = owner is not None and owner.client
-        if not wanted and self.world.maybe_owned(email):
-            return []
-        found = await self.arranger.stored(email)
-        if found is None or found == wanted:
-            return []
-        return [judged("stored", Grade.DECIDED, str(wanted), str(found), right=False)]
-
     def _bodiless(self, allowed: Allowed, answer: Answer) -> list[Finding]:
         """HEAD has the code and the headers of its status, and no body (Q-METHOD)."""
         codes = {each.status.code for each in allowed.outcomes}
@@ -249,6 +209,15 @@ class Examiner:
             return
         finding = judged("answer", Grade.DOCUMENTED, "one", shown(str(failure)), right=False)
         self._raise_if_bad(Violation(layer, exchange, [finding], send))
+
+
+def slug_of(exchange: Exchange, run: Run) -> str:
+    """What was answered, in a word."""
+    if exchange.answer is None:
+        return "no answer"
+    envelope = parsed(exchange.answer)
+    seen = Seen(exchange.answer, envelope, run.target.layout, run.catalogue)
+    return seen.slug or f"HTTP {exchange.answer.code}"
 
 
 def _secret(allowed: Allowed) -> list[str]:

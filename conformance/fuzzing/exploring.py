@@ -10,7 +10,7 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.fuzzing.examining import Violation
+from clients_register.conformance.fuzzing.violation import Violation
 
 # Examples of a round. More would cost memory and bring the same again; a new seed brings others.
 EXAMPLES = 300

@@ -11,16 +11,20 @@ from clients_register.conformance.arranging import NotArranged
 from clients_register.conformance.composing import Values
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.ordering import registering
-from clients_register.conformance.fuzzing.sequences import LAYER
 from clients_register.conformance.fuzzing.worlds import Place, Worlds
 from clients_register.conformance.model import Send
+
+LAYER = "sequences"
 
 # Where the clocks of a sequence begin. The models count from there.
 BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class TwoWorlds:
-    """See `sequences.Ground`. On a target without worlds there is one."""
+    """Where a sequence goes on. On a target without worlds there is one.
+
+    Every call waits until it is done.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,10 @@ class TwoWorlds:
         """The envelope of an answer that is right; raises Violation."""
         return self._portal.call(self._examiners[world].ask, LAYER, send, values).envelope
 
+    def race(self, world: int, send: Send, values: Values, times: int) -> None:
+        """Sends at once, so often; raises Violation unless one succeeds and the others are late."""
+        self._portal.call(self._examiners[world].race, LAYER, send, values, times)
+
     def arrange(self, world: int, state: str, values: Values) -> Mapping[str, Any] | None:
         """What a state gives; None where there is no way to it."""
         examiner = self._examiners[world]
@@ -73,7 +81,9 @@ class TwoWorlds:
 
     def advance(self, world: int, step: timedelta) -> None:
         """Lets time pass in one world."""
-        self._call(world, "/clock", {"advance": f"PT{int(step.total_seconds())}S", "frozen": True})
+        if step:
+            passed = f"PT{int(step.total_seconds())}S"
+            self._call(world, "/clock", {"advance": passed, "frozen": True})
 
     def break_(self, world: int, faults: Mapping[str, Any]) -> None:
         """Has exactly these faults in one world."""

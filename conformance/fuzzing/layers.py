@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.fuzzing import LAYERS, order, ordering, sequences
+from clients_register.conformance.fuzzing import LAYERS, order, ordering
 from clients_register.conformance.fuzzing.campaign import Campaign
 from clients_register.conformance.fuzzing.envelopes import envelopes
-from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.exploring import (
     EXAMPLES,
     Spent,
@@ -19,9 +19,11 @@ from clients_register.conformance.fuzzing.exploring import (
     explore_machine,
     numbered,
 )
-from clients_register.conformance.fuzzing.grounds import TwoWorlds
+from clients_register.conformance.fuzzing.grounds import LAYER, TwoWorlds
 from clients_register.conformance.fuzzing.heads import Head, heads
 from clients_register.conformance.fuzzing.registrations import registrations
+from clients_register.conformance.fuzzing.sequences import Sequences
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.fuzzing.worlds import Place
 from clients_register.conformance.model import Send
 
@@ -79,16 +81,14 @@ def _schema(campaign: Campaign, share: float) -> None:
 
 
 def _sequences(campaign: Campaign, share: float) -> None:
-    def machine() -> sequences.Sequences:
-        return sequences.Sequences(
+    def machine() -> Sequences:
+        return Sequences(
             TwoWorlds(campaign.portal, campaign.worlds, campaign.examiner, campaign.plan.restart)
         )
 
     for number in count():
-        seed = numbered(campaign.plan.seed, sequences.LAYER, number)
-        campaign.found(
-            explore_machine(machine, seed, lambda: campaign.spend(share, sequences.LAYER))
-        )
+        seed = numbered(campaign.plan.seed, LAYER, number)
+        campaign.found(explore_machine(machine, seed, lambda: campaign.spend(share, LAYER)))
 
 
 _RUNS: Mapping[str, Callable[[Campaign, float], None]] = {

@@ -7,11 +7,10 @@ from typing import Any
 from clients_register.conformance.arranging import NotArranged
 from clients_register.conformance.composing import Values
 from clients_register.conformance.envelope import ABSENT
-from clients_register.conformance.findings import Exchange
-from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.examining import Examiner, slug_of
 from clients_register.conformance.fuzzing.modelled import arranged
 from clients_register.conformance.fuzzing.order import FAULTS, Planted, send
-from clients_register.conformance.matching import Seen
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import Send
 
 LAYER = "order"
@@ -56,11 +55,11 @@ async def probe(examiner: Examiner, faults: tuple[Planted, ...], matrix: Matrix)
             if fault.of_server:
                 _break(world, fault)
         exchange = await examiner.ask(LAYER, send(faults), values)
-        matrix.won[names] = _slug(examiner, exchange)
+        matrix.won[names] = slug_of(exchange, examiner.run)
     except NotArranged as reason:
         matrix.skipped[names] = str(reason)
     except Violation as violation:
-        matrix.won[names] = _slug(examiner, violation.exchange)
+        matrix.won[names] = slug_of(violation.exchange, examiner.run)
         matrix.wrong.add(names)
         violation.about = " and ".join(names)
         violation.states = tuple(states)
@@ -89,11 +88,3 @@ def _break(world: Any, fault: Planted) -> None:
         world.mail_failures = 1
     else:
         world.broken.add(fault.fact)
-
-
-def _slug(examiner: Examiner, exchange: Exchange) -> str:
-    if exchange.answer is None:
-        return f"no answer ({exchange.failure.kind})" if exchange.failure else "no answer"
-    run = examiner.run
-    seen = Seen(exchange.answer, exchange.envelope, run.target.layout, run.catalogue)
-    return seen.slug or f"HTTP {exchange.answer.code}"

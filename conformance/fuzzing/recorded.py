@@ -7,7 +7,7 @@ from clients_register.conformance.findings import Result
 from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.fuzzing.campaign import Campaign
 from clients_register.conformance.fuzzing.corpus import AREA, name
-from clients_register.conformance.fuzzing.examining import Violation
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import Case
 from clients_register.conformance.verdicts import worst
 from clients_register.spec.catalogue import Catalogue

@@ -9,7 +9,7 @@ from anyio.from_thread import start_blocking_portal
 
 from clients_register.conformance.fuzzing import layers
 from clients_register.conformance.fuzzing.campaign import Campaign, Found, Plan
-from clients_register.conformance.fuzzing.examining import Gone
+from clients_register.conformance.fuzzing.violation import Gone
 from clients_register.conformance.fuzzing.worlds import Worlds
 from clients_register.conformance.gate import Gate, LimitReached
 from clients_register.conformance.hook import Hook

@@ -5,7 +5,6 @@ contract's; a serializer encodes what it makes, and the header says text/plain a
 sent. (Under text/plain itself its check of negative data is blind.)
 """
 
-import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,27 +17,23 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 
-from clients_register import spec
 from clients_register.conformance.composing import Values
 from clients_register.conformance.encoding import encoded
 from clients_register.conformance.findings import Exchange, Finding
 from clients_register.conformance.fuzzing import oracle, registrations
 from clients_register.conformance.fuzzing.addresses import SPACE
-from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
 from clients_register.conformance.fuzzing.reading import MEDIA_TYPE
+from clients_register.conformance.fuzzing.shown import ADDRESS, PRIVATE, document
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.fuzzing.world import World
 from clients_register.conformance.model import Send
 from clients_register.conformance.verdicts import Grade, Verdict
 from clients_register.conformance.wire import Answer, Request
-from clients_register.spec.schemas import decoded_schema, operation, parameters, views
 
 LAYER = "schema"
 
-PRIVATE = "application/x-decoded-registration"
-
-# The format of addresses that are good, and new each time.
-ADDRESS = "x-new-address"
 
 # Its own checks are on, but for what the contract contradicts: of a check all, or of some bodies.
 EXCEPTIONS: Mapping[str, str] = {
@@ -133,49 +128,6 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
     finally:
         del _sights[id(schema)]
     yield from sight.found.values()
-
-
-def document(world: World) -> dict[str, Any]:
-    """The contract as Schemathesis is shown it: parameters as the target knows them."""
-    shown: dict[str, Any] = copy.deepcopy(spec.load("openapi"))
-    if world.maybe:
-        # Of a server that is not ours not all is known, and it may have further keys anywhere.
-        _open(shown["components"]["schemas"])
-    params = copy.deepcopy(dict(decoded_schema(shown)))
-    client = copy.deepcopy(dict(shown["components"]["schemas"]["NewClient"]))
-    params["properties"]["client"] = client
-    # A token that is made up is never right; with tokens deal the sequences.
-    del params["properties"]["token"]
-    params["properties"]["application"]["enum"] = sorted(world.applications)
-    client["properties"]["company_id"]["enum"] = [None, *sorted(world.companies)]
-    client["properties"]["email"] |= {"format": ADDRESS, "example": "${email}"}
-    named = views(shown)
-    for parameter in parameters(shown):
-        if parameter.view_of is not None:
-            written = params["properties"][parameter.path]
-            written["enum"] = [None, *named[parameter.view_of]]
-    content = operation(shown)["requestBody"]["content"]
-    media = content.pop(MEDIA_TYPE)
-    media["schema"] = params
-    for example in media.get("examples", {}).values():
-        example["value"] = _example(example["x-decoded"])
-    content[PRIVATE] = media
-    return shown
-
-
-def _open(schema: Any) -> None:
-    """Lets every object in a schema have further members."""
-    if isinstance(schema, dict):
-        if schema.get("additionalProperties") is False:
-            del schema["additionalProperties"]
-        for inner in schema.values():
-            _open(inner)
-
-
-def _example(decoded: Mapping[str, Any]) -> dict[str, Any]:
-    """An example of the document, with an address of its own and without a token."""
-    kept = {name: value for name, value in decoded.items() if name != "token"}
-    return {**kept, "client": {**decoded["client"], "email": "${email}"}}
 
 
 def _config(examples: int, seed: int) -> Any:

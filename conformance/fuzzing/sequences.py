@@ -7,19 +7,16 @@ makes of the model. Where a target has no control plane, the steps that need one
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from clients_register.conformance.composing import Values
-from clients_register.conformance.envelope import ABSENT
-from clients_register.conformance.fuzzing.examining import Examiner, Violation
+from clients_register.conformance.fuzzing.grounds import TwoWorlds
 from clients_register.conformance.fuzzing.modelled import PEOPLE, arranged
+from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.fuzzing.world import MAX_AGE, MAX_IDLE, World
 from clients_register.conformance.model import Send
-
-LAYER = "sequences"
 
 # What of the server can be broken meanwhile: a fact, and what the control plane is asked for.
 FAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -44,47 +41,21 @@ STEPS = (
     MAX_AGE + SECOND,
 )
 
+WORLDS = st.integers(0, 1)
+
+# What a token is used for: a registration that is right, one that is refused, or two such.
+USES = ("right", "refused", "twice")
+
 STATES = ("application-token", *PEOPLE)
 
 
-class Ground(Protocol):
-    """Where a machine does its steps. Every call waits until it is done."""
+class Met(NamedTuple):
+    """Somebody who was met in a world. `token` is that of a session of theirs."""
 
-    worlds: int
-
-    def examiner(self, world: int) -> Examiner:
-        """That of one of its worlds."""
-        ...
-
-    def ask(self, world: int, send: Send, values: Values) -> Any:
-        """The envelope of an answer that is right; raises Violation."""
-        ...
-
-    def arrange(self, world: int, state: str, values: Values) -> Mapping[str, Any] | None:
-        """Brings one world into a state; None where there is no way to it."""
-        ...
-
-    @property
-    def controlled(self) -> bool:
-        """Whether time and faults are in its hands."""
-        ...
-
-    def advance(self, world: int, step: timedelta) -> None:
-        """Lets time pass in one world."""
-        ...
-
-    def break_(self, world: int, faults: Mapping[str, Any]) -> None:
-        """Has exactly these faults in one world."""
-        ...
-
-    @property
-    def restart(self) -> Callable[[], None] | None:
-        """Stops the server and starts it again, where that is in its hands."""
-        ...
-
-    def close(self) -> None:
-        """Forgets the worlds."""
-        ...
+    world: int
+    email: str
+    password: str | None
+    token: str | None
 
 
 class Sequences(RuleBasedStateMachine):
@@ -92,11 +63,11 @@ class Sequences(RuleBasedStateMachine):
 
     watch: AbstractContextManager[Any] = nullcontext()
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: TwoWorlds) -> None:
         super().__init__()
         self.ground = ground
         self.trail: list[str] = []
-        self.people: list[tuple[int, str, str]] = []
+        self.people: list[Met] = []
         self.tokens: list[tuple[int, str]] = []
 
     def world(self, number: int) -> World:
@@ -113,9 +84,9 @@ class Sequences(RuleBasedStateMachine):
         with self.watch:
             pass
 
-    @rule(world=st.integers(0, 1), state=st.sampled_from(STATES))
-    def meet(self, world: int, state: str) -> None:
-        """Somebody is there, perhaps with a session."""
+    @rule(world=WORLDS, state=st.sampled_from(STATES), use=st.sampled_from(USES))
+    def meet(self, world: int, state: str, use: str) -> None:
+        """Somebody is there, perhaps with a session, which they use."""
         world = self.pick(world)
         values = self.ground.examiner(world).values()
         given = self.ground.arrange(world, state, values)
@@ -123,12 +94,14 @@ class Sequences(RuleBasedStateMachine):
             return
         arranged(self.world(world), state, given)
         self.trail.append(f"in world {world}: {state}")
+        token = given.get("token")
         if "user.email" in given:
-            self.people.append((world, given["user.email"], given.get("user.password", "")))
-        if "token" in given:
-            self.tokens.append((world, given["token"]))
+            self.people.append(Met(world, given["user.email"], given.get("user.password"), token))
+        if token is not None:
+            self.tokens.append((world, token))
+            self._use(world, token, use)
 
-    @rule(world=st.integers(0, 1), view=st.sampled_from([None, "client_read"]))
+    @rule(world=WORLDS, view=st.sampled_from([None, "client_read"]))
     def register(self, world: int, view: str | None) -> None:
         """Somebody new."""
         self._send(self.pick(world), {} if view is None else {"view": view})
@@ -138,40 +111,56 @@ class Sequences(RuleBasedStateMachine):
         data=st.data(),
         elsewhere=st.booleans(),
         spelling=st.sampled_from([str, str.upper, str.title, " {} ".format]),
-        right=st.booleans(),
+        proof=st.sampled_from(["none", "password", "token", "another's token"]),
     )
     def register_again(
-        self, data: Any, elsewhere: bool, spelling: Callable[[str], str], right: bool
+        self, data: Any, elsewhere: bool, spelling: Callable[[str], str], proof: str
     ) -> None:
-        """Somebody who is there, in another spelling, with their password or not; or elsewhere."""
-        world, email, password = data.draw(st.sampled_from(self.people))
-        changes: dict[str, Any] = {"client.email": spelling(email)}
-        if right and password:
-            changes["client.password"] = password
-        if data.draw(st.booleans()) and self.tokens:
+        """Somebody who is there, in another spelling, with some proof; or the same elsewhere."""
+        met = data.draw(st.sampled_from(self.people))
+        changes: dict[str, Any] = {"client.email": spelling(met.email)}
+        if proof == "password" and met.password is not None:
+            changes["client.password"] = met.password
+        if proof == "token" and met.token is not None:
+            changes["token"] = met.token
+        if proof == "another's token" and self.tokens:
             changes["token"] = data.draw(st.sampled_from(self.tokens))[1]
-        self._send(self.pick(world + 1) if elsewhere else world, changes)
+        self._send(self.pick(met.world + elsewhere), changes)
 
     @precondition(lambda self: self.tokens)
-    @rule(data=st.data(), elsewhere=st.booleans(), valid=st.booleans())
-    def use_token(self, data: Any, elsewhere: bool, valid: bool) -> None:
+    @rule(data=st.data(), elsewhere=st.booleans(), use=st.sampled_from(USES))
+    def use_token(self, data: Any, elsewhere: bool, use: str) -> None:
         """A token, with a registration that is right, or one that is refused all the same."""
         world, token = data.draw(st.sampled_from(self.tokens))
-        changes = {"token": token} if valid else {"token": token, "view": "${unique}"}
-        self._send(self.pick(world + 1) if elsewhere else world, changes)
+        self._use(self.pick(world + elsewhere), token, use)
 
     @precondition(lambda self: self.ground.controlled)
-    @rule(world=st.integers(0, 1), step=st.sampled_from(STEPS))
+    @rule(world=WORLDS, step=st.sampled_from(STEPS))
     def wait(self, world: int, step: timedelta) -> None:
         """Time passes in one world."""
-        world = self.pick(world)
-        self.ground.advance(world, step)
-        self.world(world).now += step
-        self.trail.append(f"in world {world}: {step} pass")
+        self._wait(self.pick(world), step)
+
+    @precondition(lambda self: self.ground.controlled and self.tokens)
+    @rule(data=st.data(), past=st.sampled_from([-SECOND, timedelta(), SECOND]), old=st.booleans())
+    def wait_for_a_limit(self, data: Any, past: timedelta, old: bool) -> None:
+        """So much time that a session is at a limit, or a second off; then it is used.
+
+        To grow `old`, it is used meanwhile, so that it is not the other limit that ends it.
+        """
+        world, token = data.draw(st.sampled_from(self.tokens))
+        session = self.world(world).sessions.get(token)
+        if session is None:
+            return
+        end = session.created + MAX_AGE if old else session.used + MAX_IDLE
+        while old and end + past - self.world(world).now > MAX_IDLE:
+            self._wait(world, MAX_IDLE)
+            self._use(world, token, "refused")
+        self._wait(world, max(end + past - self.world(world).now, timedelta()))
+        self._use(world, token, "right")
 
     @precondition(lambda self: self.ground.controlled)
     @rule(
-        world=st.integers(0, 1),
+        world=WORLDS,
         fact=st.none() | st.sampled_from(sorted(FAULTS)),
         mails=st.integers(0, 2),
     )
@@ -195,6 +184,26 @@ class Sequences(RuleBasedStateMachine):
             self.world(world).mail_failures = 0
         self.trail.append("the server starts again")
 
+    @rule(world=WORLDS, others=st.integers(1, 3))
+    def race(self, world: int, others: int) -> None:
+        """One new address, several times at once: one of them is first."""
+        world = self.pick(world)
+        values = self.ground.examiner(world).values()
+        self.trail.append(f"in world {world}: {others + 1} registrations of one address at once")
+        with self.watch:
+            self._told(lambda: self.ground.race(world, Send(), values, others + 1))
+        self.people.append(Met(world, values.get("email"), values.get("password"), None))
+
+    def _use(self, world: int, token: str, use: str) -> None:
+        refused = {"token": token, "view": "${unique}"}
+        for _ in range(2 if use == "twice" else 1):
+            self._send(world, {"token": token} if use == "right" else refused)
+
+    def _wait(self, world: int, step: timedelta) -> None:
+        self.ground.advance(world, step)
+        self.world(world).now += step
+        self.trail.append(f"in world {world}: {step} pass")
+
     def _send(self, world: int, changes: Mapping[str, Any]) -> None:
         examiner = self.ground.examiner(world)
         values = examiner.values()
@@ -202,16 +211,21 @@ class Sequences(RuleBasedStateMachine):
         told = values.fill(changes)
         self.trail.append(f"in world {world}: register with {told or 'nothing odd'}")
         with self.watch:
-            try:
-                envelope = self.ground.ask(world, send, values)
-            except Violation as violation:
-                violation.about = "; ".join(self.trail)
-                raise
+            envelope = self._told(lambda: self.ground.ask(world, send, values))
         token = examiner.run.target.layout.find(envelope, "/session/token")
-        email = str(told.get("client.email", values.get("email")))
-        if token is not ABSENT and isinstance(token, str):
-            self.tokens.append((world, token))
-        self.people.append((world, email.strip(), values.get("password")))
+        email = str(told.get("client.email", values.get("email"))).strip()
+        mine = token if isinstance(token, str) else None
+        if mine is not None:
+            self.tokens.append((world, mine))
+        self.people.append(Met(world, email, values.get("password"), mine))
+
+    def _told(self, step: Callable[[], Any]) -> Any:
+        """What comes of the last step of the trail; a fault tells all of it."""
+        try:
+            return step()
+        except Violation as violation:
+            violation.about = "; ".join(self.trail)
+            raise
 
     def teardown(self) -> None:
         """Forgets the worlds of this sequence."""

@@ -1,5 +1,6 @@
 """What the oracle knows of a target: who is there, what is known, what is broken; and faults."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -63,7 +64,8 @@ class World:
     """One isolated state of a target.
 
     `maybe` are names and numbers of which it is not known whether the target knows them. `broken`
-    are facts that are made not to hold, whatever is sent; `mail_failures` how many mails fail next.
+    are facts that are made not to hold, whatever is sent; `mail_failures` how many mails fail next;
+    `mails` how many were sent, by the key of their address.
     """
 
     applications: Mapping[str, str | None]
@@ -75,6 +77,7 @@ class World:
     now: timedelta = timedelta()
     broken: set[str] = field(default_factory=set)
     mail_failures: int = 0
+    mails: Counter[str] = field(default_factory=Counter)
 
     def owner(self, email: str) -> Person | None:
         """Who has the (trimmed) address for certain."""
