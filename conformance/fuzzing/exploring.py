@@ -64,6 +64,7 @@ def explore(
     @setup()
     @given(strategy)
     def examples(drawn: Any) -> None:
+        smallest.begin()
         with smallest:
             probe(drawn)
 
@@ -77,6 +78,7 @@ def explore_machine(
     smallest = _Smallest(spend)
 
     def watched() -> Any:
+        smallest.begin()
         made: Any = machine()
         made.watch = smallest
         return made
@@ -97,7 +99,8 @@ class _Smallest:
         self._tried = 0
         self._over = False
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
+        """Another example: raises Spent where there is to be none."""
         try:
             if self._found is None:
                 self._spend()
@@ -106,9 +109,12 @@ class _Smallest:
         except Spent:
             self._over = True
             raise
+        self._tried += self._found is not None
+
+    def __enter__(self) -> None:
+        """Looks at what is raised from here on."""
 
     def __exit__(self, kind: object, raised: BaseException | None, _trace: object) -> None:
-        self._tried += self._found is not None
         if isinstance(raised, Violation):
             if self._found is None:
                 self._until = time.monotonic() + PATIENCE

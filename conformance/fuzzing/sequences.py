@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from clients_register.conformance.fuzzing.grounds import TwoWorlds
 from clients_register.conformance.fuzzing.modelled import PEOPLE, arranged
@@ -77,12 +77,6 @@ class Sequences(RuleBasedStateMachine):
     def pick(self, world: int) -> int:
         """The number of a world that there is."""
         return world % self.ground.worlds
-
-    @initialize()
-    def begin(self) -> None:
-        """Ends the round here, if it is to end."""
-        with self.watch:
-            pass
 
     @rule(world=WORLDS, state=st.sampled_from(STATES), use=st.sampled_from(USES))
     def meet(self, world: int, state: str, use: str) -> None:
@@ -209,7 +203,7 @@ class Sequences(RuleBasedStateMachine):
         values = examiner.values()
         send = Send(set=changes)
         told = values.fill(changes)
-        self.trail.append(f"in world {world}: register with {told or 'nothing odd'}")
+        self.trail.append(f"in world {world}: register with {self._shown(told) or 'nothing odd'}")
         with self.watch:
             envelope = self._told(lambda: self.ground.ask(world, send, values))
         token = examiner.run.target.layout.find(envelope, "/session/token")
@@ -218,6 +212,14 @@ class Sequences(RuleBasedStateMachine):
         if mine is not None:
             self.tokens.append((world, mine))
         self.people.append(Met(world, email, values.get("password"), mine))
+
+    def _shown(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes without secrets: tokens by their number, and whose password it is."""
+        hidden = {token: f"token {number}" for number, (_, token) in enumerate(self.tokens)}
+        return {
+            name: "their password" if name.endswith("password") else hidden.get(value, value)
+            for name, value in changes.items()
+        }
 
     def _told(self, step: Callable[[], Any]) -> Any:
         """What comes of the last step of the trail; a fault tells all of it."""

@@ -13,18 +13,21 @@ FOUND = [
     ("envelopes", "nan-read", 3000),
     ("envelopes", "any-base64-read", 1500),
     ("sequences", "eight-days", 2500),
-    ("sequences", "anybody-proven", 1500),
+    ("sequences", "liaison-counts-for-nothing", 2500),
 ]
 
 
 @pytest.mark.parametrize(("layer", "name", "requests"), FOUND)
 def test_a_planted_fault_is_found(layer: str, name: str, requests: int) -> None:
-    with mutant(name) as url, explored(url, requests, layer) as (campaign, _):
+    with mutant(name) as url, explored(url, requests, layer, first=True) as (campaign, _):
         assert [each.layer for each in campaign.violations[:1]] == [layer]
 
 
 def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
-    with mutant("use-not-counted") as url, explored(url, 3000, "sequences") as (campaign, _):
+    with (
+        mutant("use-not-counted") as url,
+        explored(url, 3000, "sequences", first=True) as (campaign, _),
+    ):
         first = campaign.violations[0]
     steps = first.about.split("; ")
     assert len(steps) <= 6, steps

@@ -36,10 +36,13 @@ def explored(
     requests: int,
     *layers: str,
     seed: int = 1,
+    first: bool = False,
     restart: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Campaign, str]]:
     """A strict campaign that was run, and how it ended; all layers unless some are named."""
-    plan = Plan(layers or tuple(LAYERS), seed, Budget(requests), strict=True, restart=restart)
+    plan = Plan(
+        layers or tuple(LAYERS), seed, Budget(requests), strict=True, first=first, restart=restart
+    )
     with campaign(of_url(base, control=True), catalogue(), plan) as made:
         ended, _ = go(made)
         yield made, ended
