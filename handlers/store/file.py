@@ -72,7 +72,7 @@ class DataFile:
         self.journal.append(changes)
 
     def begin_compaction(self) -> None:
-        """From now on changes go to the next journal. No append runs, and `compact` has to follow."""
+        """From now on changes go to the next journal. No append runs; `compact` has to follow."""
         self.journal.close()
         generation = self.journal.generation + 1
         self._journals = [*self._journals, Journal(path_of(self.path, generation), generation)]

@@ -81,9 +81,9 @@ class Journal:
 
     def cut(self) -> None:
         """Shortens the file to what is good in it, durably. Raises OSError."""
-        file = self._opened()
-        file.truncate(self.end)
-        os.fsync(file.fileno())
+        descriptor = self._opened().fileno()
+        os.ftruncate(descriptor, self.end)
+        os.fsync(descriptor)
         self._torn = False
 
     def close(self) -> None:
