@@ -4,8 +4,8 @@
     python bench/store.py --large    with a million, which takes some 5 GB of memory and disk
 
 A registration's worth of writes is `add_client`, `add_mail` and `put_session`, one after the other
-as the route does them, each durable before the next begins: the cost of it is hardly more than three
-syncs of the disk, which stand beside it. Files are filled beforehand, each client with a user, a
+as the route does them, each durable before the next begins; three bare syncs of the disk stand
+beside it. Files are filled beforehand, each client with a user, a
 session and a mail. Stores of all sizes are open at once and take their turns, round by round, so
 that noise meets all alike; printed are medians of the rounds, and ratios to the smallest.
 
@@ -50,9 +50,7 @@ OPENED = 100_000
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 HASH = "$2b$10$ibkOcb/P3vGEcti0hNhc3.tFkgxXoWnqEwhEkoT/7Qzmxwpvju80G"
-TEXT = (
-    "Welcome to PlanoAuth!\n\nYour account is ready. You can sign in with this address from now on."
-)
+TEXT = "Welcome to PlanoAuth!\n\nYour account is ready. Sign in with this address."
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ What a document looks like follows from the fields of its record: times are text
 lists, a record inside another is an object.
 """
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import product
 from operator import attrgetter
@@ -75,16 +75,19 @@ def record_or_members(pairs: list[tuple[str, Any]]) -> Any:
     layout = _LAYOUTS.get(names)
     if layout is None:
         return distinct(pairs)
-    kind, shapes, converted = layout
-    if tuple(map(type, values)) not in shapes:
+    if tuple(map(type, values)) not in layout.shapes:
         return dict(pairs)
     plain = list(values)
     try:
-        for at, convert in converted:
-            plain[at] = convert(plain[at], names[at])
-    except Misfit:
+        for at in layout.moments:
+            plain[at] = read(plain[at])
+    except ValueError:
         return dict(pairs)
-    return kind(*plain)
+    for at in layout.lists:
+        if not all(type(each) is str for each in plain[at]):
+            return dict(pairs)
+        plain[at] = frozenset(plain[at])
+    return layout.kind(*plain)
 
 
 def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _value(hint: Any, value: object, where: str) -> Any:
     if hint is Client:
         return record_of(Client, value, where)
     if get_origin(hint) is frozenset:
-        return _texts(_of(list, value, where), where)
+        return frozenset(_of(str, each, where) for each in _of(list, value, where))
     if hint is datetime:
         return _moment(_of(str, value, where), where)
     return _of(hint, value, where)
@@ -125,10 +128,6 @@ def _of(kind: type[Any], value: object, where: str) -> Any:
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise Misfit(f"{where}: expected text, found half of a surrogate pair")
     return value
-
-
-def _texts(values: list[Any], where: str) -> frozenset[str]:
-    return frozenset(_of(str, each, where) for each in values)
 
 
 def _moment(text: str, where: str) -> datetime:
@@ -147,15 +146,28 @@ def _json_types(hint: Any) -> tuple[type, ...]:
     return (list if get_origin(hint) is frozenset else str if hint is datetime else hint,)
 
 
-def _layout(kind: type[Any]) -> tuple[type[Any], frozenset[Any], list[Any]]:
-    """`kind`, the types that its members may have together, and how those that differ are read."""
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a record of `kind` stands in JSON, its members in their order.
+
+    `shapes` are the types that they may have together, `moments` and `lists` the places of those
+    that have others in the record.
+    """
+
+    kind: type[Any]
+    shapes: frozenset[tuple[type, ...]]
+    moments: tuple[int, ...]
+    lists: tuple[int, ...]
+
+
+def _layout(kind: type[Any]) -> _Layout:
     hints = list(HINTS[kind].values())
-    reading = [
-        (at, _moment if hint is datetime else _texts)
-        for at, hint in enumerate(hints)
-        if hint is datetime or get_origin(hint) is frozenset
-    ]
-    return kind, frozenset(product(*map(_json_types, hints))), reading
+    return _Layout(
+        kind,
+        shapes=frozenset(product(*map(_json_types, hints))),
+        moments=tuple(at for at, hint in enumerate(hints) if hint is datetime),
+        lists=tuple(at for at, hint in enumerate(hints) if get_origin(hint) is frozenset),
+    )
 
 
 _LAYOUTS = {tuple(HINTS[kind]): _layout(kind) for kind in KINDS}

@@ -44,33 +44,39 @@ def opened(path: Path, *, public_allowed: bool, locked: bool) -> tuple[DataFile,
     path = _found(path)
     lock = _lock(path) if locked else None
     try:
-        storage = SnapshotStorage(path)
-        found = _journals(path)
-        contents, generation = _read(storage, path, found)
-        journals = _replayed(path, found, generation, contents)
-        if contents.public and not public_allowed:
-            raise StoreError(
-                f"the data file {path} was filled by the stub: passwords and tokens in it are known"
-                f" to anybody; {ANOTHER}, or leave --reference out"
-            )
-        if not path.exists():
-            _make(path, storage)
-        over = {each: found[each] for each in found if each < journals[0].generation}
-        try:
-            beside.tidy(storage, over, journals[-1])
-        except OSError as error:
-            raise _unusable(path, "written", error) from None
-        return DataFile(
-            path,
-            lock,
-            storage,
-            journals,
-            before_journal=contents if generation is None else None,
-        ), contents
+        return _opened(path, lock, public_allowed=public_allowed)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
+
+
+def _opened(
+    path: Path, lock: FileLock | None, *, public_allowed: bool
+) -> tuple[DataFile, Contents]:
+    storage = SnapshotStorage(path)
+    found = _journals(path)
+    contents, generation = _read(storage, path, found)
+    journals = _replayed(path, found, generation, contents)
+    if contents.public and not public_allowed:
+        raise StoreError(
+            f"the data file {path} was filled by the stub: passwords and tokens in it are known"
+            f" to anybody; {ANOTHER}, or leave --reference out"
+        )
+    if not path.exists():
+        _make(path, storage)
+    over = {each: found[each] for each in found if each < journals[0].generation}
+    try:
+        beside.tidy(storage, over, journals[-1])
+    except OSError as error:
+        raise _unusable(path, "written", error) from None
+    return DataFile(
+        path,
+        lock,
+        storage,
+        journals,
+        before_journal=contents if generation is None else None,
+    ), contents
 
 
 def _found(path: Path) -> Path:
