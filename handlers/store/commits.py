@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 Action = Callable[[], None]
 
-# To hand a write to a thread, and to be told of its end, takes longer than a fast disk does. One that
-# is alone is therefore made on the event loop, if the one before took no longer than this many
+# To hand a write to a thread, and to be told of its end, takes longer than a fast disk does. One
+# that is alone is therefore made on the event loop, if the one before took no longer than this many
 # seconds: for one caller, a registration's writes then take a third less time.
 PROMPT = 0.001
 
