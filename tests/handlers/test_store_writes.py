@@ -17,7 +17,7 @@ from support.process import run
 from support.stored import stored_text
 
 from clients_register.handlers.records import User
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store import StoreError, commits
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 fsync, fdatasync = os.fsync, os.fdatasync
@@ -203,6 +203,7 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
         fdatasync(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", held)
+    monkeypatch.setattr(commits, "PROMPT", 0)
     task = asyncio.ensure_future(ACTS[act](store, there))
     await asyncio.to_thread(writing.wait, 30)
     task.cancel()
@@ -250,7 +251,7 @@ async def test_each_record_has_a_line(path: Path) -> None:
     await store.close()
     lines = stored_text(path).splitlines()
     assert sum("there@x.test" in line for line in lines) == 1
-    assert sum(b'"digest"' in line for line in lines) == 1
+    assert sum('"digest"' in line for line in lines) == 1
 
 
 def test_a_second_process_is_refused(live: Live) -> None:
