@@ -72,7 +72,12 @@ class DataFile:
         self.journal.append(changes)
 
     def begin_compaction(self) -> None:
-        """From now on changes go to the next journal. No append runs; `compact` has to follow."""
+        """From now on changes go to the next journal. No append runs; `compact` has to follow.
+
+        Waits for a compaction that is under way.
+        """
+        # Not only where its thread begins: two would not agree on which journal is the last.
+        self._compacting.acquire()
         self.journal.close()
         generation = self.journal.generation + 1
         self._journals = [*self._journals, Journal(path_of(self.path, generation), generation)]
@@ -82,12 +87,14 @@ class DataFile:
 
         A thread may be in `append` meanwhile. If it raises OSError, all is as safe as before.
         """
-        with self._compacting:
+        try:
             self._write(contents, generation)
-            over = [each for each in self._journals if each.generation < generation]
+            *over, writing = self._journals
             for journal in over:
                 journal.path.unlink(missing_ok=True)
-            self._journals = [each for each in self._journals if each not in over]
+            self._journals = [writing]
+        finally:
+            self._compacting.release()
 
     def compact_in_background(self, contents: Contents, generation: int) -> None:
         """See `compact`; a failure is told of in the log, and met again by the next attempt."""

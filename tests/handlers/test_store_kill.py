@@ -7,6 +7,8 @@ import os
 import random
 import signal
 from collections.abc import Iterable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,9 @@ from support.storing import DIED, STEPS
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 KILLS = int(os.environ.get("STORE_KILLS", "30"))
+
+# So many processes go on with one file. The smaller it is, the more often it is compacted.
+TOGETHER = 5
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal")
 
@@ -72,19 +77,20 @@ async def half_written(store: TinyDBStore) -> list[object]:
 
 @ON_POSIX
 def test_what_was_told_is_stored_survives_a_kill(tmp_path: Path) -> None:
-    data, told, chance = tmp_path / "data.json", Told(), random.Random(4018)
+    chance, registered = random.Random(4018), 0
     for kill in range(KILLS):
-        process = begun("register", data, kill)
-        assert process.stdout is not None
-        for _ in range(chance.randint(1, 150)):
-            told.read([process.stdout.readline()])
-        process.kill()
-        out, err = process.communicate()
-        told.read(out.splitlines())
-        assert (process.returncode, err) == (-signal.SIGKILL, "")
-        assert asked(data, lambda store: missing(store, told)) == []
+        if kill % TOGETHER == 0:
+            data, told = tmp_path / f"{kill}.json", Told()
+        with begun("register", data, kill) as process:
+            assert process.stdout is not None
+            told.read(islice(process.stdout, chance.randint(1, 150)))
+            process.kill()
+            told.read(process.stdout)
+        assert process.returncode == -signal.SIGKILL
+        assert asked(data, partial(missing, told=told)) == []
         assert asked(data, half_written) == []
-    assert len(told.stored) > KILLS
+        registered += len(told.stored)
+    assert registered > KILLS
 
 
 @ON_POSIX

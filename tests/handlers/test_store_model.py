@@ -149,7 +149,7 @@ class Model(RuleBasedStateMachine):
     def kill(self) -> None:
         """Another process finds the files as they are now."""
         folder = self.fresh()
-        with self.store._file._compacting:
+        with self.store._file._compacting:  # Not while one is under way.
             for each in files(self.path):
                 shutil.copy(each, folder)
         self.run(self.store.close())
