@@ -51,16 +51,24 @@ def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal) -
     storage.discard_unfinished()
     for path in over.values():
         path.unlink()
-    if writing.path.exists():
+    torn = writing.path.stat().st_size - writing.end if writing.path.exists() else 0
+    if torn:
         writing.cut()
+        log.warning(
+            "the journal %s ended within a line, as after a kill or a power cut: dropped its last"
+            " %d bytes, from byte %d on; nobody was told that what they say was stored",
+            writing.path,
+            torn,
+            writing.end,
+        )
 
 
 def erase(data_file: Path) -> None:
     """Removes a data file that nobody has open, and its journals. Raises OSError."""
     if not data_file.parent.is_dir():
         return
-    # A journal without its data file would be refused; the other way round is a store.
-    for path in journals(data_file).values():
+    # Whenever this ends early, what is left is a store: nothing is without what it goes on from.
+    for path in reversed(journals(data_file).values()):
         path.unlink()
     SnapshotStorage(data_file).discard_unfinished()
     data_file.unlink(missing_ok=True)
@@ -77,12 +85,4 @@ def _replayed(path: Path, generation: int, contents: Contents, *, is_last: bool)
         raise DamagedJournal(f"the journal {path} is damaged: {error}") from None
     except Misfit as error:
         raise DamagedJournal(f"the journal {path} does not fit: {error}") from None
-    if good.torn:
-        log.warning(
-            "the journal %s ends within a line, as after a kill or a power cut: dropped its last %d"
-            " bytes, from byte %d on; nobody was told that what they say was stored",
-            path,
-            good.torn,
-            good.end,
-        )
     return Journal(path, generation, end=good.end, checksum=good.checksum)

@@ -16,7 +16,7 @@ from clients_register.handlers.store import EmailTaken, commits, file
 from clients_register.handlers.store.snapshot import SnapshotStorage, Tables
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-fsync, fdatasync, ftruncate = os.fsync, os.fdatasync, os.ftruncate
+fdatasync, ftruncate = getattr(os, "fdatasync", os.fsync), os.ftruncate
 
 
 class Gate:
@@ -56,7 +56,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A disk that is waited for in a thread, and takes its time."""
     gate = Gate()
     monkeypatch.setattr(commits, "PROMPT", 0)
-    monkeypatch.setattr(os, "fdatasync", gate)
+    monkeypatch.setattr(os, "fdatasync", gate, raising=False)
     return gate
 
 
@@ -100,7 +100,7 @@ async def test_writes_that_come_at_once_share_a_sync(
 ) -> None:
     store, calls = opened(path), list[int]()
     await store.add_mail(mail("a@x.test"))
-    monkeypatch.setattr(os, "fdatasync", calls.append)
+    monkeypatch.setattr(os, "fdatasync", calls.append, raising=False)
     await asyncio.gather(*(store.add_mail(mail(f"{number}@x.test")) for number in range(20)))
     assert len(calls) == 1
     assert [each.recipient for each in await store.mails()][1:] == [
@@ -213,11 +213,11 @@ async def test_what_cannot_be_cut_off_is_never_written_behind(
     store = opened(path)
     await store.add_mail(mail("first@x.test"))
     before = stored_text(path)
-    monkeypatch.setattr(os, "fdatasync", broken)
+    monkeypatch.setattr(os, "fdatasync", broken, raising=False)
     monkeypatch.setattr(os, "ftruncate", broken)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         await store.add_mail(mail("second@x.test"))
-    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)
     with pytest.raises(OSError, match="cannot be cut off; nothing is stored until it can"):
         await store.add_mail(mail("third@x.test"))
     assert "third" not in stored_text(path)

@@ -139,6 +139,17 @@ def test_a_torn_end_is_dropped_and_told_of(
     assert caplog.records == [], "it is told of once"
 
 
+def test_a_torn_end_of_what_is_refused_is_left(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = journal_of(data)
+    journal.write_bytes(journal.read_bytes()[:-1])
+    before = journal.read_bytes()
+    with pytest.raises(StoreError, match="filled by the stub"):
+        TinyDBStore(data, public_allowed=False)
+    assert (journal.read_bytes(), caplog.records) == (before, [])
+
+
 def test_what_is_written_behind_a_torn_end_is_kept(data: Path) -> None:
     journal = journal_of(data)
     journal.write_bytes(journal.read_bytes()[:-1])

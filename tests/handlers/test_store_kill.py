@@ -3,6 +3,7 @@
 STORE_KILLS=300 kills it three hundred times; each run kills at the same counts of answers.
 """
 
+import json
 import os
 import random
 import signal
@@ -14,9 +15,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.dying import asked, begun, ended
-from support.people import session
+from support.people import session, user
 from support.storing import DIED, STEPS
 
+from clients_register.handlers.store.documents import document_of
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 KILLS = int(os.environ.get("STORE_KILLS", "30"))
@@ -114,6 +116,18 @@ def test_a_kill_at_no_step_of_a_compaction_loses_or_repeats_anything(
     assert asked(data, found) == expected
     assert asked(data, found) == expected, "closing it made a snapshot"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data.json", "data.json.lock"]
+
+
+@ON_POSIX
+@pytest.mark.parametrize("step", [step for step in STEPS if "journal" not in step])
+def test_a_kill_at_no_step_of_an_upgrade_loses_anything(tmp_path: Path, step: str) -> None:
+    data = tmp_path / "data.json"
+    head = {"format": "clients-register", "version": 1, "public": False}
+    there = document_of(user(7, "ada@x.test"))
+    data.write_text(json.dumps({"meta": {"1": head}, "users": {"7": there}}))
+    assert ended("upgrade", data, step) == (DIED, [])
+    assert [each.email for each in asked(data, TinyDBStore.users)] == ["ada@x.test"]
+    assert asked(data, TinyDBStore.mails) == ()
 
 
 @ON_POSIX

@@ -20,7 +20,8 @@ from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, commits
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-fsync, fdatasync = os.fsync, os.fdatasync
+fsync = os.fsync
+fdatasync = getattr(os, "fdatasync", fsync)
 
 ROLES = frozenset({"liaison"})
 
@@ -72,7 +73,7 @@ FAILURES = pytest.mark.parametrize("calls", [FULL, [0], [1]], ids=["all", "file"
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
     monkeypatch.setattr(os, "fsync", disk.syncing(fsync))
-    monkeypatch.setattr(os, "fdatasync", disk.syncing(fdatasync))
+    monkeypatch.setattr(os, "fdatasync", disk.syncing(fdatasync), raising=False)
     return disk
 
 
@@ -202,7 +203,7 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
         go_on.wait(timeout=30)
         fdatasync(descriptor)
 
-    monkeypatch.setattr(os, "fdatasync", held)
+    monkeypatch.setattr(os, "fdatasync", held, raising=False)
     monkeypatch.setattr(commits, "PROMPT", 0)
     task = asyncio.ensure_future(ACTS[act](store, there))
     await asyncio.to_thread(writing.wait, 30)

@@ -114,6 +114,13 @@ async def close(data: Path, step: str) -> None:
     await store.close()
 
 
+async def upgrade(data: Path, step: str) -> None:
+    """Dies at the first write to a file of the version without journals."""
+    store = TinyDBStore(data, public_allowed=True)
+    die_at(step)
+    await store.add_mail(mail("new@x.test"))
+
+
 def length_of_journal(data: Path) -> int:
     return Path(f"{data}.journal.1").stat().st_size
 
@@ -155,6 +162,7 @@ MODES: dict[str, Callable[..., Any]] = {
     "register": lambda data, seed: register_on_and_on(data, int(seed)),
     "compact": compact,
     "close": close,
+    "upgrade": upgrade,
     "limited": limited,
     "refused": refused,
 }
