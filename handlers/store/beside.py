@@ -53,7 +53,10 @@ def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal) -
         path.unlink()
     torn = writing.path.stat().st_size - writing.end if writing.path.exists() else 0
     if torn:
-        writing.cut()
+        try:
+            writing.cut()
+        finally:
+            writing.close()
         log.warning(
             "the journal %s ended within a line, as after a kill or a power cut: dropped its last"
             " %d bytes, from byte %d on; nobody was told that what they say was stored",

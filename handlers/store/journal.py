@@ -44,11 +44,11 @@ class Journal:
     """
 
     def __init__(self, path: Path, generation: int, *, end: int = 0, checksum: int = 0) -> None:
-        """`end` is the length of what is good in the file, `checksum` the one there."""
+        """`end` is the length of what is good in the file, `checksum` that of it."""
         self.path = path
         self.generation = generation
         self.end = end
-        self._checksum = checksum
+        self.checksum = checksum
         self._file: FileIO | None = None
         self._torn = False
         self._listed = end > 0
@@ -61,7 +61,7 @@ class Journal:
         """
         if self._torn:
             self._mend()
-        checksum, lines = self._checksum, []
+        checksum, lines = self.checksum, []
         if not self.end:
             lines.append(first_line(self.generation))
             checksum = crc32(lines[0])
@@ -77,7 +77,7 @@ class Journal:
                 self.cut()
             raise
         self.end += len(content)
-        self._checksum = checksum
+        self.checksum = checksum
 
     def cut(self) -> None:
         """Shortens the file to what is good in it, durably. Raises OSError."""

@@ -1,8 +1,10 @@
 """The journal of the TinyDB store: what of it is believed, and which snapshot it belongs to."""
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ from support.people import about_to_register, mail, session, user
 from support.stored import files
 from tinydb import TinyDB, where
 
-from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, beside
 from clients_register.handlers.store.contents import Contents, contents_of
-from clients_register.handlers.store.journal import Journal
+from clients_register.handlers.store.documents import document_of
+from clients_register.handlers.store.journal import Journal, line_of
 from clients_register.handlers.store.replay import DamagedJournal
 from clients_register.handlers.store.snapshot import SnapshotStorage
 from clients_register.handlers.store.tinydb import TinyDBStore
@@ -86,6 +88,8 @@ def refusal(data: Path) -> str:
 async def everything(store: TinyDBStore) -> tuple[Any, ...]:
     return await store.users(), await store.sessions(), await store.mails()
 
+
+BEA = document_of(user(8, "bea@x.test"))
 
 # What is there after each change of `work`: users, sessions, mails.
 AFTER = [(0, 0, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0), (2, 2, 1), (1, 1, 1), (1, 1, 0)]
@@ -229,19 +233,59 @@ def test_a_journal_of_another_program_is_refused(data: Path, content: bytes) -> 
     assert "found something else" in refusal(data)
 
 
+STRANGE = {
+    "expected a change of users, sessions and outbox": ["[]", '{"clients": {}}'],
+    "public: expected true or false": ['{"public": 1}'],
+    "users: expected an object of records": ['{"users": []}'],
+    "users: expected records with numbers for names": ['{"users": {"x": null}}'],
+    "sessions: expected records with a SHA-256 for a name": ['{"sessions": {"7": null}}'],
+    "users.8: expected a member": ['{"users": {"8": {}}}'],
+    "users: expected records under their ids": [f'{{"users": {{"9": {json.dumps(BEA)}}}}}'],
+    "sessions: expected records under their digests": [
+        f'{{"sessions": {{"{"0" * 64}": {json.dumps(document_of(session("t", 7)))}}}}}'
+    ],
+    "outbox: expected a record to remove, found none": ['{"outbox": {"9": null}}'],
+    "expected JSON, found something else": ["{", "[" * 100_000, '{"users": {}, "users": {}}'],
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "change"), [(found, change) for found, each in STRANGE.items() for change in each]
+)
+def test_a_change_that_does_not_fit_is_refused(data: Path, found: str, change: str) -> None:
+    _, good = replayed(data)
+    line, _ = line_of(change.encode(), good.checksum)
+    with journal_of(data).open("ab") as journal:
+        journal.write(line)
+    message = refusal(data)
+    assert f"line 8, at byte {good.end}: " in message
+    assert found in message
+
+
+def test_a_journal_that_cannot_be_read_is_refused(data: Path) -> None:
+    journal_of(data).unlink()
+    journal_of(data).mkdir()
+    with pytest.raises(StoreError, match="cannot be read together with its journal: Is a dir"):
+        TinyDBStore(data, public_allowed=True)
+
+
+def test_a_torn_end_that_cannot_be_cut_off_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal_of(data).write_bytes(journal_of(data).read_bytes()[:-1])
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "ftruncate", full)
+    assert "cannot be written: No space left on device" in refusal(data)
+
+
 def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) -> None:
     tables = json.loads(data.read_text())
-    tables["users"] = {"8": {**vars_of(user(8, "bea@x.test"))}}
+    tables["users"] = {"8": BEA}
     data.write_text(json.dumps(tables))
     assert "does not fit: users: expected each email_key once" in refusal(data)
-
-
-def vars_of(made: User) -> dict[str, Any]:
-    return {
-        **{name: getattr(made, name) for name in ("id", "email", "email_key", "password_hash")},
-        "roles": [],
-        "client": None,
-    }
 
 
 def test_two_journals_are_one_after_the_other(data: Path) -> None:

@@ -18,9 +18,11 @@ TESTS = Path(__file__).parents[1]
 
 def begun(*words: object) -> subprocess.Popen[str]:
     """A process of `support.storing`, whose output can be read."""
+    # Without what measures coverage: whoever is killed, or may not write, cannot tell of it.
+    env = environment(PYTHONPATH=str(TESTS))
     return subprocess.Popen(
         [sys.executable, "-m", "support.storing", *map(str, words)],
-        env=environment(PYTHONPATH=str(TESTS)),
+        env={name: value for name, value in env.items() if not name.startswith("COVERAGE_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
