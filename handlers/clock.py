@@ -1,5 +1,6 @@
 """The one owner of time. No other module asks the system what time it is."""
 
+import re
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -23,9 +24,18 @@ class SystemClock:
 
 def written(moment: datetime) -> str:
     """`moment` (UTC) as answers and files show it: 2026-01-15T09:30:00.000Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def read(text: str) -> datetime:
     """The moment that `written` wrote. Raises ValueError where it did not."""
+    if _WRITTEN.fullmatch(text):
+        # A store has a million of them to read when it opens, and strptime takes ten times as long.
+        return datetime.fromisoformat(text)
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+# Some versions of fromisoformat know an hour 24, which strptime does not.
+_WRITTEN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+)

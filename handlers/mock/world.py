@@ -28,6 +28,7 @@ from clients_register.handlers.mock.script import Script
 from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.store import Store
+from clients_register.handlers.store.beside import erase
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 DEFAULT = "default"
@@ -163,7 +164,7 @@ class World:
         """Closes the world, see `close`, and forgets all that it held."""
         self.end()
         await self.close(still_in_it)
-        self._file.unlink(missing_ok=True)
+        erase(self._file)
 
     async def services_on(self, ground: Ground) -> Services | None:
         """What would serve the world on another `ground`; None where its file is not open."""

@@ -1,132 +1,129 @@
-"""A TinyDB storage on a file that is always whole: a crash leaves the old content or the new."""
+"""A data file in use: a snapshot, the journals that go on from it, and how they are compacted.
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+The snapshot of generation 7 and the journal of generation 7 are the whole store. To compact it, a
+journal of generation 8 is begun; meanwhile the store is the snapshot 7 with the journals 7 and 8,
+until the snapshot of generation 8, which is what those of 7 make together, takes the old one's
+place at once. From then on the journal 7 is of a generation that is over, and is never read again,
+whether or not there was time to remove it.
+"""
+
+import logging
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Never
+from threading import Lock
 
-from tinydb import Storage
+from filelock import FileLock
 
-Tables = dict[str, dict[str, dict[str, Any]]]
+from clients_register.handlers.store.contents import Contents, tables_of
+from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.snapshot import SnapshotStorage
 
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+# A journal may grow as large as its snapshot: then snapshots are a constant share of all writing,
+# and opening reads at most twice what is stored. A small store is not written over and over.
+SMALLEST = 2**20
 
-
-def load(path: Path) -> Any:
-    """The JSON in the file at `path`.
-
-    Raises OSError where it cannot be read, and ValueError or RecursionError where it is not JSON in
-    UTF-8, or has two members of one name, of which one would silently be lost.
-    """
-    text = path.read_bytes().decode("utf-8")
-    return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refused)
+log = logging.getLogger(__name__)
 
 
-class WholeFileStorage(Storage):
-    """Readable JSON, replaced as a whole: written beside, synced, then renamed over the old file.
+class DataFile:
+    """The files of a store, which this process alone writes. Nothing here looks into a record."""
 
-    TinyDB's own JSONStorage writes in place, so that a crash between its write and its truncation
-    leaves a file that is no JSON. Here the content is also kept in memory, and never read again.
-    """
+    def __init__(
+        self,
+        path: Path,
+        lock: FileLock | None,
+        storage: SnapshotStorage,
+        journals: list[Journal],
+        *,
+        before_journal: Contents | None,
+    ) -> None:
+        """`journals` go on from the snapshot in their order, and the last one is written.
 
-    def __init__(self, path: Path, tables: Tables | None) -> None:
-        """`tables` are what stands in the file at `path`; None where there is none yet."""
-        self._path = path
-        self._tables = tables
-        self._held = False
-
-    def read(self) -> Tables | None:
-        """The tables, or None before the first write.
-
-        The caller may put other tables in it, and must change nothing inside of them: what a write
-        that failed left there would be taken for stored.
+        `before_journal` is what the file holds if it is too old to have a journal.
         """
-        return None if self._tables is None else dict(self._tables)
+        self.path = path
+        self._lock = lock
+        self._storage = storage
+        self._journals = journals
+        self._before_journal = before_journal
+        self._compacting = Lock()
+        self._snapshot_size = storage.size
 
-    def write(self, data: Tables) -> None:
-        """Makes `data` the content. If that fails, the old content stands, in the file and here."""
-        if not self._held:
-            self._replace(data, self._tables)
-        self._tables = data
+    @property
+    def journal(self) -> Journal:
+        """The journal that is written."""
+        return self._journals[-1]
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Makes one of all writes in the context, at its end; if anything fails, none of them."""
-        before = self._tables
-        self._held = True
+    @property
+    def is_large(self) -> bool:
+        """Whether it is time to compact the file, and that is not under way."""
+        bound = max(SMALLEST, self._snapshot_size)
+        return self.journal.end > bound and not self._compacting.locked()
+
+    def append(self, changes: Iterable[bytes]) -> None:
+        """Returns when all `changes` are durable; if it raises OSError, none of them is.
+
+        One thread at a time may be in it.
+        """
+        if self._before_journal is not None:
+            # Programs that do not know journals must not take the file for all there is.
+            self._write(self._before_journal, self.journal.generation)
+            self._before_journal = None
+        self.journal.append(changes)
+
+    def begin_compaction(self) -> None:
+        """From now on changes go to the next journal. No append runs; `compact` has to follow.
+
+        Waits for a compaction that is under way.
+        """
+        # Not only where its thread begins: two would not agree on which journal is the last.
+        self._compacting.acquire()
+        self.journal.close()
+        generation = self.journal.generation + 1
+        self._journals = [*self._journals, Journal(path_of(self.path, generation), generation)]
+
+    def compact(self, contents: Contents, generation: int) -> None:
+        """Makes a snapshot of `contents`, which stand in the journals before `generation`.
+
+        A thread may be in `append` meanwhile. If it raises OSError, all is as safe as before.
+        """
         try:
-            yield
-            if self._tables is not None:
-                self._replace(self._tables, before)
-        except BaseException:
-            self._tables = before
-            raise
+            self._write(contents, generation)
+            *over, writing = self._journals
+            for journal in over:
+                journal.path.unlink(missing_ok=True)
+            self._journals = [writing]
         finally:
-            self._held = False
+            self._compacting.release()
 
-    def _replace(self, tables: Tables, before: Tables | None) -> None:
-        self._rename(_written(tables))
+    def compact_in_background(self, contents: Contents, generation: int) -> None:
+        """See `compact`; a failure is told of in the log, and met again by the next attempt."""
         try:
-            self._sync_directory()
-        except OSError:
-            # The caller is told that nothing was stored, so it should not turn up later. Where even
-            # this fails, it may until the next write; the file is whole in any case.
-            with suppress(OSError):
-                if before is None:
-                    self._path.unlink()
-                else:
-                    self._rename(_written(before))
-            raise
+            self.compact(contents, generation)
+        except OSError as error:
+            log.warning(
+                "the data file %s cannot be written anew: %s; nothing is lost, its changes stand in"
+                " the journals beside it, and the next attempt is made when they have grown on",
+                self.path,
+                error,
+            )
 
-    def _rename(self, content: bytes) -> None:
-        beside = self._path.with_name(self._path.name + ".new")
+    def close(self, contents: Contents) -> None:
+        """Puts everything into the data file, removes the journals, and lets others open it."""
         try:
-            beside.unlink(missing_ok=True)
-            # Password hashes stand in it: nobody else's business on a shared machine.
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-
-    def _sync_directory(self) -> None:
-        # The rename itself is durable once the directory is; Windows has no such call.
-        if os.name != "posix":
-            return
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
+            # Waits for a compaction that is under way.
+            with self._compacting:
+                changed = any(each.end for each in self._journals)
+            if changed:
+                self.begin_compaction()
+                self.compact_in_background(contents, self.journal.generation)
+            elif self.journal.path.exists():
+                self.journal.path.unlink()
         finally:
-            os.close(directory)
+            self.journal.close()
+            if self._lock is not None:
+                self._lock.release()
 
-
-def _written(tables: Tables) -> bytes:
-    """One line a record: readable, and as quick as the encoder is without indentation."""
-    shown = {
-        name: _object({number: _encoded(record) for number, record in table.items()})
-        for name, table in tables.items()
-    }
-    return f"{_object(shown)}\n".encode()
-
-
-def _object(members: dict[str, str]) -> str:
-    lines = ",\n".join(f"{_encoded(name)}: {value}" for name, value in members.items())
-    return f"{{\n{lines}\n}}"
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("an object has two members of one name")
-    return members
-
-
-def _refused(constant: str) -> Never:
-    raise ValueError(f"{constant} is no number")
+    def _write(self, contents: Contents, generation: int) -> None:
+        self._storage.write(tables_of(contents, generation))
+        self._snapshot_size = self._storage.size

@@ -1,73 +1,82 @@
 """Opening a data file: it is locked, read and checked through before anything in it is believed.
 
-A file that is refused is left as it is, byte for byte.
+What is refused is left as it is, byte for byte.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
 from errno import EINVAL, ELOOP, ENOENT
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tinydb import TinyDB
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store import StoreError, beside
+from clients_register.handlers.store.beside import Unrelated
 from clients_register.handlers.store.contents import (
     FORMAT,
+    UNJOURNALED,
     VERSION,
     Contents,
     Foreign,
     OtherVersion,
     contents_of,
-    head,
+    tables_of,
 )
 from clients_register.handlers.store.documents import Misfit
-from clients_register.handlers.store.file import Tables, WholeFileStorage, load
+from clients_register.handlers.store.file import DataFile
+from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.replay import DamagedJournal
+from clients_register.handlers.store.snapshot import SnapshotStorage
 
 ANOTHER = "name another file with --data"
 
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A data file that this process alone writes, and what stood in it."""
-
-    path: Path
-    lock: FileLock | None
-    database: TinyDB
-    storage: WholeFileStorage
-    contents: Contents
-
-    def close(self) -> None:
-        """Lets others open the file."""
-        self.database.close()
-        if self.lock is not None:
-            self.lock.release()
+FIRST_GENERATION = 1
 
 
-def opened(path: Path, *, public_allowed: bool, locked: bool) -> Opened:
+def opened(path: Path, *, public_allowed: bool, locked: bool) -> tuple[DataFile, Contents]:
     """Opens the data file at `path`, or makes one. If `locked`, nobody else can until it is closed.
 
     Raises StoreError where it is in use, cannot be read or written, is damaged, is of another
-    program or version, or holds public secrets that are not `public_allowed`.
+    program or version, or holds public secrets that are not `public_allowed`; and where its
+    journals are damaged, or are not its own.
     """
     path = _found(path)
     lock = _lock(path) if locked else None
     try:
-        tables, contents = _read(path)
-        if contents.public and not public_allowed:
-            raise StoreError(
-                f"the data file {path} was filled by the stub: passwords and tokens in it are known"
-                f" to anybody; {ANOTHER}, or leave --reference out"
-            )
-        storage = WholeFileStorage(path, tables)
-        if tables is None:
-            _make(storage, path)
+        return _opened(path, lock, public_allowed=public_allowed)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
-    # TinyDB makes its storage itself; this one is there already.
-    return Opened(path, lock, TinyDB(storage=lambda: storage), storage, contents)
+
+
+def _opened(
+    path: Path, lock: FileLock | None, *, public_allowed: bool
+) -> tuple[DataFile, Contents]:
+    storage = SnapshotStorage(path)
+    found = _journals(path)
+    contents, generation = _read(storage, path, found)
+    journals = _replayed(path, found, generation, contents)
+    if contents.public and not public_allowed:
+        raise StoreError(
+            f"the data file {path} was filled by the stub: passwords and tokens in it are known"
+            f" to anybody; {ANOTHER}, or leave --reference out"
+        )
+    if not path.exists():
+        _make(path, storage)
+    over = {each: found[each] for each in found if each < journals[0].generation}
+    try:
+        beside.tidy(storage, over, journals[-1])
+    except OSError as error:
+        raise _unusable(path, "written", error) from None
+    return DataFile(
+        path,
+        lock,
+        storage,
+        journals,
+        before_journal=contents if generation is None else None,
+    ), contents
 
 
 def _found(path: Path) -> Path:
@@ -101,19 +110,19 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _make(storage: WholeFileStorage, path: Path) -> None:
+def _journals(path: Path) -> dict[int, Path]:
     try:
-        storage.write({"meta": {"1": head(public=False)}})
+        return beside.journals(path)
     except OSError as error:
-        raise _unusable(path, "written", error) from None
+        raise _unusable(path, "opened", error) from None
 
 
-def _read(path: Path) -> tuple[Tables | None, Contents]:
-    if not path.exists():
-        return None, Contents()
+def _read(
+    storage: SnapshotStorage, path: Path, journals: Mapping[int, Path]
+) -> tuple[Contents, int | None]:
     try:
-        tables = load(path)
-        return tables, contents_of(tables)
+        if path.exists():
+            return contents_of(storage.read())
     except OSError as error:
         raise _unusable(path, "read", error) from None
     except Foreign:
@@ -123,13 +132,54 @@ def _read(path: Path) -> tuple[Tables | None, Contents]:
         ) from None
     except OtherVersion as error:
         raise StoreError(
-            f"the data file {path} has version {error}, expected {VERSION}; it is left as it is;"
-            f" use the program that wrote it, or {ANOTHER}"
+            f"the data file {path} has version {error}, expected {UNJOURNALED} or {VERSION}; it is"
+            f" left as it is; use the program that wrote it, or {ANOTHER}"
         ) from None
     except Misfit as error:
         raise _damaged(path, str(error)) from None
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"it is not JSON ({error})") from None
+    for journal in journals.values():
+        raise StoreError(
+            f"the data file {path} is not there, but its journal {journal} is: expected both, for a"
+            " journal only says what changed; put the data file back, remove the journal to start"
+            f" anew, or {ANOTHER}"
+        )
+    return Contents(), FIRST_GENERATION
+
+
+def _replayed(
+    path: Path, found: Mapping[int, Path], generation: int | None, contents: Contents
+) -> list[Journal]:
+    try:
+        if generation is not None:
+            return beside.replayed(path, found, generation, contents)
+        if found:
+            raise Unrelated(f"expected no journal, found {', '.join(map(str, found))}")
+        return [Journal(path_of(path, FIRST_GENERATION), FIRST_GENERATION)]
+    except OSError as error:
+        raise _unusable(path, "read together with its journal", error) from None
+    except Unrelated as error:
+        raise StoreError(
+            f"the data file {path} is another one than that of the journals beside it, perhaps an"
+            f" older copy: {error}; all are left as they are; put the right one back, remove"
+            f" {path}.journal.* to go on without what changed since, or {ANOTHER}"
+        ) from None
+    except DamagedJournal as error:
+        raise StoreError(
+            f"the data file {path} cannot be used with its journal: {error}; both are left as they"
+            " are; restore copies of both, remove the journal to go on without what changed since,"
+            f" or {ANOTHER}"
+        ) from None
+
+
+def _make(path: Path, storage: SnapshotStorage) -> None:
+    try:
+        storage.write(tables_of(Contents(), FIRST_GENERATION))
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise _unusable(path, "written", error) from None
 
 
 def _unusable(path: Path, what: str, error: Exception) -> StoreError:

@@ -1,33 +1,29 @@
-"""The default store: TinyDB on one file, for one process."""
+"""The default store: a TinyDB file with a journal beside it, for one process."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from tinydb.table import Document
-
 from clients_register.handlers.records import Client, Mail, Registration, Session, User
-from clients_register.handlers.store import EmailTaken
-from clients_register.handlers.store.contents import head, number_of
-from clients_register.handlers.store.documents import document_of
+from clients_register.handlers.store import EmailTaken, changes
+from clients_register.handlers.store.changes import Change
+from clients_register.handlers.store.commits import GroupCommit
 from clients_register.handlers.store.newcomers import newcomers
 from clients_register.handlers.store.opening import opened
+from clients_register.handlers.store.state import State
+from clients_register.handlers.store.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What is to stand in a table, by number; None where nothing is.
-Changes = Mapping[int, Mapping[str, Any] | None]
-
-# Ids up to here are for seeds, so that a seeded id never meets one that was given out.
-LAST_SEEDED_ID = 1000
-
 
 def whole(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Lets a write finish though its caller was cancelled, so that file and memory agree."""
+    """Lets a method finish though its caller was cancelled, so that it is alone to its end."""
 
     @wraps(method)
     async def shielded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -36,11 +32,27 @@ def whole(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
     return shielded
 
 
-class TinyDBStore:
-    """See `Store`. Reads come from memory; a write is durable in the file before it is seen.
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keeps the collector of garbage out of what makes millions of objects, and no garbage.
 
-    One lock is held across each check and its insert, and the file is written by a thread, so that
-    the event loop goes on meanwhile.
+    It would look through them again and again, and double the time that opening takes.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class TinyDBStore:
+    """See `Store`. Reads come from memory, where nothing ever is that is not durable.
+
+    A write is checked and put in line at once; memory changes when it has come to the disk, in the
+    order of the line, and then its caller is told. What may contradict a write on its way waits for
+    its outcome: a registration for one of the same address, and a removal or a seed for everything.
     """
 
     def __init__(self, path: Path, *, public_allowed: bool, locked: bool = True) -> None:
@@ -50,181 +62,157 @@ class TinyDBStore:
         in use by another process, or holds public secrets that are not `public_allowed`. Without
         `locked` the caller sees to it that no other process uses it.
         """
-        self._file = opened(path, public_allowed=public_allowed, locked=locked)
-        self._writing = asyncio.Lock()
-        contents = self._file.contents
-        self._public = contents.public
-        self._users = contents.users
-        self._sessions = contents.sessions
-        self._mails = contents.mails
-        self._by_email = {user.email_key: user.id for user in self._users.values()}
-        self._last_id = LAST_SEEDED_ID
-        self._pass_ids(self._users.values())
+        with uncollected():
+            self._file, contents = opened(path, public_allowed=public_allowed, locked=locked)
+            self._state = State(contents)
+        self._commits = GroupCommit(self._file.append, self._compact)
+        self._turns = Turns(self._commits.idle)
+        self._last_id = self._state.last_id()
+        self._last_mail = self._state.last_mail()
 
     async def user(self, user_id: int) -> User | None:
         """See `Store.user`."""
-        return self._users.get(user_id)
+        return self._state.user(user_id)
 
     async def user_by_email(self, email_key: str) -> User | None:
         """See `Store.user_by_email`."""
-        user_id = self._by_email.get(email_key)
-        return None if user_id is None else self._users[user_id]
+        return self._state.user_by_email(email_key)
 
-    @whole
     async def add_client(self, registration: Registration, user: User | None) -> User:
         """See `Store.add_client`."""
-        async with self._writing:
-            owner = await self.user_by_email(registration.email_key)
-            if owner is None and user is not None:
-                raise LookupError(f"user {user.id} is not there any more")
-            if owner is not None and (user is None or owner.id != user.id or owner.client):
-                raise EmailTaken
-            fields = asdict(registration)
-            password_hash = fields.pop("password_hash")
-            email_key = fields.pop("email_key")
-            if owner is None:
-                owner = User(self._next_id(), registration.email, email_key, password_hash)
-            member = replace(owner, client=Client(id=self._next_id(), **fields))
-            await self._commit(users={member.id: document_of(member)})
-            self._remember(member)
-            return member
+        await self._turns.of(registration.email_key)
+        owner = self._state.user_by_email(registration.email_key)
+        if owner is None and user is not None:
+            raise LookupError(f"user {user.id} is not there any more")
+        if owner is not None and (user is None or owner.id != user.id or owner.client):
+            raise EmailTaken
+        fields = asdict(registration)
+        password_hash = fields.pop("password_hash")
+        email_key = fields.pop("email_key")
+        if owner is None:
+            owner = User(self._next_id(), registration.email, email_key, password_hash)
+        member = replace(owner, client=Client(id=self._next_id(), **fields))
+        await self._commit(Change(users={member.id: member}), reserved=email_key)
+        return member
 
     @whole
     async def remove_client(self, user: User, before: User | None) -> None:
         """See `Store.remove_client`."""
-        async with self._writing:
-            if self._users.get(user.id) != user:
+        async with self._turns.alone():
+            if self._state.user(user.id) != user:
                 return
             if before is not None:
-                await self._commit(users={before.id: document_of(before)})
-                self._remember(before)
+                await self._commit(Change(users={before.id: before}))
                 return
-            await self._remove([user.id], [])
+            ended = self._state.digests_of(user.id)
+            await self._commit(Change(users={user.id: None}, sessions=dict.fromkeys(ended)))
 
     async def session(self, digest: str) -> Session | None:
         """See `Store.session`."""
-        return self._sessions.get(digest)
+        return self._state.contents.sessions.get(digest)
 
-    @whole
     async def put_session(self, session: Session) -> None:
         """See `Store.put_session`."""
-        async with self._writing:
-            if session.user_id not in self._users:
-                raise LookupError(f"a session of user {session.user_id}, who is not there")
-            await self._commit(sessions={number_of(session): document_of(session)})
-            self._sessions[session.digest] = session
+        await self._turns.shared()
+        if self._state.user(session.user_id) is None:
+            raise LookupError(f"a session of user {session.user_id}, who is not there")
+        await self._commit(Change(sessions={session.digest: session}))
 
-    @whole
     async def add_mail(self, mail: Mail) -> None:
         """See `Store.add_mail`."""
-        async with self._writing:
-            number = max(self._mails, default=0) + 1
-            await self._commit(outbox={number: document_of(mail)})
-            self._mails[number] = mail
+        await self._turns.shared()
+        self._last_mail += 1
+        await self._commit(Change(mails={self._last_mail: mail}))
 
     async def mails(self) -> Sequence[Mail]:
         """See `Store.mails`."""
-        return tuple(self._mails[number] for number in sorted(self._mails))
+        return self._state.mails()
 
     async def users(self) -> Sequence[User]:
         """See `Store.users`."""
-        return tuple(self._users[number] for number in sorted(self._users))
+        return tuple(sorted(self._state.contents.users.values(), key=lambda user: user.id))
 
     async def sessions(self) -> Sequence[Session]:
         """See `Store.sessions`."""
-        return tuple(self._sessions.values())
+        return tuple(self._state.contents.sessions.values())
 
     @whole
     async def remove(
         self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
     ) -> None:
         """See `Store.remove`."""
-        async with self._writing:
-            await self._remove(users, sessions, mails=mails)
+        async with self._turns.alone():
+            leaving = {number for number in users if self._state.user(number)}
+            there = self._state.contents.sessions
+            ended = {digest for digest in sessions if digest in there}
+            ended.update(*map(self._state.digests_of, leaving))
+            await self._commit(
+                Change(
+                    users=dict.fromkeys(leaving),
+                    sessions=dict.fromkeys(ended),
+                    mails=dict.fromkeys(self._state.contents.mails if mails else ()),
+                )
+            )
             # A store that is as at the start gives out the same ids once more.
-            self._last_id = LAST_SEEDED_ID
-            self._pass_ids(self._users.values())
+            self._last_id = self._state.last_id()
+            self._last_mail = self._state.last_mail()
 
     @whole
     async def seed(
         self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
     ) -> None:
         """See `Store.seed`."""
-        async with self._writing:
-            new = newcomers(users, self._users, self._file.path)
+        async with self._turns.alone():
+            there = self._state.contents
+            new = newcomers(users, there.users, self._file.path)
             put = list(sessions)
-            if nobody := {each.user_id for each in put} - {*self._users, *(u.id for u in new)}:
+            if nobody := {each.user_id for each in put} - {*there.users, *(u.id for u in new)}:
                 raise LookupError(f"sessions of users {sorted(nobody)}, who are not there")
-            public = public or self._public
             await self._commit(
-                meta={1: head(public=public)},
-                users={user.id: document_of(user) for user in new},
-                sessions={number_of(session): document_of(session) for session in put},
+                Change(
+                    public=True if public and not there.public else None,
+                    users={user.id: user for user in new},
+                    sessions={session.digest: session for session in put},
+                )
             )
-            self._public = public
-            self._pass_ids(new)
-            for user in new:
-                self._remember(user)
-            self._sessions.update((session.digest, session) for session in put)
+            # Nobody is given an id that a seed has used.
+            numbers = (n for each in new for n in (each.id, each.client.id if each.client else 0))
+            self._last_id = max(self._last_id, *numbers, 0)
 
     async def count_clients(self) -> int:
         """See `Store.count_clients`."""
-        return sum(user.client is not None for user in self._users.values())
+        return self._state.clients
 
+    @whole
     async def close(self) -> None:
-        """See `Store.close`."""
-        async with self._writing:
-            self._file.close()
-
-    async def _remove(
-        self, users: Iterable[int], sessions: Iterable[str], *, mails: bool = False
-    ) -> None:
-        leaving = {number: self._users[number] for number in users if number in self._users}
-        named = set(sessions)
-        ended = [
-            each
-            for each in self._sessions.values()
-            if each.user_id in leaving or each.digest in named
-        ]
-        await self._commit(
-            users=dict.fromkeys(leaving),
-            sessions={number_of(each): None for each in ended},
-            outbox=dict.fromkeys(self._mails if mails else ()),
-        )
-        for session in ended:
-            del self._sessions[session.digest]
-        for user in leaving.values():
-            del self._users[user.id]
-            del self._by_email[user.email_key]
-        if mails:
-            self._mails.clear()
+        """See `Store.close`. The data file alone holds everything afterwards."""
+        async with self._turns.alone():
+            await asyncio.to_thread(self._file.close, self._state.contents)
 
     def _next_id(self) -> int:
         # One sequence for users and clients, so that the two numbers of a person never coincide.
         self._last_id += 1
         return self._last_id
 
-    def _pass_ids(self, users: Iterable[User]) -> None:
-        """Sees to it that no id of `users` or their clients is given out."""
-        for user in users:
-            self._last_id = max(self._last_id, user.id, user.client.id if user.client else 0)
+    async def _commit(self, change: Change, reserved: str | None = None) -> None:
+        """Makes `change` durable, then visible; where that raises OSError, neither.
 
-    def _remember(self, user: User) -> None:
-        self._users[user.id] = user
-        self._by_email[user.email_key] = user.id
+        An address that is `reserved` is so until then.
+        """
+        if not change:
+            return
+        content = changes.written(change)
+        release = None if reserved is None else self._turns.reserve(reserved)
+        await self._commits.submit(content, lambda: self._state.apply(change), release)
 
-    async def _commit(self, **tables: Changes) -> None:
-        """Makes all changes durable with one write, or, where that raises OSError, none."""
-        await asyncio.to_thread(self._change, tables)
-
-    def _change(self, tables: Mapping[str, Changes]) -> None:
-        with self._file.storage.at_once():
-            for name, changes in tables.items():
-                table = self._file.database.table(name, cache_size=0)
-                # TinyDB's update would change documents in place, and its upsert writes twice.
-                table.remove(doc_ids=[each for each in changes if table.contains(doc_id=each)])
-                table.insert_multiple(
-                    Document(document, doc_id=number)
-                    for number, document in changes.items()
-                    if document is not None
-                )
+    def _compact(self) -> None:
+        """Called between writes: memory is what the journals make of the snapshot."""
+        if not self._file.is_large:
+            return
+        self._file.begin_compaction()
+        asyncio.get_running_loop().run_in_executor(
+            None,
+            self._file.compact_in_background,
+            self._state.contents.copied(),
+            self._file.journal.generation,
+        )

@@ -1,11 +1,11 @@
 """An unforeseen error: the answer, the store as it was before, and what the log tells of it."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.live import Live, altered, encoded, registration
+from support.stored import stored
 
 from clients_register.handlers.logs import HIDDEN
 from clients_register.handlers.services import Services
@@ -57,7 +57,7 @@ def crashing(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Live
 
 def tables(live: Live) -> dict[str, Any]:
     """Users and sessions as the file has them."""
-    kept = json.loads(live.settings.data_file.read_text("utf-8"))
+    kept = stored(live.settings.data_file)
     return {name: kept[name] for name in ("users", "sessions")}
 
 

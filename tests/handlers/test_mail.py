@@ -1,6 +1,5 @@
 """The welcome e-mail: what it says, where it is kept, and what a registration is without it."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.live import START, Live, SettableClock, registration
 from support.mandrill import KEY, FakeMandrill, dripping, refusing, reporting
+from support.stored import stored
 
 from clients_register.handlers.mail import Mailer
 from clients_register.handlers.records import Client, Mail, User
@@ -98,7 +98,7 @@ def test_a_refused_registration_sends_no_mail(shared: Live, email: str) -> None:
 
 def test_the_outbox_is_in_the_data_file(live: Live, email: str) -> None:
     live.register(email)
-    outbox = json.loads(live.settings.data_file.read_text())["outbox"]
+    outbox = stored(live.settings.data_file)["outbox"]
     assert [kept["recipient"] for kept in outbox.values()] == [email]
 
 
@@ -135,7 +135,7 @@ def sessions_of(live: Live, email: str) -> list[Any]:
     user = live.run(live.services.store.user_by_email(email.lower()))
     assert user is not None
     assert user.client is not None
-    tables = json.loads(live.settings.data_file.read_text())
+    tables = stored(live.settings.data_file)
     return [each for each in tables["sessions"].values() if each["user_id"] == user.id]
 
 

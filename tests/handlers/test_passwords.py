@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.live import Live
+from support.stored import stored_text
 
 from clients_register.handlers.passwords import Passwords, fault_of
 
@@ -100,7 +101,7 @@ def test_a_password_is_stored_at_the_cost_of_the_setting(
 ) -> None:
     live = start(bcrypt_cost=5)
     assert live.register(email)["code"] == 200
-    content = live.settings.data_file.read_text("utf-8")
+    content = stored_text(live.settings.data_file)
     assert re.search(rf'"{re.escape(email)}".*"\$2b\$05\$', content)
 
 

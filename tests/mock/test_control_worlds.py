@@ -219,3 +219,15 @@ def test_a_world_whose_file_is_damaged_is_told_by_the_control_plane_and_can_be_d
     assert f"{world}.json" in answer.json()["detail"]
     assert stub.control("DELETE", f"/worlds/{world}").status_code == 200
     assert stub.control("GET", "/clients", world=world).status_code == 200
+
+
+def test_a_world_is_deleted_with_the_journal_that_a_killed_server_left(
+    stub: LiveStub, world: str
+) -> None:
+    folder = stub.settings.data_file.with_name(stub.settings.data_file.name + ".worlds")
+    folder.mkdir()
+    (folder / f"{world}.json.journal.1").write_text("")
+    assert stub.control("GET", "/clients", world=world).status_code == 500
+    assert stub.control("DELETE", f"/worlds/{world}").status_code == 200
+    assert list(folder.iterdir()) == []
+    assert stub.control("GET", "/clients", world=world).status_code == 200

@@ -1,6 +1,5 @@
 """The command as people run it: a process of its own, told by options, signals and pipes."""
 
-import json
 import os
 import re
 import secrets
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.stored import stored
 
 COMMAND = (sys.executable, "-m", "clients_register")
 
@@ -145,8 +146,8 @@ def serving(
 
 
 def clients_in(data: Path) -> list[str]:
-    """The addresses of the clients in a data file."""
-    users = json.loads(data.read_text())["users"].values()
+    """The addresses of the clients that a data file holds, with its journals."""
+    users = stored(data)["users"].values()
     return [user["email"] for user in users if user["client"]]
 
 

@@ -1,0 +1,208 @@
+"""What the store costs, and whether that grows with what is stored.
+
+    python bench/store.py            with up to 100,000 clients
+    python bench/store.py --large    with a million, which takes some 5 GB of memory and disk
+
+A registration's worth of writes is `add_client`, `add_mail` and `put_session`, one after the other
+as the route does them, each durable before the next begins; three bare syncs of the disk stand
+beside it. Files are filled beforehand, each client with a user, a
+session and a mail. Stores of all sizes are open at once and take their turns, round by round, so
+that noise meets all alike; printed are medians of the rounds, and ratios to the smallest.
+
+Opening is compared with what it takes orjson to parse the same file (json, where orjson is not
+installed), in turn as well. Memory is what the resident set of a process grows by when it opens the
+file, and the highest that it was meanwhile.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clients_register.handlers.records import Client, Mail, Registration, Session, User
+from clients_register.handlers.store.contents import Contents, tables_of
+from clients_register.handlers.store.snapshot import SnapshotStorage
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+try:
+    import orjson
+except ImportError:
+    parser, parse = "json", json.loads
+else:
+    parser, parse = "orjson", orjson.loads
+
+ROUNDS = 7
+REGISTRATIONS = 150
+SIZES = (1_000, 10_000, 100_000)
+LARGE = 1_000_000
+OPENED = 100_000
+
+NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+HASH = "$2b$10$ibkOcb/P3vGEcti0hNhc3.tFkgxXoWnqEwhEkoT/7Qzmxwpvju80G"
+TEXT = "Welcome to PlanoAuth!\n\nYour account is ready. Sign in with this address."
+
+
+def main() -> None:
+    """Prints the tables, or, in a process of its own, what memory a file takes."""
+    if sys.argv[1:2] == ["--memory"]:
+        print(json.dumps(memory(Path(sys.argv[2]))))
+        return
+    sizes = (*SIZES, LARGE) if "--large" in sys.argv[1:] else SIZES
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
+    print(f"medians of {ROUNDS} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        files = {size: filled(Path(folder, f"{size}.json"), size) for size in sizes}
+        print_memory(files)
+        print_opening(files[OPENED])
+        print_writes(files)
+
+
+def print_writes(files: dict[int, Path]) -> None:
+    """The cost of a registration's worth of writes, by how many clients are stored."""
+    with tempfile.TemporaryDirectory(dir=files[SIZES[0]].parent) as folder:
+        costs, syncs = asyncio.run(write_costs(files, Path(folder, "syncs")))
+    medians = {size: statistics.median(each) for size, each in costs.items()}
+    print(f"\na registration's writes; three bare syncs take {statistics.median(syncs):.0f} us")
+    for size, cost in medians.items():
+        print(f"{size:>9,} clients  {cost:6.0f} us  x{cost / medians[SIZES[0]]:.2f}")
+
+
+def print_opening(file: Path) -> None:
+    """How long it takes to open a file, and to parse it."""
+    opening, parsing = [], []
+    for _ in range(ROUNDS):
+        opening.append(took(lambda: asyncio.run(TinyDBStore(file, public_allowed=True).close())))
+        parsing.append(took(lambda: parse(file.read_bytes())))
+    megabytes = file.stat().st_size / 1e6
+    ours, theirs = statistics.median(opening), statistics.median(parsing)
+    print(f"\nopening {OPENED:,} clients, {megabytes:.0f} MB")
+    print(f"{parser:<10} {theirs:6.2f} s")
+    print(f"the store  {ours:6.2f} s  x{ours / theirs:.2f}")
+
+
+def print_memory(files: dict[int, Path]) -> None:
+    """What memory a client takes."""
+    print("\nmemory per client, and at the highest while it is opened")
+    for size, file in files.items():
+        told = subprocess.run(
+            [sys.executable, __file__, "--memory", str(file)], stdout=subprocess.PIPE, check=True
+        ).stdout
+        now, highest = json.loads(told)
+        print(f"{size:>9,} clients  {now / size:6.0f} B  {highest / size:6.0f} B")
+
+
+def filled(file: Path, clients: int) -> Path:
+    """A data file of so many clients."""
+    contents = Contents()
+    for number in range(clients):
+        user_id, address = 1001 + 2 * number, f"person.{number}@example.test"
+        registration = about_to_register(address)
+        fields = {name: getattr(registration, name) for name in Registration.__slots__}
+        made = {name: value for name, value in fields.items() if name not in _OF_THE_USER}
+        client = Client(id=user_id + 1, **made)
+        contents.users[user_id] = User(user_id, address, address, HASH, frozenset(), client)
+        session = session_of(user_id)
+        contents.sessions[session.digest] = session
+        contents.mails[number + 1] = mail_to(address)
+    SnapshotStorage(file).write(tables_of(contents, 1))
+    return file
+
+
+_OF_THE_USER = {"email_key", "password_hash"}
+
+
+def about_to_register(address: str) -> Registration:
+    """A registration as the route makes it."""
+    name, phone, company = ("Ada", "Lovelace"), "+44 20 7946 0018", (42, "Analytical Engines")
+    return Registration(address, address, HASH, *name, phone, *company, False, NOW)  # noqa: FBT003
+
+
+def session_of(user_id: int) -> Session:
+    """A session as the route opens it."""
+    digest = hashlib.sha256(str(user_id).encode()).hexdigest()
+    return Session(digest, user_id, "planoauth", False, NOW, NOW)  # noqa: FBT003
+
+
+def mail_to(address: str) -> Mail:
+    """A welcome e-mail."""
+    return Mail(address, "welcome@example.test", "Welcome", TEXT, "0123456789abcdef", NOW)
+
+
+async def write_costs(
+    files: dict[int, Path], beside: Path
+) -> tuple[dict[int, list[float]], list[float]]:
+    """Microseconds a registration, by size and round; and those of three bare syncs, by round."""
+    stores = {size: TinyDBStore(file, public_allowed=True) for size, file in files.items()}
+    costs: dict[int, list[float]] = {size: [] for size in files}
+    syncs = []
+    for turn in range(ROUNDS + 1):
+        for size, store in stores.items():
+            begun = time.perf_counter()
+            for number in range(REGISTRATIONS):
+                await registered(store, f"new.{turn}.{number}@example.test")
+            costs[size].append((time.perf_counter() - begun) / REGISTRATIONS * 1e6)
+        syncs.append(took(lambda: three_syncs(beside)) / REGISTRATIONS * 1e6)
+    for store in stores.values():
+        await store.close()
+    # The first round warms up, and makes the journals.
+    return {size: each[1:] for size, each in costs.items()}, syncs[1:]
+
+
+async def registered(store: TinyDBStore, address: str) -> None:
+    """A registration's worth of writes."""
+    user = await store.add_client(about_to_register(address), None)
+    await store.add_mail(mail_to(address))
+    await store.put_session(session_of(user.id))
+
+
+def three_syncs(file: Path) -> None:
+    """What the disk alone needs for as many registrations."""
+    with file.open("ab", buffering=0) as journal:
+        for _ in range(3 * REGISTRATIONS):
+            journal.write(bytes(400))
+            os.fdatasync(journal.fileno())
+
+
+def memory(file: Path) -> tuple[int, int]:
+    """Bytes that this process grows by, and grew by at the most, when it opens the file."""
+    with watched() as grown:
+        store = TinyDBStore(file, public_allowed=True)
+    asyncio.run(store.close())
+    return grown[0], grown[1]
+
+
+@contextmanager
+def watched() -> Iterator[list[int]]:
+    """Tells afterwards by how many bytes the resident set grew, and by how many at the most."""
+    grown: list[int] = []
+    before = resident("VmRSS")
+    yield grown
+    grown += [resident("VmRSS") - before, resident("VmHWM") - before]
+
+
+def resident(name: str) -> int:
+    """A figure that Linux keeps of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def took(act: Callable[[], Any]) -> float:
+    """Seconds that `act` takes."""
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()

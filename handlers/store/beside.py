@@ -1,0 +1,91 @@
+"""What stands beside a data file: its journals, found, put in order and replayed."""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from clients_register.handlers.store.contents import Contents
+from clients_register.handlers.store.documents import Misfit
+from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.replay import DamagedJournal, replay
+from clients_register.handlers.store.snapshot import SnapshotStorage
+
+log = logging.getLogger(__name__)
+
+
+class Unrelated(ValueError):
+    """Journals do not go on from the data file they stand beside; the message says how."""
+
+
+def journals(data_file: Path) -> dict[int, Path]:
+    """The journals beside `data_file` by their generation, in its order. Raises OSError."""
+    name = re.compile(re.escape(data_file.name) + r"\.journal\.([1-9][0-9]*)")
+    found = ((name.fullmatch(each.name), each) for each in data_file.parent.iterdir())
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def replayed(
+    data_file: Path, found: Mapping[int, Path], generation: int, contents: Contents
+) -> list[Journal]:
+    """Makes the changes of the journals that were `found` in `contents`; they, in their order.
+
+    Those of generations before that of `contents` are over: the data file holds their changes. The
+    last one may have an end that is torn. Raises Unrelated, DamagedJournal, OSError.
+    """
+    following = [each for each in found if each >= generation]
+    if following != list(range(generation, generation + len(following))):
+        raise Unrelated(
+            f"expected its journal of generation {generation}, and those that go on from it, found"
+            f" {', '.join(map(str, following))}"
+        )
+    if not following:
+        return [Journal(path_of(data_file, generation), generation)]
+    return [
+        _replayed(found[each], each, contents, is_last=each == following[-1]) for each in following
+    ]
+
+
+def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal) -> None:
+    """Removes what a process that was killed left and nobody needs. Raises OSError."""
+    storage.discard_unfinished()
+    for path in over.values():
+        path.unlink()
+    torn = writing.path.stat().st_size - writing.end if writing.path.exists() else 0
+    if torn:
+        try:
+            writing.cut()
+        finally:
+            writing.close()
+        log.warning(
+            "the journal %s ended within a line, as after a kill or a power cut: dropped its last"
+            " %d bytes, from byte %d on; nobody was told that what they say was stored",
+            writing.path,
+            torn,
+            writing.end,
+        )
+
+
+def erase(data_file: Path) -> None:
+    """Removes a data file that nobody has open, and its journals. Raises OSError."""
+    if not data_file.parent.is_dir():
+        return
+    # Whenever this ends early, what is left is a store: nothing is without what it goes on from.
+    for path in reversed(journals(data_file).values()):
+        path.unlink()
+    SnapshotStorage(data_file).discard_unfinished()
+    data_file.unlink(missing_ok=True)
+
+
+def _replayed(path: Path, generation: int, contents: Contents, *, is_last: bool) -> Journal:
+    try:
+        good = replay(path, generation, contents)
+        if good.torn and not is_last:
+            raise DamagedJournal(f"at byte {good.end}: expected whole lines, found half of one")
+        if is_last:
+            contents.check()
+    except DamagedJournal as error:
+        raise DamagedJournal(f"the journal {path} is damaged: {error}") from None
+    except Misfit as error:
+        raise DamagedJournal(f"the journal {path} does not fit: {error}") from None
+    return Journal(path, generation, end=good.end, checksum=good.checksum)

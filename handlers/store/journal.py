@@ -1,0 +1,119 @@
+"""The journal: an append-only file of what changed since the snapshot of its generation.
+
+Its first line says whose it is and of which generation. Each further line is one change, with a
+checksum of all that stands before, so that no line can be altered, lost or moved unnoticed:
+
+    {"format": "clients-register journal", "version": 1, "generation": 7}
+    {"crc32": "9c25d1f0", "change": {"users": {"1001": {...}}}}
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from zlib import crc32
+
+from clients_register.handlers.store.syncing import private, sync, sync_directory
+
+FORMAT = "clients-register journal"
+VERSION = 1
+
+
+def path_of(data_file: Path, generation: int) -> Path:
+    """Where the journal of `generation` stands, beside the data file."""
+    return data_file.with_name(f"{data_file.name}.journal.{generation}")
+
+
+def first_line(generation: int) -> bytes:
+    """What a journal of `generation` begins with."""
+    head = f'{{"format": "{FORMAT}", "version": {VERSION}, "generation": {generation}}}\n'
+    return head.encode()
+
+
+def line_of(change: bytes, before: int) -> tuple[bytes, int]:
+    """The line of `change` where `before` is the checksum so far, and the checksum after it."""
+    checksum = crc32(change, before)
+    return b'{"crc32": "%08x", "change": %b}\n' % (checksum, change), checksum
+
+
+class Journal:
+    """Appends to the journal of one generation; the file is made by the first change.
+
+    One thread at a time may be in it.
+    """
+
+    def __init__(self, path: Path, generation: int, *, end: int = 0, checksum: int = 0) -> None:
+        """`end` is the length of what is good in the file, `checksum` that of it."""
+        self.path = path
+        self.generation = generation
+        self.end = end
+        self.checksum = checksum
+        self._file: FileIO | None = None
+        self._torn = False
+        self._listed = end > 0
+
+    def append(self, changes: Iterable[bytes]) -> None:
+        """Returns when all `changes` are durable. If it raises OSError, none of them is.
+
+        What a write that failed has left is cut off first of all. While that fails, too, nothing is
+        written, since it would stand behind garbage.
+        """
+        if self._torn:
+            self._mend()
+        checksum, lines = self.checksum, []
+        if not self.end:
+            lines.append(first_line(self.generation))
+            checksum = crc32(lines[0])
+        for change in changes:
+            line, checksum = line_of(change, checksum)
+            lines.append(line)
+        content = b"".join(lines)
+        try:
+            self._write(content)
+        except OSError:
+            self._torn = True
+            with suppress(OSError):
+                self.cut()
+            raise
+        self.end += len(content)
+        self.checksum = checksum
+
+    def cut(self) -> None:
+        """Shortens the file to what is good in it, durably. Raises OSError."""
+        descriptor = self._opened().fileno()
+        os.ftruncate(descriptor, self.end)
+        os.fsync(descriptor)
+        self._torn = False
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, content: bytes) -> None:
+        file = self._opened()
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+        sync(file.fileno())
+        if not self._listed:
+            sync_directory(self.path.parent)
+            self._listed = True
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            self._file = open(self.path, "ab", buffering=0, opener=private)  # noqa: SIM115
+        return self._file
+
+    def _mend(self) -> None:
+        try:
+            self.cut()
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: a write to the journal failed, and what it left behind byte"
+                f" {self.end} cannot be cut off; nothing is stored until it can",
+                str(self.path),
+            ) from error

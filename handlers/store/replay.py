@@ -1,0 +1,84 @@
+"""Reading a journal: what is whole is believed, a torn end is told of, anything else is damage."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from clients_register.handlers.store import changes
+from clients_register.handlers.store.contents import Contents
+from clients_register.handlers.store.documents import Misfit
+from clients_register.handlers.store.journal import FORMAT, first_line
+
+_LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "change": (.*)\}', re.DOTALL)
+
+
+class DamagedJournal(ValueError):
+    """A journal cannot be believed; the message says where, what was expected and found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A journal is good up to byte `end`, with `checksum` there; `torn` bytes stand behind it."""
+
+    end: int
+    checksum: int
+    torn: int
+
+
+def replay(path: Path, generation: int, contents: Contents) -> Replayed:
+    """Makes the changes of the journal at `path` in `contents`.
+
+    A line without an end is what a process leaves that is killed while it writes: nobody was told
+    that it was stored, and it is passed over. Raises DamagedJournal, OSError.
+    """
+    content = path.read_bytes()
+    lines = content.split(b"\n")
+    torn = lines.pop()
+    end = checksum = 0
+    for number, line in enumerate(lines, start=1):
+        where = f"line {number}, at byte {end}"
+        if number == 1:
+            checksum = _head(line, generation, where)
+        else:
+            checksum = _replay_line(line, checksum, contents, where)
+        end += len(line) + 1
+    return Replayed(end, checksum, len(torn))
+
+
+def _head(line: bytes, generation: int, where: str) -> int:
+    expected = first_line(generation)
+    if line + b"\n" != expected:
+        found = _generation(line)
+        what = "something else" if found is None else f"one of generation {found}"
+        raise DamagedJournal(
+            f"{where}: expected the head of a journal of generation {generation}, found {what}"
+        )
+    return crc32(expected)
+
+
+def _generation(line: bytes) -> object:
+    try:
+        head = json.loads(line)
+        return head["generation"] if head["format"] == FORMAT else None
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
+
+
+def _replay_line(line: bytes, before: int, contents: Contents, where: str) -> int:
+    parts = _LINE.fullmatch(line)
+    if parts is None:
+        raise DamagedJournal(f"{where}: expected a change and its checksum, found something else")
+    checksum = crc32(parts[2], before)
+    if checksum != int(parts[1], 16):
+        raise DamagedJournal(
+            f"{where}: expected what has the checksum {parts[1].decode()}, found {checksum:08x}"
+        )
+    try:
+        changes.replay(changes.read(parts[2]), contents)
+    except Misfit as error:
+        raise DamagedJournal(f"{where}: {error}") from None
+    except (ValueError, RecursionError):
+        raise DamagedJournal(f"{where}: expected JSON, found something else") from None
+    return checksum

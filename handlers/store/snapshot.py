@@ -1,0 +1,105 @@
+"""The snapshot: a TinyDB storage whose file is always whole, the old content or the new."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, Never
+
+from tinydb import Storage
+
+from clients_register.handlers.store.documents import distinct, record_or_members
+from clients_register.handlers.store.syncing import private, sync_directory
+
+Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+# So many records are encoded at a time, about a millisecond's work.
+BATCH = 100
+
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def load(path: Path) -> Any:
+    """The JSON in the file at `path`; see `record_or_members` for the objects in it.
+
+    Raises OSError where it cannot be read, and ValueError or RecursionError where it is not JSON in
+    UTF-8, or has two members of one name, of which one would silently be lost.
+    """
+    text = path.read_bytes().decode("utf-8")
+    # Only an escape brings half of a surrogate pair into text, and a record is refused for that.
+    halves = "\\ud" in text or "\\uD" in text
+    hook = distinct if halves else record_or_members
+    return json.loads(text, object_pairs_hook=hook, parse_constant=_refused)
+
+
+class SnapshotStorage(Storage):
+    """Readable JSON with a line a record: written beside, synced, renamed over the old file.
+
+    TinyDB's own JSONStorage writes in place, so that a crash between its write and its truncation
+    leaves a file that is no JSON.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._beside = path.with_name(path.name + ".new")
+
+    @property
+    def size(self) -> int:
+        """The length of the file in bytes. Raises OSError."""
+        return self._path.stat().st_size
+
+    def read(self) -> Any:
+        """What `load` finds, or None where there is no file."""
+        return load(self._path) if self._path.exists() else None
+
+    def write(self, data: Tables) -> None:
+        """Makes `data` the content of the file, durably. May run beside other threads.
+
+        If it raises OSError the file has the old content, or, where only the sync of the directory
+        failed, the old or the new.
+        """
+        try:
+            self.discard_unfinished()
+            with open(self._beside, "xb", opener=private) as file:
+                for part in _parts(data):
+                    file.write(part)
+                    # Others who wait for the interpreter come first: this is background work.
+                    time.sleep(0)
+                file.flush()
+                os.fsync(file.fileno())
+            self._beside.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                self.discard_unfinished()
+            raise
+        sync_directory(self._path.parent)
+
+    def discard_unfinished(self) -> None:
+        """Removes what a write that never came to its end has left. Raises OSError."""
+        self._beside.unlink(missing_ok=True)
+
+
+def _parts(tables: Tables) -> Iterator[bytes]:
+    lines = _lines(tables)
+    while batch := "".join(islice(lines, BATCH)):
+        yield batch.encode()
+
+
+def _lines(tables: Tables) -> Iterator[str]:
+    """One line a record: readable, and as quick as the encoder is without indentation."""
+    before_table = "{\n"
+    for name, table in tables.items():
+        yield f"{before_table}{_encoded(name)}: {{"
+        before_table, before_record = ",\n", "\n"
+        for number, record in table.items():
+            yield f"{before_record}{_encoded(number)}: {_encoded(dict(record))}"
+            before_record = ",\n"
+        yield "\n}"
+    yield "\n}\n"
+
+
+def _refused(constant: str) -> Never:
+    raise ValueError(f"{constant} is no number")

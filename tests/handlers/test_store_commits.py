@@ -1,0 +1,302 @@
+"""Writes to the TinyDB store side by side: what they share, wait for, and how they fail."""
+
+import asyncio
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from support.dying import asked
+from support.people import about_to_register, mail, session, user
+from support.stored import files, stored_text
+
+from clients_register.handlers.records import User
+from clients_register.handlers.store import EmailTaken, commits, file
+from clients_register.handlers.store.snapshot import SnapshotStorage, Tables
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+fdatasync, ftruncate = getattr(os, "fdatasync", os.fsync), os.ftruncate
+
+
+class Gate:
+    """Stands in for `os.fdatasync`: lets calls in one by one, each with what becomes of it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.arrived = threading.Semaphore(0)
+        self._outcomes: list[OSError | None] = []
+        self._open = threading.Semaphore(0)
+
+    def __call__(self, descriptor: int) -> None:
+        self.calls += 1
+        self.arrived.release()
+        assert self._open.acquire(timeout=30)
+        error = self._outcomes.pop(0)
+        if error is not None:
+            raise error
+        fdatasync(descriptor)
+
+    def let(self, *, fail: bool = False) -> None:
+        self._outcomes.append(OSError(errno.EIO, os.strerror(errno.EIO)) if fail else None)
+        self._open.release()
+
+    async def met(self) -> None:
+        """Waits until a write is at the disk."""
+        assert await asyncio.to_thread(self.arrived.acquire, timeout=30)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data.json"
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A disk that is waited for in a thread, and takes its time."""
+    gate = Gate()
+    monkeypatch.setattr(commits, "PROMPT", 0)
+    monkeypatch.setattr(os, "fdatasync", gate, raising=False)
+    return gate
+
+
+def opened(path: Path) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=True)
+
+
+def registering(store: TinyDBStore, *names: str) -> list[asyncio.Task[User]]:
+    return [
+        asyncio.create_task(store.add_client(about_to_register(f"{name}@x.test"), None))
+        for name in names
+    ]
+
+
+async def begun() -> None:
+    """Lets tasks go on to where they wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_writes_that_come_while_the_disk_is_busy_share_the_next_sync(
+    path: Path, gate: Gate
+) -> None:
+    store = opened(path)
+    first = registering(store, "first")
+    await gate.met()
+    others = registering(store, *map(str, range(20)))
+    await begun()
+    assert await store.users() == (), "what is not durable is not seen"
+    gate.let()
+    await asyncio.gather(*first)
+    gate.let()
+    await asyncio.gather(*others)
+    assert gate.calls == 2
+    assert len(await store.users()) == 21
+    await store.close()
+
+
+async def test_writes_that_come_at_once_share_a_sync(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, calls = opened(path), list[int]()
+    await store.add_mail(mail("a@x.test"))
+    monkeypatch.setattr(os, "fdatasync", calls.append, raising=False)
+    await asyncio.gather(*(store.add_mail(mail(f"{number}@x.test")) for number in range(20)))
+    assert len(calls) == 1
+    assert [each.recipient for each in await store.mails()][1:] == [
+        f"{number}@x.test" for number in range(20)
+    ]
+    await store.close()
+
+
+async def test_a_registration_waits_for_the_outcome_of_another_of_its_address(
+    path: Path, gate: Gate
+) -> None:
+    store = opened(path)
+    (first,) = registering(store, "ada")
+    await gate.met()
+    second, third = registering(store, "ada", "ada")
+    await begun()
+    assert not second.done(), "nobody is told of what may still fail"
+    gate.let()
+    made = await first
+    for refused in (second, third):
+        with pytest.raises(EmailTaken):
+            await refused
+    assert await store.users() == (made,)
+    await store.close()
+
+
+async def test_an_address_whose_registration_failed_is_free(path: Path, gate: Gate) -> None:
+    store = opened(path)
+    (first,) = registering(store, "ada")
+    await gate.met()
+    second, third = registering(store, "ada", "ada")
+    gate.let(fail=True)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        await first
+    assert await store.users() == ()
+    gate.let()
+    made = await second
+    with pytest.raises(EmailTaken):
+        await third
+    await store.close()
+    assert made.email == "ada@x.test"
+
+
+async def test_of_a_sync_that_fails_every_write_fails_and_none_is_seen(
+    path: Path, gate: Gate
+) -> None:
+    store = opened(path)
+    gate.let()
+    await store.seed([user(7, "there@x.test")], [], public=False)
+    await gate.met()
+    before = stored_text(path)
+    blocking = asyncio.create_task(store.add_mail(mail("a@x.test")))
+    await gate.met()
+    failing = [
+        *registering(store, "ada", "bea"),
+        asyncio.create_task(store.put_session(session("t", 7))),
+    ]
+    await begun()
+    gate.let()
+    await blocking
+    gate.let(fail=True)
+    outcomes = await asyncio.gather(*failing, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [OSError] * 3
+    assert len(set(map(id, outcomes))) == 3
+    assert [each.id for each in await store.users()] == [7]
+    assert await store.sessions() == ()
+    left = stored_text(path)
+    assert left.startswith(before)
+    assert "bea@x.test" not in left
+    await store.close()
+
+
+async def test_a_removal_waits_for_what_is_on_its_way_and_lets_nothing_pass(
+    path: Path, gate: Gate
+) -> None:
+    store = opened(path)
+    (ada,) = registering(store, "ada")
+    await gate.met()
+    removing = asyncio.create_task(store.remove(mails=True))
+    await begun()
+    (bea,) = registering(store, "bea")
+    mailing = asyncio.create_task(store.add_mail(mail("a@x.test")))
+    await begun()
+    assert gate.calls == 1
+    gate.let()
+    await ada
+    await removing
+    gate.let()
+    await asyncio.gather(bea, mailing)
+    assert [each.email for each in await store.users()] == ["ada@x.test", "bea@x.test"]
+    assert len(await store.mails()) == 1
+    await store.close()
+
+
+async def test_a_fresh_state_gives_out_the_same_ids_again(path: Path) -> None:
+    store = opened(path)
+    first = await store.add_client(about_to_register("ada@x.test"), None)
+    await store.remove([first.id])
+    again = await store.add_client(about_to_register("ada@x.test"), None)
+    assert again == first
+    await store.close()
+
+
+async def test_what_cannot_be_cut_off_is_never_written_behind(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = opened(path)
+    await store.add_mail(mail("first@x.test"))
+    before = stored_text(path)
+    monkeypatch.setattr(os, "fdatasync", broken, raising=False)
+    monkeypatch.setattr(os, "ftruncate", broken)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        await store.add_mail(mail("second@x.test"))
+    monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)
+    with pytest.raises(OSError, match="cannot be cut off; nothing is stored until it can"):
+        await store.add_mail(mail("third@x.test"))
+    assert "third" not in stored_text(path)
+    assert [each.recipient for each in await store.mails()] == ["first@x.test"]
+    monkeypatch.setattr(os, "ftruncate", ftruncate)
+    await store.add_mail(mail("fourth@x.test"))
+    assert stored_text(path).startswith(before)
+    assert "second" not in stored_text(path)
+    await store.close()
+
+
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Snapshots wait: set when one has begun, and to let it go on."""
+    begun, go_on, write = threading.Event(), threading.Event(), SnapshotStorage.write
+
+    def waiting(storage: SnapshotStorage, data: Tables) -> None:
+        begun.set()
+        assert go_on.wait(timeout=30)
+        write(storage, data)
+
+    monkeypatch.setattr(SnapshotStorage, "write", waiting)
+    return begun, go_on
+
+
+async def test_writers_go_on_while_the_file_is_compacted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(path)
+    begun, go_on = held(monkeypatch)
+    monkeypatch.setattr(file, "SMALLEST", 2000)
+    number = 0
+    while not begun.is_set():
+        number += 1
+        await store.add_mail(mail(f"{number}@x.test"))
+    for _ in range(20):
+        number += 1
+        await store.add_mail(mail(f"{number}@x.test"))
+    assert len(files(path)) == 3
+    go_on.set()
+    await store.close()
+    assert files(path) == [path]
+    assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == number
+
+
+async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write, store = SnapshotStorage.write, opened(path)
+    monkeypatch.setattr(SnapshotStorage, "write", full)
+    monkeypatch.setattr(file, "SMALLEST", 2000)
+    for number in range(40):
+        await store.add_mail(mail(f"{number}@x.test"))
+    await store.close()
+    assert "cannot be written anew: [Errno 28] No space left on device; nothing is lost" in (
+        caplog.text
+    )
+    assert len(files(path)) > 3
+    monkeypatch.setattr(SnapshotStorage, "write", write)
+    assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == 40
+    assert files(path) == [path]
+
+
+async def test_snapshots_are_a_constant_share_of_all_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, sizes = SnapshotStorage.write, list[int]()
+
+    def counted(storage: SnapshotStorage, data: Tables) -> None:
+        write(storage, data)
+        sizes.append(storage.size)
+
+    monkeypatch.setattr(SnapshotStorage, "write", counted)
+    monkeypatch.setattr(file, "SMALLEST", 2000)
+    store = opened(path)
+    for number in range(500):
+        await store.add_mail(mail(f"{number}@x.test"))
+    await store.close()
+    assert len(sizes) > 2
+    assert sum(sizes) < 4 * sizes[-1]

@@ -1,0 +1,156 @@
+"""A process that writes to the store is killed: what it was told is stored is there, all of it.
+
+STORE_KILLS=300 kills it three hundred times; each run kills at the same counts of answers.
+"""
+
+import json
+import os
+import random
+import signal
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from support.dying import asked, begun, ended
+from support.people import session, user
+from support.storing import DIED, STEPS
+
+from clients_register.handlers.store.documents import document_of
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+KILLS = int(os.environ.get("STORE_KILLS", "30"))
+
+# So many processes go on with one file. The smaller it is, the more often it is compacted.
+TOGETHER = 5
+
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal")
+
+
+class Told:
+    """What processes were told is stored, by address."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, set[str]] = {}
+        self.leaving: set[str] = set()
+
+    def read(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            what, email = line.split()
+            match what:
+                case "leaving":
+                    self.leaving.add(email)
+                case "left":
+                    self.leaving.discard(email)
+                    self.stored[email] = {"left"}
+                case _:
+                    self.stored.setdefault(email, set()).add(what)
+
+
+async def missing(store: TinyDBStore, told: Told) -> list[tuple[str, str]]:
+    """What somebody was told is stored, or has left, and is not so."""
+    recipients = {each.recipient for each in await store.mails()}
+    wrong = []
+    for email, words in told.stored.items():
+        if email in told.leaving:
+            continue
+        user = await store.user_by_email(email)
+        there = {
+            "client": user is not None and user.client is not None,
+            "left": user is None,
+            "mail": email in recipients,
+            "session": await store.session(session(email, 1).digest) is not None,
+        }
+        wrong += [(email, word) for word in words if not there[word]]
+    return wrong
+
+
+async def half_written(store: TinyDBStore) -> list[object]:
+    """Users without a client, and sessions of nobody: no process writes them."""
+    users = await store.users()
+    known = {each.id for each in users}
+    return [
+        *[each for each in users if each.client is None],
+        *[each for each in await store.sessions() if each.user_id not in known],
+    ]
+
+
+@ON_POSIX
+def test_what_was_told_is_stored_survives_a_kill(tmp_path: Path) -> None:
+    chance, registered = random.Random(4018), 0
+    for kill in range(KILLS):
+        if kill % TOGETHER == 0:
+            data, told = tmp_path / f"{kill}.json", Told()
+        with begun("register", data, kill) as process:
+            assert process.stdout is not None
+            told.read(islice(process.stdout, chance.randint(1, 150)))
+            process.kill()
+            told.read(process.stdout)
+        assert process.returncode == -signal.SIGKILL
+        assert asked(data, partial(missing, told=told)) == []
+        assert asked(data, half_written) == []
+        registered += len(told.stored)
+    assert registered > KILLS
+
+
+@ON_POSIX
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("mode", ["compact", "close"])
+def test_a_kill_at_no_step_of_a_compaction_loses_or_repeats_anything(
+    tmp_path: Path, mode: str, step: str
+) -> None:
+    data = tmp_path / "data.json"
+    assert ended(mode, data, step) == (DIED, [])
+
+    async def found(store: TinyDBStore) -> tuple[list[str], list[str], int]:
+        users, mails = await store.users(), await store.mails()
+        return (
+            [each.email for each in users],
+            [each.recipient for each in mails],
+            len(await store.sessions()),
+        )
+
+    expected = (["ada@x.test", "bea@x.test"], ["ada@x.test", "bea@x.test", "last@x.test"], 2)
+    assert asked(data, found) == expected
+    assert asked(data, found) == expected, "closing it made a snapshot"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data.json", "data.json.lock"]
+
+
+@ON_POSIX
+@pytest.mark.parametrize("step", [step for step in STEPS if "journal" not in step])
+def test_a_kill_at_no_step_of_an_upgrade_loses_anything(tmp_path: Path, step: str) -> None:
+    data = tmp_path / "data.json"
+    head = {"format": "clients-register", "version": 1, "public": False}
+    there = document_of(user(7, "ada@x.test"))
+    data.write_text(json.dumps({"meta": {"1": head}, "users": {"7": there}}))
+    assert ended("upgrade", data, step) == (DIED, [])
+    assert [each.email for each in asked(data, TinyDBStore.users)] == ["ada@x.test"]
+    assert asked(data, TinyDBStore.mails) == ()
+
+
+@ON_POSIX
+def test_a_file_that_may_not_grow_fails_the_write_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    code, lines = ended("limited", data)
+    assert code == DIED
+    assert lines == ["OSError OSError", "None 2", "0", "User"]
+    users = asked(data, TinyDBStore.users)
+    assert [each.email for each in users] == ["ada@x.test", "bea@x.test", "full@x.test"]
+
+
+@ON_POSIX
+@pytest.mark.parametrize("there", [True, False], ids=["a store", "no store"])
+def test_a_directory_that_may_not_be_written_is_told_of_at_opening(*, there: bool) -> None:
+    with TemporaryDirectory() as folder:
+        data = Path(folder, "data.json")
+        if there:
+            asked(data, half_written)
+        before = list(Path(folder).iterdir())
+        Path(folder).chmod(0o555)
+        code, lines = ended("refused", data)
+        Path(folder).chmod(0o755)
+        assert code == 0
+        assert lines[0].startswith(f"the data file {data} cannot be opened: Permission denied;")
+        assert list(Path(folder).iterdir()) == before
