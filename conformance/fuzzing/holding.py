@@ -7,7 +7,8 @@ from typing import Any
 from clients_register import spec
 from clients_register.conformance.envelope import ABSENT, shown
 from clients_register.conformance.findings import Finding, judged
-from clients_register.conformance.fuzzing.oracle import Allowed, Outcome, Params
+from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
+from clients_register.conformance.fuzzing.params import Params
 from clients_register.conformance.fuzzing.world import World
 from clients_register.conformance.matching import Seen, same
 from clients_register.conformance.verdicts import Grade, weaker

@@ -4,26 +4,24 @@ The order of statuses, which fact belongs to which, names, types, lengths and vi
 the spec; what each fact means is told here once more, apart from every server.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from clients_register import spec
-from clients_register.conformance.fuzzing.addresses import SPACE, Form, form, trimmed
+from clients_register.conformance.fuzzing.addresses import Form, form, trimmed
+from clients_register.conformance.fuzzing.params import PARAMETERS, Params, has_type
 from clients_register.conformance.fuzzing.reading import Reading
 from clients_register.conformance.fuzzing.world import Fault, Person, Session, World
 from clients_register.conformance.verdicts import Grade, strongest
 from clients_register.spec.catalogue import Catalogue, Status, catalogue
-from clients_register.spec.schemas import Parameter, parameters, severity, views
+from clients_register.spec.schemas import severity, views
 
 # Bytes of a password that every bcrypt hashes without loss (Q-PASSWORD).
 MAX_PASSWORD = 72
 
 # More doubts than these are not followed one by one.
 MAX_DOUBTS = 6
-
-_TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int, "object": dict}
 
 Errors = tuple[tuple[str, str], ...]
 
@@ -46,7 +44,7 @@ class Allowed:
 
     outcomes: tuple[Outcome, ...]
     faults: tuple[Fault, ...]
-    params: "Params"
+    params: Params
     bearer: Session | None
 
     def of(self, slug: str | None) -> tuple[Outcome, ...]:
@@ -56,42 +54,10 @@ class Allowed:
         )
 
 
-class Params:
-    """The parameters that count as passed: neither null nor blank, by dotted path."""
-
-    def __init__(self, sent: Any) -> None:
-        self.values: dict[str, Any] = {}
-        self.blank: set[str] = set()
-        for parameter in PARAMETERS:
-            holder = self.values.get(parameter.container) if parameter.container else sent
-            name = parameter.path.rpartition(".")[2]
-            value = holder.get(name) if isinstance(holder, dict) else None
-            if isinstance(value, str) and not value.strip(SPACE):
-                self.blank.add(parameter.path)
-            elif value is not None:
-                self.values[parameter.path] = value
-
-    def __getitem__(self, path: str) -> Any:
-        """The value at `path`; None where nothing was passed."""
-        return self.values.get(path)
-
-    def text(self, path: str) -> str | None:
-        """The value at `path`, if it is a string."""
-        value = self[path]
-        return value if isinstance(value, str) else None
-
-    @property
-    def email(self) -> str | None:
-        """The address, as it would be stored."""
-        sent = self.text("client.email")
-        return None if sent is None else trimmed(sent)
-
-
 _DOCUMENT = spec.load("openapi")
 _CATALOGUE: Catalogue = catalogue()
 _SEVERITY = severity(_DOCUMENT)
 _VIEWS = views(_DOCUMENT)
-PARAMETERS: tuple[Parameter, ...] = parameters(_DOCUMENT)
 _LIMITS = {each.path: each.max_length for each in PARAMETERS if each.max_length is not None}
 
 
@@ -183,7 +149,7 @@ def _types(params: Params) -> Iterator[Fault]:
     for each in PARAMETERS:
         value = params[each.path]
         # A token of another type is no known one, and no more than that.
-        if value is not None and type(value) is not _TYPES[each.type] and each.path != "token":
+        if value is not None and not has_type(each, value) and each.path != "token":
             yield Fault("types_are_right", each.path, "wrong_type")
 
 

@@ -11,7 +11,8 @@ from hypothesis.strategies import SearchStrategy
 
 from clients_register import spec
 from clients_register.conformance.fuzzing.addresses import SPACE
-from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD, PARAMETERS
+from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
+from clients_register.conformance.fuzzing.params import PARAMETERS
 from clients_register.conformance.fuzzing.world import World
 from clients_register.spec.schemas import Parameter, views
 

@@ -20,10 +20,11 @@ from schemathesis.engine import events, from_schema
 from clients_register.conformance.composing import Values
 from clients_register.conformance.encoding import encoded
 from clients_register.conformance.findings import Exchange, Finding
-from clients_register.conformance.fuzzing import oracle, registrations
+from clients_register.conformance.fuzzing import registrations
 from clients_register.conformance.fuzzing.addresses import SPACE
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
+from clients_register.conformance.fuzzing.params import Params
 from clients_register.conformance.fuzzing.reading import MEDIA_TYPE
 from clients_register.conformance.fuzzing.shown import ADDRESS, PRIVATE, document
 from clients_register.conformance.fuzzing.violation import Violation
@@ -41,7 +42,7 @@ EXCEPTIONS: Mapping[str, str] = {
 }
 PARTLY: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "negative_data_rejection": (
-        lambda body: bool(oracle.Params(body).blank),
+        lambda body: bool(Params(body).blank),
         "blanks count as not passed, whatever the type (Q-NULLS)",
     ),
 }

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients_register.conformance.fuzzing import addresses
-from clients_register.conformance.fuzzing.oracle import PARAMETERS, Allowed, Params
+from clients_register.conformance.fuzzing.oracle import Allowed
+from clients_register.conformance.fuzzing.params import PARAMETERS, Params, has_type
 from clients_register.spec.catalogue import Catalogue
 
 
@@ -42,7 +43,7 @@ class Tally:
                 self.keywords[path, "blank", True] += 1
             if path not in params.values:
                 continue
-            self.keywords[path, "type", (path, "wrong_type") not in told] += 1
+            self.keywords[path, "type", has_type(parameter, params[path])] += 1
             if parameter.max_length is not None:
                 self.keywords[path, "maxLength", (path, "too_long") not in told] += 1
             if parameter.view_of is not None or path in ("application", "client.company_id"):
