@@ -58,12 +58,15 @@ class Examiner:
         }
         return Values(target.email_domain, self.run.name, known)
 
-    async def ask(self, layer: str, send: Send, values: Values) -> Exchange:
-        """Sends once, and judges the answer. Raises Violation, Gone, LimitReached."""
+    async def ask(self, layer: str, send: Send, values: Values) -> tuple[Exchange, list[Finding]]:
+        """Sends once, and judges the answer: what was not as it is to be, and may be all the same.
+
+        Raises Violation, Gone, LimitReached.
+        """
         request, exchange = await self._exchange(layer, send, values)
-        if exchange.answer is not None:
-            await self.examine(layer, request, exchange, values.secrets, send)
-        return exchange
+        if exchange.answer is None:
+            return exchange, []
+        return exchange, await self.examine(layer, request, exchange, values.secrets, send)
 
     async def race(self, layer: str, send: Send, values: Values, times: int) -> None:
         """Sends at once, so often: whoever is first may succeed, and the others are late."""
@@ -132,10 +135,11 @@ class Examiner:
         exchange: Exchange,
         secrets: Sequence[str] = (),
         send: Send | None = None,
-    ) -> None:
+    ) -> list[Finding]:
         """Judges an answer that came, and settles what it makes of the world.
 
-        Raises Violation, and Gone where answers prove nothing.
+        Returns what was not as it is to be, and is no violation here, or was one before. Raises
+        Violation, and Gone where answers prove nothing.
         """
         answer = exchange.answer
         assert answer is not None, "the caller has one"
@@ -145,7 +149,7 @@ class Examiner:
             raise Gone(f"answers are forced ({FORCED}): nothing can be learnt here")
         if answer.code in OVERLOADED and row_of(seen.slug, self.run.catalogue) is None:
             self.run.gate.slow_down()
-            return
+            return []
         allowed = oracle.expected(
             reading.read(request.headers, request.body), self.world, routed=self.routed(request)
         )
@@ -153,7 +157,7 @@ class Examiner:
         if request.method == "HEAD":
             findings = self._bodiless(allowed, answer)
             self._raise_if_bad(Violation(layer, exchange, findings, send))
-            return
+            return findings
         known = [*secrets, *_secret(allowed)]
         findings = [
             each
@@ -173,6 +177,7 @@ class Examiner:
             ]
             self._note(allowed, outcome, seen)
         self._raise_if_bad(Violation(layer, exchange, findings, send, allowed.outcomes))
+        return findings
 
     def routed(self, request: Request) -> bool:
         """Whether a request goes to the route."""

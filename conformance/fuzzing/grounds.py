@@ -59,7 +59,8 @@ class TwoWorlds:
 
     def ask(self, world: int, send: Send, values: Values) -> Any:
         """The envelope of an answer that is right; raises Violation."""
-        return self._portal.call(self._examiners[world].ask, LAYER, send, values).envelope
+        exchange, _ = self._portal.call(self._examiners[world].ask, LAYER, send, values)
+        return exchange.envelope
 
     def race(self, world: int, send: Send, values: Values, times: int) -> None:
         """Sends at once, so often; raises Violation unless one succeeds and the others are late."""

@@ -38,7 +38,6 @@ def _order(campaign: Campaign, share: float) -> None:
         for chosen in (*order.probes(1), *order.probes(PAIRS), *triples):
             if len(chosen) == TRIPLES:
                 campaign.spend(share, ordering.LAYER)
-            # What was found is passed over, but in the matrix it shall stand all the same.
             examiner = campaign.examiner(place)
             try:
                 campaign.call(ordering.probe, examiner, chosen, campaign.matrix)

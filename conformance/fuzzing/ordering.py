@@ -1,16 +1,17 @@
 """Sends the probes of `order`, and tells which status won: a matrix of pairs, and surprises."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from clients_register.conformance.arranging import NotArranged
 from clients_register.conformance.composing import Values
 from clients_register.conformance.envelope import ABSENT
+from clients_register.conformance.findings import Finding
 from clients_register.conformance.fuzzing.examining import Examiner, slug_of
 from clients_register.conformance.fuzzing.modelled import arranged
 from clients_register.conformance.fuzzing.order import FAULTS, Planted, send
-from clients_register.conformance.fuzzing.violation import Violation
+from clients_register.conformance.fuzzing.violation import STATUS, Violation
 from clients_register.conformance.model import Send
 
 LAYER = "order"
@@ -26,6 +27,12 @@ class Matrix:
     won: dict[tuple[str, ...], str] = field(default_factory=dict)
     wrong: set[tuple[str, ...]] = field(default_factory=set)
     skipped: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def note(self, names: tuple[str, ...], slug: str, findings: Sequence[Finding]) -> None:
+        """Notes who won; that it is not as the spec has it stands among the `findings`, if so."""
+        self.won[names] = slug
+        if any(each.what == STATUS for each in findings):
+            self.wrong.add(names)
 
     def told(self) -> dict[str, Any]:
         """As a report has it."""
@@ -54,13 +61,12 @@ async def probe(examiner: Examiner, faults: tuple[Planted, ...], matrix: Matrix)
                 arranged(world, fault.state, values.given())
             if fault.of_server:
                 _break(world, fault)
-        exchange = await examiner.ask(LAYER, send(faults), values)
-        matrix.won[names] = slug_of(exchange, examiner.run)
+        exchange, findings = await examiner.ask(LAYER, send(faults), values)
+        matrix.note(names, slug_of(exchange, examiner.run), findings)
     except NotArranged as reason:
         matrix.skipped[names] = str(reason)
     except Violation as violation:
-        matrix.won[names] = slug_of(violation.exchange, examiner.run)
-        matrix.wrong.add(names)
+        matrix.note(names, slug_of(violation.exchange, examiner.run), violation.findings)
         violation.about = " and ".join(names)
         violation.states = tuple(states)
         raise
@@ -76,7 +82,7 @@ def registering(examiner: Examiner, values: Values) -> Any:
     async def register(email: str, password: str) -> Mapping[str, Any]:
         values.keep({"arranged.email": email, "arranged.password": password})
         changes = {"client.email": "${arranged.email}", "client.password": "${arranged.password}"}
-        exchange = await examiner.ask(LAYER, Send(set=changes), values)
+        exchange, _ = await examiner.ask(LAYER, Send(set=changes), values)
         token = examiner.run.target.layout.find(exchange.envelope, "/session/token")
         return {"token": token} if token is not ABSENT else {}
 

@@ -6,6 +6,9 @@ from clients_register.conformance.findings import Exchange, Finding
 from clients_register.conformance.fuzzing.oracle import Outcome
 from clients_register.conformance.model import Send
 
+# What a finding is about where another status answered.
+STATUS = "status"
+
 
 class Gone(Exception):
     """The target does not answer any more; the message says how that was seen."""
@@ -46,7 +49,7 @@ class Violation(Exception):
     def mark(self) -> str:
         """What two sights of one fault have in common."""
         first = self.findings[0]
-        if first.what == "status":
+        if first.what == STATUS:
             return f"status: expected {first.expected}, found {first.received}"
         # What else is expected and found has addresses and the like in it, new each time.
         return first.what

@@ -1,10 +1,11 @@
 """Which error wins: the matrix is the order of the spec, and it is complete."""
 
 from itertools import combinations
+from pathlib import Path
 
-from support.fuzzing import explored
+from support.fuzzing import explored, fuzzed, mutant
 from support.stub import LiveStub
-from support.verifying import base
+from support.verifying import base, profile
 
 from clients_register.conformance.fuzzing import order
 from clients_register.spec.catalogue import catalogue
@@ -44,9 +45,25 @@ def test_the_first_row_of_the_spec_wins_in_every_pair(stub: LiveStub) -> None:
     assert won[empty] == catalogue().broken("params_are_passed").slug
 
 
-def test_where_the_server_is_of_another_mind_it_is_marked(stub: LiveStub) -> None:
-    stub.control("PUT", "/faults", {})
-    with explored(base(stub), 450, "order") as (campaign, _):
+def test_wherever_a_server_is_of_another_mind_it_is_marked() -> None:
+    with mutant("missing-as-invalid") as url, explored(url, 450, "order") as (campaign, _):
         told = campaign.matrix.told()
-    assert all(each["as_expected"] for each in told["probes"])
+    missing = {"no application", "no client"}
+    marked = [set(each["faults"]) for each in told["probes"] if not each["as_expected"]]
+    assert len(marked) > 10
+    assert all(missing & names for names in marked)
+    assert {"no application"} in marked
     assert told["not_arranged"] == 0
+
+
+def test_on_a_server_that_is_not_ours_the_order_is_observed(tmp_path: Path) -> None:
+    with mutant("missing-as-invalid") as url:
+        file = profile(tmp_path, base=url)
+        argv = ("--profile", file, "--requests", "450", "--layer", "order", "--seed", "1")
+        _, report, said = fuzzed(tmp_path, *argv)
+    marked = [each for each in report["fuzz"]["order"]["probes"] if not each["as_expected"]]
+    assert any(len(each["faults"]) == 2 for each in marked), said
+    faults = [each for each in report["cases"] if each["verdict"] != "pass"]
+    # That one parameter alone is told wrongly the page denies; of two errors it says nothing.
+    assert {each["verdict"] for each in faults} == {"fail"}
+    assert report["fuzz"]["order"]["not_arranged"] > 0
