@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import httpcore  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
@@ -17,6 +18,9 @@ from support.stub import LiveStub
 
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
+
+# pytester forgets the modules that a run in this process imported. httpx imports httpcore late, and
+# would know the exceptions of the one that was forgotten, so that it is there from the start.
 
 # Who starts the tests in the background of a shell has them ignore SIGINT, and every command that
 # they start, too.
