@@ -26,6 +26,12 @@ class Request:
         """The body and what it decodes to."""
         return Body(self.body or b"")
 
+    @cached_property
+    def params(self) -> Params:
+        """The parameters; none where the body holds no JSON object."""
+        value = self.content.value
+        return Params(value if isinstance(value, dict) else {})
+
 
 @dataclass
 class Attempt:
@@ -48,10 +54,10 @@ class Attempt:
         """The body of the request and what it decodes to."""
         return self.request.content
 
-    @cached_property
+    @property
     def params(self) -> Params:
         """The parameters; none where the body holds no JSON object."""
-        return Params(self.body.value if isinstance(self.body.value, dict) else {})
+        return self.request.params
 
     @cached_property
     def email(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from itertools import count
 
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +16,10 @@ EXCHANGE = "clients_register.exchange"
 # How much is read past the limit, so that a caller who sends everything before reading gets the
 # answer (Q-BODY-LIMIT). Past that the connection is closed.
 GRACE = 1024 * 1024
+
+
+# Drawing each id from the system takes as long as all else about it.
+_NUMBERS = count(secrets.randbits(63))
 
 
 class CallerGone(Exception):
@@ -53,16 +58,18 @@ async def read(scope: Scope, receive: Receive, max_body: int) -> tuple[Request, 
     `max_body` is in bytes. Raises CallerGone.
     """
     body, complete = await _body(receive, max_body)
-    headers: dict[bytes, bytes] = {}
+    content_type = content_encoding = None
     for name, value in scope["headers"]:
-        headers.setdefault(name, value)
-    request = Request(
-        id=secrets.token_hex(8),
-        content_type=headers.get(b"content-type", b"").decode("latin-1"),
-        content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
-        body=body,
-    )
-    return request, complete
+        if name == b"content-type" and content_type is None:
+            content_type = value.decode("latin-1")
+        elif name == b"content-encoding" and content_encoding is None:
+            content_encoding = value.decode("latin-1")
+    return Request(new_id(), content_type or "", content_encoding or "", body), complete
+
+
+def new_id() -> str:
+    """The id of a request: different on each, also in other servers and after a restart."""
+    return f"{next(_NUMBERS):016x}"
 
 
 async def _body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:

@@ -52,6 +52,9 @@ class Catalogue:
         self.rows = rows
         self.aliases = aliases
         self._by_fact = {fact: row for row in rows for fact in row.facts}
+        self._by_stage = {
+            stage: tuple(row for row in rows if row.stage is stage) for stage in Stage
+        }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Catalogue":
@@ -82,7 +85,7 @@ class Catalogue:
 
     def at(self, stage: Stage) -> tuple[Status, ...]:
         """The rows that `stage` judges, in order of precedence."""
-        return tuple(row for row in self.rows if row.stage is stage)
+        return self._by_stage[stage]
 
     def broken(self, fact: str) -> Status:
         """The status that answers when `fact` does not hold. KeyError if no row names it."""

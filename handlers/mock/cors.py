@@ -17,8 +17,9 @@ ON_ANSWERS: Headers = [
 
 def is_preflight(method: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a browser asks what it may ask, before it asks."""
-    names = {name for name, _ in headers}
-    return method == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
+    if method != "OPTIONS":
+        return False
+    return {b"origin", b"access-control-request-method"} <= {name for name, _ in headers}
 
 
 def on_preflight(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

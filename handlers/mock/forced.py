@@ -1,7 +1,6 @@
 """Answers that are not earned: the spec's own examples, made once and sent as they are."""
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +45,6 @@ def examples(document: Mapping[str, Any], statuses: Catalogue) -> dict[str, Exam
     if missing := [slug for slug in statuses.slugs if slug not in values]:
         raise SpecError(f"responses: expected an example named {missing[0]}, found none")
     return {status.slug: _example(status, values[status.slug]) for status in statuses}
-
-
-def new_id() -> str:
-    """The id of a request that the reference path does not see."""
-    return secrets.token_hex(8)
 
 
 def _example(status: Status, envelope: Mapping[str, Any]) -> Example:

@@ -8,7 +8,6 @@ from collections.abc import Container
 
 from clients_register.handlers.attempt import Request
 from clients_register.handlers.emails import trimmed
-from clients_register.handlers.params import Params
 from clients_register.handlers.transport import media_type
 
 
@@ -29,8 +28,7 @@ class Addresses:
         """The status that the address in `request` asks for, if it asks for one."""
         if media_type(request.content_type) != self._accepted:
             return None
-        value = request.content.value
-        email = Params(value)["client.email"] if isinstance(value, dict) else None
+        email = request.params["client.email"]
         if not isinstance(email, str):
             return None
         local, _, domain = trimmed(email).rpartition("@")

@@ -13,6 +13,9 @@ from clients_register.spec.catalogue import Status
 
 MAX_WAIT = 60
 
+# Headers that are remembered; nobody has use for more.
+KEPT = 1000
+
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PREFERENCE = re.compile(
     rf'\s*({_WORD})\s*(?:=\s*(?:({_WORD})|"((?:[^"\\]|\\.)*)"))?\s*(?:;[^,]*)?'
@@ -31,21 +34,34 @@ class Preference:
 NONE = Preference(None, 0, "")
 
 
-def preference(
-    headers: Iterable[tuple[bytes, bytes]], statuses: Mapping[str, Status]
-) -> Preference:
-    """The preference that `headers` (names in lower case) express, by slug -> status.
+class Preferences:
+    """What callers may prefer of these statuses."""
 
-    Raises Problem where a slug or a code is unknown, or the two disagree, or a wait is no time.
-    """
-    values = [value for name, value in headers if name == b"prefer"]
-    if not values:
-        return NONE
-    asked = _read(b",".join(values).decode("latin-1"))
-    status = _status(asked, statuses)
-    wait = _wait(asked["wait"]) if "wait" in asked else 0
-    ours = (name for name in ("code", "example", "wait") if name in asked)
-    return Preference(status, wait, ", ".join(f"{name}={asked[name]}" for name in ours))
+    def __init__(self, statuses: Mapping[str, Status]) -> None:
+        """`statuses` are slug -> status."""
+        self._statuses = statuses
+        # Tests ask for the same things again and again.
+        self._known: dict[bytes, Preference] = {}
+
+    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> Preference:
+        """The preference that `headers` (names in lower case) express.
+
+        Raises Problem where a slug or a code is unknown, or the two disagree, or a wait is no time.
+        """
+        values = [value for name, value in headers if name == b"prefer"]
+        if not values:
+            return NONE
+        written = b",".join(values)
+        if (known := self._known.get(written)) is not None:
+            return known
+        asked = _read(written.decode("latin-1"))
+        status = _status(asked, self._statuses)
+        wait = _wait(asked["wait"]) if "wait" in asked else 0
+        ours = (name for name in ("code", "example", "wait") if name in asked)
+        made = Preference(status, wait, ", ".join(f"{name}={asked[name]}" for name in ours))
+        if len(self._known) < KEPT:
+            self._known[written] = made
+        return made
 
 
 def _read(value: str) -> dict[str, str]:

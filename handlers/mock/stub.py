@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clients_register.handlers.app import App
-from clients_register.handlers.exchange import EXCHANGE, CallerGone, Exchange, read
+from clients_register.handlers.exchange import EXCHANGE, CallerGone, Exchange, new_id, read
 from clients_register.handlers.mock import cors
 from clients_register.handlers.mock.connection import Broken
 from clients_register.handlers.mock.control.calls import Desk
 from clients_register.handlers.mock.faults import BEFORE_ROUTING, InjectedCrash
-from clients_register.handlers.mock.forced import Example, new_id
+from clients_register.handlers.mock.forced import Example
 from clients_register.handlers.mock.headers import Headers, adding
 from clients_register.handlers.mock.journal import Entry
-from clients_register.handlers.mock.prefer import NONE, preference
+from clients_register.handlers.mock.prefer import NONE, Preferences
 from clients_register.handlers.mock.problems import Problem
 from clients_register.handlers.mock.world import World
 from clients_register.handlers.store import StoreError
@@ -56,7 +56,9 @@ class Stub:
         self._routed = routed
         self._control = control
         self._examples = desk.examples
-        self._statuses = {slug: example.status for slug, example in desk.examples.items()}
+        self._preferences = Preferences(
+            {slug: example.status for slug, example in desk.examples.items()}
+        )
         self._addresses = desk.addresses
         self._route = desk.route
         self._max_body = max_body
@@ -70,7 +72,8 @@ class Stub:
         except Problem as problem:
             await problem.answer(send, cors.ON_ANSWERS)
             return
-        with world.used():
+        world.enter()
+        try:
             inside = {**scope, "path": path, "raw_path": path.encode(), WORLD: world}
             if path == CONTROL or path.startswith(f"{CONTROL}/"):
                 await self._control(inside, receive, send)
@@ -80,6 +83,8 @@ class Stub:
                 await send({"type": "http.response.body"})
             else:
                 await self._visit(world, inside, receive, send)
+        finally:
+            world.leave()
 
     async def _visit(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
         entry = Entry(
@@ -109,7 +114,7 @@ class Stub:
             await self._real(visit)
             return
         try:
-            asked = preference(visit.scope["headers"], self._statuses)
+            asked = self._preferences.of(visit.scope["headers"])
         except Problem as problem:
             await self._complain(visit, problem)
             return

@@ -79,16 +79,24 @@ class World:
         """What stands before the paths of the server, to mean this world."""
         return "" if self.name == DEFAULT else PREFIX + self.name
 
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """Marks the world as one that must not go away meanwhile."""
+    def enter(self) -> None:
+        """A request is in the world, which must not go away until it has left."""
         self.used_at = time.monotonic()
         self.busy += 1
+
+    def leave(self) -> None:
+        """See `enter`."""
+        self.busy -= 1
+        self.left.tell()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """See `enter` and `leave`."""
+        self.enter()
         try:
             yield
         finally:
-            self.busy -= 1
-            self.left.tell()
+            self.leave()
 
     async def services(self) -> Services:
         """What serves the world's requests; the first call opens its file. Raises StoreError."""

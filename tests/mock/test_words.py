@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients_register.handlers.mock.clock import duration
-from clients_register.handlers.mock.prefer import preference
+from clients_register.handlers.mock.prefer import Preferences
 from clients_register.handlers.mock.problems import Problem
 from clients_register.handlers.mock.redaction import HIDDEN, redacted
 from clients_register.spec.catalogue import catalogue
@@ -20,7 +20,7 @@ STATUSES = {row.slug: row for row in catalogue()}
 @given(st.text("example=code401wait;,\" \\'Prefer-", max_size=60))
 def test_any_preference_is_read_or_is_a_problem(text: str) -> None:
     with suppress(Problem):
-        asked = preference([(b"prefer", text.encode())], STATUSES)
+        asked = Preferences(STATUSES).of([(b"prefer", text.encode())])
         assert asked.status is None or asked.status in STATUSES.values()
         assert 0 <= asked.wait <= 60
 

@@ -1,0 +1,102 @@
+"""Servers for the benches, each started as people start it, on a free port of this machine."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import testers
+
+ROUTE = "/api/v1/clients/register"
+PATIENCE = 60.0
+
+PRODUCT = [sys.executable, "-m", "clients_register"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server, from when it answers until the context ends."""
+    with subprocess.Popen(command, env=testers.ENVIRONMENT, **testers.QUIET) as process:
+        try:
+            until_answered(port)
+            yield process
+        finally:
+            process.terminate()
+
+
+def until_answered(port: int) -> None:
+    """Waits for the first answer."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        try:
+            link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            link.request("POST", ROUTE, b"e30=", {"Content-Type": "text/plain"})
+            link.getresponse().read()
+            return
+        except OSError:
+            time.sleep(0.01)
+    raise SystemExit(f"nothing answers on port {port}")
+
+
+@contextmanager
+def product(*options: str) -> Iterator[int]:
+    """`clients-register serve` with `options` on data of its own: its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        data = str(Path(folder) / "data.json")
+        command = [*PRODUCT, "serve", "--port", str(port), "--data", data, *options]
+        with running(command, port):
+            yield port
+
+
+@contextmanager
+def bare(kind: str) -> Iterator[int]:
+    """bare.py, which is the baseline: its port."""
+    port = free_port()
+    with running([sys.executable, str(Path(__file__).with_name("bare.py")), str(port), kind], port):
+        yield port
+
+
+@contextmanager
+def prism(document: Path) -> Iterator[int]:
+    """Prism's mock of the document: its port."""
+    port = free_port()
+    with running([str(testers.npm("prism")), "mock", str(document), "--port", str(port)], port):
+        yield port
+
+
+@contextmanager
+def wiremock(folder: Path) -> Iterator[int]:
+    """WireMock on a warm virtual machine, with the mappings in `folder`: its port."""
+    port = free_port()
+    command = [str(testers.npm("wiremock")), "--port", str(port), "--root-dir", str(folder)]
+    with running([*command, "--no-request-journal", "--disable-banner"], port):
+        yield port
+
+
+def available(name: str) -> bool:
+    """Whether a peer is installed here."""
+    return testers.npm(name) is not None and (
+        name != "wiremock" or shutil.which("java") is not None
+    )
+
+
+def memory(pid: int) -> int:
+    """Resident bytes of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

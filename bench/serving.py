@@ -1,0 +1,146 @@
+"""Answers per second, beside the least that a server could do and beside other tools.
+
+    python bench/serving.py [--rounds N] [--seconds N]
+
+Each server is one process, warm, alone but for the load of wrk (one thread, 1 and 32 connections),
+which takes its part of the same cores. Rounds go through all servers in turn; printed are medians
+of requests per second, and ratios to the bare application (bare.py), to some of which there is a
+bar.
+
+forced      an answer asked for by a header; on Prism and WireMock in their own way
+refused     a taken address: decoded, validated, looked up, refused by the real rules
+registered  stored durably, after bcrypt at cost 4; the bare application does the bcrypt alone
+"""
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import servers
+
+from clients_register import spec
+
+SCRIPT = str(Path(__file__).with_name("load.lua"))
+CONNECTIONS = (1, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server under one kind of load. `bar` is the least ratio to `over`, a row of that name."""
+
+    name: str
+    kind: str
+    start: Callable[[], AbstractContextManager[int]]
+    over: str
+    bar: float | None = None
+
+
+def rows(folder: Path) -> list[Row]:
+    """What is measured; what is not installed is left out by name."""
+    document = folder / "openapi.yaml"
+    document.write_text(spec.text("openapi"), "utf-8")
+    mapped(folder / "wiremock")
+    found = [
+        Row("bare", "forced", lambda: servers.bare("bytes"), "bare"),
+        Row("stub, forced", "forced", servers.product, "bare", 0.8),
+        Row("prism, forced", "forced", lambda: servers.prism(document), "bare"),
+        Row("wiremock, forced", "forced", lambda: servers.wiremock(folder / "wiremock"), "bare"),
+        Row("reference, refused", "refused", lambda: reference(folder), "bare", 0.35),
+        Row("stub, refused", "refused", servers.product, "bare", 0.25),
+        Row("bare, bcrypt", "forced", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
+        Row("stub, registered", "registered", servers.product, "bare, bcrypt", 0.85),
+    ]
+    for row in found:
+        peer = row.name.partition(",")[0]
+        if peer in ("prism", "wiremock") and not servers.available(peer):
+            print(f"{peer}: absent; bench/README.md tells how it is installed")
+    return [
+        row
+        for row in found
+        if (peer := row.name.partition(",")[0]) not in ("prism", "wiremock")
+        or servers.available(peer)
+    ]
+
+
+def reference(folder: Path) -> AbstractContextManager[int]:
+    """The plain reference, with one client, whose address is taken."""
+    seed = folder / "seed.yaml"
+    seed.write_text(
+        "users: [{id: 1, email: client@personas.test, password: correct horse, client: {id: 2}}]\n"
+    )
+    return servers.product("--reference", "--seed", str(seed))
+
+
+def mapped(folder: Path) -> None:
+    """What WireMock answers: the same bytes for the same header."""
+    (folder / "mappings").mkdir(parents=True)
+    asked = {"contains": "missing-param"}
+    mapping = {
+        "request": {"method": "POST", "url": servers.ROUTE, "headers": {"Prefer": asked}},
+        "response": {
+            "status": 400,
+            "headers": {"Content-Type": "application/json"},
+            "body": '{"code":400,"status":"missing-param"}',
+        },
+    }
+    (folder / "mappings" / "forced.json").write_text(json.dumps(mapping), "utf-8")
+
+
+def load(row: Row, port: int, connections: int, seconds: int, run: str) -> float:
+    """Requests per second that wrk gets answered."""
+    path = servers.ROUTE.removeprefix("/api/v1") if row.name.startswith("prism") else servers.ROUTE
+    command = [
+        *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT),
+        *(f"http://127.0.0.1:{port}{path}", "--", row.kind, run),
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Socket errors" in said:
+        print(f"{row.name}: {re.search('Socket errors.*', said)}", file=sys.stderr)
+    found = re.search(r"Requests/sec: +([0-9.]+)", said)
+    assert found is not None, said
+    return float(found[1])
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: it is a package of Debian")
+    rates: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        measured = rows(Path(folder))
+        for number in range(options.rounds):
+            for row in measured:
+                with row.start() as port:
+                    load(row, port, 32, 1, f"{number}w")
+                    for connections in CONNECTIONS:
+                        run = f"{number}c{connections}"
+                        rate = load(row, port, connections, options.seconds, run)
+                        rates.setdefault((row.name, connections), []).append(rate)
+    print(f"medians of {options.rounds} rounds of {options.seconds} s: requests a second (ratio)")
+    print(f"{'':<20}" + "".join(f"{f'{each} connections':>24}" for each in CONNECTIONS) + "  bar")
+    for row in measured:
+        cells = ""
+        for connections in CONNECTIONS:
+            rate = statistics.median(rates[row.name, connections])
+            ratio = rate / statistics.median(rates[row.over, connections])
+            cells += f"{rate:>14,.0f} (x{ratio:.2f})".rjust(24)
+        print(
+            f"{row.name:<20}{cells}  {'' if row.bar is None else f'x{row.bar:.2f} of {row.over}'}"
+        )
+
+
+if __name__ == "__main__":
+    main()
