@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from support.live import Live
-from support.process import COMMAND, PATIENCE, environment, run
+from support.process import COMMAND, PATIENCE, environment, run, until
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile, verified
 
@@ -74,6 +74,9 @@ def test_a_report_that_cannot_be_written_is_no_verdict(
     assert (done.returncode, "cannot be written" in done.stderr) == (Exit.USAGE, True)
 
 
+ENOUGH = 12
+
+
 def test_whoever_interrupts_learns_what_was_made(shared_stub: LiveStub, tmp_path: Path) -> None:
     more = "limits: {requests_per_second: 20, parallel: 2}"
     file = profile(tmp_path, base=base(shared_stub), more=more)
@@ -81,8 +84,10 @@ def test_whoever_interrupts_learns_what_was_made(shared_stub: LiveStub, tmp_path
     command = [*COMMAND, "verify", "--profile", file, "--report", str(report)]
     shared_stub.control("DELETE", "/requests")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        wait = f"/requests?status={catalogue().success.slug}&wait=30"
-        assert shared_stub.control("GET", wait).json()
+        # So many that a case is over, and somebody was registered.
+        until(lambda: len(shared_stub.control("GET", "/requests").json()) >= ENOUGH)
+        met = f"/requests?status={catalogue().success.slug}&wait=30"
+        assert shared_stub.control("GET", met).json()
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == Exit.TOO_LITTLE
