@@ -1,0 +1,57 @@
+"""How long the event loop waits while passwords are hashed at cost 12.
+
+    python bench/hashing.py
+
+In this process, as in a server's: as many hashes at once as there would be registrations, and a
+task that asks to be woken every millisecond. Printed is by how much it is woken late, beside the
+same without hashing.
+"""
+
+import asyncio
+import statistics
+import time
+
+from clients_register.handlers.passwords import Passwords
+
+COST = 12
+CALLERS = 16
+SECONDS = 10.0
+PAUSE = 0.001
+BAR = 20.0
+
+
+async def lags() -> list[float]:
+    """Milliseconds by which each wake-up comes late."""
+    found = []
+    end = time.perf_counter() + SECONDS
+    while (begun := time.perf_counter()) < end:
+        await asyncio.sleep(PAUSE)
+        found.append((time.perf_counter() - begun - PAUSE) * 1000)
+    return found
+
+
+async def hashing(passwords: Passwords) -> None:
+    """One caller after the other."""
+    while True:
+        await passwords.hash("correct horse battery staple")
+
+
+async def main() -> None:
+    """Prints the table."""
+    still = await lags()
+    passwords = Passwords(COST)
+    callers = [asyncio.create_task(hashing(passwords)) for _ in range(CALLERS)]
+    busy = await lags()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    passwords.close()
+    print(f"{'':<24}{'median':>10}{'99th percentile':>18}{'most':>10}   (milliseconds late)")
+    for name, found in (("nothing else", still), (f"{CALLERS} callers, cost {COST}", busy)):
+        last = statistics.quantiles(found, n=100)[98]
+        print(f"{name:<24}{statistics.median(found):>10.2f}{last:>18.2f}{max(found):>10.2f}")
+    print(f"bar: 99th percentile under {BAR:g} ms")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
