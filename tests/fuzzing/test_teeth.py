@@ -34,7 +34,7 @@ def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
     assert any("pass" in step for step in steps)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_right_server_gives_no_cause(stub: LiveStub, seed: int) -> None:
-    with explored(base(stub), 1000, seed=seed) as (campaign, _):
+    with explored(base(stub), 700, seed=seed) as (campaign, _):
         assert [each.mark for each in campaign.violations] == []
