@@ -16,7 +16,7 @@ from clients_register.conformance.fuzzing.violation import Violation
 EXAMPLES = 300
 
 # Examples that go into making a found fault smaller, and seconds at most.
-SHRINKING = 500
+SHRINKING = 300
 PATIENCE = 60.0
 
 # Requests in a row of one sequence.
