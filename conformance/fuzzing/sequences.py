@@ -41,6 +41,9 @@ STEPS = (
     MAX_AGE + SECOND,
 )
 
+# Restarts in a sequence: they take long, and one after the other tells no more.
+RESTARTS = 2
+
 WORLDS = st.integers(0, 1)
 
 # What a token is used for: a registration that is right, one that is refused, or two such.
@@ -67,6 +70,7 @@ class Sequences(RuleBasedStateMachine):
         super().__init__()
         self.ground = ground
         self.trail: list[str] = []
+        self.restarts = 0
         self.people: list[Met] = []
         self.tokens: list[tuple[int, str]] = []
 
@@ -167,12 +171,13 @@ class Sequences(RuleBasedStateMachine):
         self.world(world).mail_failures = mails
         self.trail.append(f"in world {world}: {faults}")
 
-    @precondition(lambda self: self.ground.restart is not None)
+    @precondition(lambda self: self.ground.restart is not None and self.restarts < RESTARTS)
     @rule()
     def restart(self) -> None:
         """The server stops and starts; people, sessions and mails are as before."""
         assert self.ground.restart is not None, "the precondition"
         self.ground.restart()
+        self.restarts += 1
         for world in range(self.ground.worlds):
             self.world(world).broken = set()
             self.world(world).mail_failures = 0

@@ -44,7 +44,7 @@ def restartable(data: Path) -> Iterator[Restartable]:
 def test_a_server_does_as_the_model_does_over_restarts(tmp_path: Path, store: str) -> None:
     with (
         restartable(tmp_path / "data.json") as server,
-        explored(server.base, 40, "sequences", restart=server.start) as (campaign, ended),
+        explored(server.base, 100, "sequences", restart=server.start) as (campaign, ended),
     ):
         assert [each.about for each in campaign.violations] == []
         assert ended == "the budget is spent"
