@@ -8,12 +8,15 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal
 
+from clients_register.conformance.control import ControlFailed
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.exploring import Spent
 from clients_register.conformance.fuzzing.ordering import Matrix
 from clients_register.conformance.fuzzing.tally import Tally
-from clients_register.conformance.fuzzing.violation import Violation
+from clients_register.conformance.fuzzing.violation import Gone, Violation
 from clients_register.conformance.fuzzing.worlds import Place, Worlds
+from clients_register.conformance.gate import LimitReached
+from clients_register.conformance.hook import HookFailed
 from clients_register.conformance.judging import Run
 
 
@@ -25,8 +28,24 @@ class Budget:
     seconds: float | None = None
 
 
-class Found(Exception):
-    """A fault was found, and no more were asked for."""
+# How a campaign ends.
+SPENT = "the budget is spent"
+FIRST = "a fault is found"
+LIMITED = "the profile allows no more"
+GONE = "the target does not answer any more"
+INTERRUPTED = "interrupted"
+
+
+class Ended(BaseException):
+    """The campaign is over, in one of the ways above; `why` tells more.
+
+    No Exception, which Hypothesis would take for a fault.
+    """
+
+    def __init__(self, how: str, why: str = "") -> None:
+        super().__init__(how)
+        self.how = how
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -92,12 +111,22 @@ class Campaign:
         return Examiner(self.run, place, self.tally, strict=self.plan.strict, known=known)
 
     def call(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """What an asynchronous function returns."""
-        return self.portal.call(function, *args)
+        """What an asynchronous function returns. Raises Ended where there can be no more."""
+        running = self.portal.start_task_soon(function, *args)
+        try:
+            return running.result()
+        except LimitReached as reason:
+            raise Ended(LIMITED, str(reason)) from None
+        except (Gone, ControlFailed, HookFailed) as reason:
+            raise Ended(GONE, str(reason)) from None
+        except KeyboardInterrupt:
+            # Nothing more is sent into a world that is about to be forgotten.
+            running.cancel()
+            raise
 
     def found(self, violation: Violation | None) -> None:
-        """Keeps a fault, if it is one that was not found before. Raises Found."""
+        """Keeps a fault, if it is one that was not found before. Raises Ended."""
         if violation is not None and violation.mark not in {each.mark for each in self.violations}:
             self.violations.append(violation)
             if self.plan.first:
-                raise Found
+                raise Ended(FIRST)

@@ -8,7 +8,7 @@ from typing import Any
 
 from clients_register.conformance.findings import Result
 from clients_register.conformance.fuzzing import corpus, recorded, running
-from clients_register.conformance.fuzzing.campaign import Plan
+from clients_register.conformance.fuzzing.campaign import GONE, SPENT, Plan
 from clients_register.conformance.running import run
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict, violations
@@ -33,9 +33,9 @@ class Explored:
             return Exit.VIOLATION, f"the target violates the contract: {len(bad)} faults {looked}"
         ended = f"{told['ended']} ({told['why']})" if told["why"] else told["ended"]
         lost = any(each.verdict is Verdict.ERROR for each in self.results)
-        if told["ended"] == running.GONE or lost:
+        if told["ended"] == GONE or lost:
             return Exit.DEFECT, f"not all could be judged: {ended}; looked {looked}"
-        if told["ended"] != running.SPENT:
+        if told["ended"] != SPENT:
             return Exit.TOO_LITTLE, f"{ended}; nothing wrong was found {looked}"
         return Exit.GOOD, f"nothing wrong was found {looked}"
 

@@ -5,13 +5,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anyio.from_thread import BlockingPortal
-
 from clients_register.conformance.arranging import NotArranged
 from clients_register.conformance.composing import Values
+from clients_register.conformance.fuzzing.campaign import Campaign
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.ordering import registering
-from clients_register.conformance.fuzzing.worlds import Place, Worlds
+from clients_register.conformance.fuzzing.worlds import Place
 from clients_register.conformance.model import Send
 
 LAYER = "sequences"
@@ -26,22 +25,19 @@ class TwoWorlds:
     Every call waits until it is done.
     """
 
-    def __init__(
-        self,
-        portal: BlockingPortal,
-        worlds: Worlds,
-        examiner: Callable[[Place], Examiner],
-        restart: Callable[[], None] | None = None,
-    ) -> None:
-        """`restart` stops the server and starts it again on the same data."""
-        self._portal = portal
-        self._stack = ExitStack()
-        first = self._enter(worlds)
-        self._places = [first] if first.control is None else [first, self._enter(worlds)]
-        self._examiners = [examiner(place) for place in self._places]
-        self._restart = restart
+    def __init__(self, campaign: Campaign) -> None:
+        self._call = campaign.call
+        self._restart = campaign.plan.restart
+        self._places: list[Place] = []
+        with ExitStack() as stack:
+            self._places.append(stack.enter_context(campaign.place()))
+            if self.controlled:
+                self._places.append(stack.enter_context(campaign.place()))
+            self._set_clocks()
+            # Whatever is raised above, the worlds are left.
+            self._stack = stack.pop_all()
+        self._examiners = [campaign.examiner(place) for place in self._places]
         self.worlds = len(self._places)
-        self._set_clocks()
 
     @property
     def controlled(self) -> bool:
@@ -59,12 +55,12 @@ class TwoWorlds:
 
     def ask(self, world: int, send: Send, values: Values) -> Any:
         """The envelope of an answer that is right; raises Violation."""
-        exchange, _ = self._portal.call(self._examiners[world].ask, LAYER, send, values)
+        exchange, _ = self._call(self._examiners[world].ask, LAYER, send, values)
         return exchange.envelope
 
     def race(self, world: int, send: Send, values: Values, times: int) -> None:
         """Sends at once, so often; raises Violation unless one succeeds and the others are late."""
-        self._portal.call(self._examiners[world].race, LAYER, send, values, times)
+        self._call(self._examiners[world].race, LAYER, send, values, times)
 
     def arrange(self, world: int, state: str, values: Values) -> Mapping[str, Any] | None:
         """What a state gives; None where there is no way to it."""
@@ -77,25 +73,22 @@ class TwoWorlds:
                 return None
             return values.given()
 
-        given: Mapping[str, Any] | None = self._portal.call(reach)
+        given: Mapping[str, Any] | None = self._call(reach)
         return given
 
     def advance(self, world: int, step: timedelta) -> None:
         """Lets time pass in one world."""
         if step:
             passed = f"PT{int(step.total_seconds())}S"
-            self._call(world, "/clock", {"advance": passed, "frozen": True})
+            self._put(world, "/clock", {"advance": passed, "frozen": True})
 
     def break_(self, world: int, faults: Mapping[str, Any]) -> None:
         """Has exactly these faults in one world."""
-        self._call(world, "/faults", faults)
+        self._put(world, "/faults", faults)
 
     def close(self) -> None:
         """Forgets the worlds."""
         self._stack.close()
-
-    def _enter(self, worlds: Worlds) -> Place:
-        return self._stack.enter_context(self._portal.wrap_async_context_manager(worlds.one()))
 
     def _restarted(self) -> None:
         assert self._restart is not None, "who asks has looked"
@@ -105,9 +98,9 @@ class TwoWorlds:
     def _set_clocks(self) -> None:
         for number, place in enumerate(self._places):
             now = (BEGINNING + place.world.now).isoformat()
-            self._call(number, "/clock", {"now": now, "frozen": True})
+            self._put(number, "/clock", {"now": now, "frozen": True})
 
-    def _call(self, world: int, path: str, body: Mapping[str, Any]) -> None:
+    def _put(self, world: int, path: str, body: Mapping[str, Any]) -> None:
         control = self._places[world].control
         if control is not None:
-            self._portal.call(control.call, "PUT", path, body)
+            self._call(control.call, "PUT", path, body)

@@ -67,7 +67,7 @@ def _schema(campaign: Campaign, share: float) -> None:
             return
         with campaign.place() as place:
             sight = schema.Sight(
-                campaign.examiner(place), campaign.portal, lambda: not campaign.left(share)
+                campaign.examiner(place), campaign.call, lambda: not campaign.left(share)
             )
             explored = schema.loaded(
                 place.world,
@@ -81,9 +81,7 @@ def _schema(campaign: Campaign, share: float) -> None:
 
 def _sequences(campaign: Campaign, share: float) -> None:
     def machine() -> Sequences:
-        return Sequences(
-            TwoWorlds(campaign.portal, campaign.worlds, campaign.examiner, campaign.plan.restart)
-        )
+        return Sequences(TwoWorlds(campaign))
 
     for number in count():
         seed = numbered(campaign.plan.seed, LAYER, number)
@@ -102,7 +100,7 @@ _RUNS: Mapping[str, Callable[[Campaign, float], None]] = {
 def go(campaign: Campaign) -> None:
     """Runs the layers of the plan; what comes of them is in the campaign.
 
-    Raises Gone, LimitReached.
+    Raises Ended.
     """
     chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.names}
     whole = [*chosen.values()][-1].share

@@ -8,22 +8,14 @@ from dataclasses import replace
 from anyio.from_thread import start_blocking_portal
 
 from clients_register.conformance.fuzzing import layers
-from clients_register.conformance.fuzzing.campaign import Campaign, Found, Plan
-from clients_register.conformance.fuzzing.violation import Gone
+from clients_register.conformance.fuzzing.campaign import INTERRUPTED, SPENT, Campaign, Ended, Plan
 from clients_register.conformance.fuzzing.worlds import Worlds
-from clients_register.conformance.gate import Gate, LimitReached
+from clients_register.conformance.gate import Gate
 from clients_register.conformance.hook import Hook
 from clients_register.conformance.judging import Run
 from clients_register.conformance.target import Limits, Target, origin_of
 from clients_register.conformance.wire import Wire
 from clients_register.spec.catalogue import Catalogue
-
-# How a campaign ends.
-SPENT = "the budget is spent"
-FIRST = "a fault is found"
-LIMITED = "the profile allows no more"
-GONE = "the target does not answer any more"
-INTERRUPTED = "interrupted"
 
 
 @contextmanager
@@ -45,18 +37,16 @@ def campaign(target: Target, catalogue: Catalogue, plan: Plan) -> Iterator[Campa
             yield Campaign(run, portal, worlds, plan)
         finally:
             portal.call(wire.close)
+            # What an interruption left in the middle is not waited for.
+            portal.call(lambda: portal.stop(cancel_remaining=True))
 
 
 def go(campaign: Campaign) -> tuple[str, str]:
     """Runs the layers; returns how the campaign ended, and more of it."""
     try:
         layers.go(campaign)
-    except LimitReached as reason:
-        return LIMITED, str(reason)
-    except Found:
-        return FIRST, ""
-    except Gone as reason:
-        return GONE, str(reason)
+    except Ended as end:
+        return end.how, end.why
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     return SPENT, ""

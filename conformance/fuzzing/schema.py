@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import schemathesis
-from anyio.from_thread import BlockingPortal
 from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
@@ -22,6 +21,7 @@ from clients_register.conformance.encoding import encoded
 from clients_register.conformance.findings import Exchange, Finding
 from clients_register.conformance.fuzzing import registrations
 from clients_register.conformance.fuzzing.addresses import SPACE
+from clients_register.conformance.fuzzing.campaign import GONE, Ended
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
 from clients_register.conformance.fuzzing.params import Params
@@ -53,11 +53,24 @@ class Sight:
     """What the check of one run needs, and what it has found."""
 
     examiner: Examiner
-    portal: BlockingPortal
+    call: Callable[..., Any]
     spent: Callable[[], bool]
     stop: Callable[[], None] = lambda: None
+    ended: BaseException | None = None
     bodies: dict[bytes, Any] = field(default_factory=dict)
     found: dict[str, Violation] = field(default_factory=dict)
+
+    def asked(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What an asynchronous function returns. At the end of a campaign, Schemathesis ends, too.
+
+        It runs in threads of Schemathesis, where what is raised is taken for a fault of the target.
+        """
+        try:
+            return self.call(function, *args)
+        except Ended as end:
+            self.ended = end
+            self.stop()
+            raise KeyboardInterrupt from None
 
     def keep(self, violation: Violation) -> None:
         """Remembers the smallest sight of each fault."""
@@ -94,7 +107,7 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
     if sight.spent():
         sight.stop()
     run = sight.examiner.run
-    sight.portal.call(lambda: run.gate.pass_(registers=True))
+    sight.asked(lambda: run.gate.pass_(registers=True))
     case.headers.update(run.target.headers)
     if case.headers.get("Content-Type", PRIVATE) == PRIVATE:
         case.headers["Content-Type"] = MEDIA_TYPE
@@ -126,8 +139,16 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
             if isinstance(event, events.ScenarioFinished):
                 for violation in _built_in(event, sight.examiner.prefix):
                     sight.keep(violation)
+            elif isinstance(event, events.Interrupted) and sight.ended is None:
+                raise KeyboardInterrupt
+            elif isinstance(event, events.NonFatalError):
+                raise Ended(GONE, f"Schemathesis: {event.value}")
+            elif isinstance(event, events.FatalError):
+                raise Ended(GONE, f"Schemathesis: {event.exception}")
     finally:
         del _sights[id(schema)]
+    if sight.ended is not None:
+        raise sight.ended
     yield from sight.found.values()
 
 
@@ -159,7 +180,7 @@ def _judge(sight: Sight, response: schemathesis.Response) -> None:
     exchange = Exchange("send", request, made, _answer(response))
     send = None if content not in sight.bodies else Send(content=("json", made))
     try:
-        sight.portal.call(examiner.examine, LAYER, request, exchange, (), send)
+        sight.asked(examiner.examine, LAYER, request, exchange, (), send)
     except Violation as violation:
         sight.keep(violation)
         raise AssertionError(violation.mark) from None

@@ -1,12 +1,17 @@
 """`clients-register fuzz`, as people and CI run it."""
 
 import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from support.fuzzing import explored, fuzzed, mutant
-from support.process import environment, free_port, run
+from support.process import COMMAND, PATIENCE, environment, free_port, run, serving, until
 from support.second import Second
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile
@@ -164,6 +169,58 @@ def test_a_server_that_goes_away_is_no_success(tmp_path: Path) -> None:
     port = free_port()
     code, report, said = fuzzed(tmp_path, f"http://127.0.0.1:{port}/api/v1")
     assert (code, report) == (3, {}), said
+
+
+@contextmanager
+def begun(base: str, tmp_path: Path, layer: str) -> Iterator[subprocess.Popen[str]]:
+    """A campaign that has sent some requests, and is far from its end."""
+    argv = ("--layer", layer, "--requests", "100000", "--seed", "1", "--quiet")
+    files = ("--corpus", str(tmp_path / "corpus"), "--report", str(tmp_path / "fuzz.json"))
+    with subprocess.Popen(
+        [*COMMAND, "fuzz", base, *argv, *files],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def asked(origin: str) -> int:
+    """How many requests a stub was asked in all worlds."""
+    return sum(each["requests"] for each in httpx.get(f"{origin}/_mock/worlds").json())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_server_that_dies_meanwhile_is_told_of_in_a_line(tmp_path: Path, layer: str) -> None:
+    with serving("--data", str(tmp_path / "data.json")) as server:
+        base = server.url.removesuffix("/clients/register")
+        origin = base.removesuffix("/api/v1")
+        with begun(base, tmp_path, layer) as process:
+            until(lambda: asked(origin) > 20)
+            server.tell(signal.SIGKILL)
+            out, err = process.communicate(timeout=PATIENCE)
+    # That the request under way was not answered is a fault, and the only one.
+    assert process.returncode in (1, 4)
+    assert err == ""
+    assert "does not answer any more" in out or "1 faults" in out
+
+
+@pytest.mark.parametrize("layer", ["schema", "parameters", "sequences"])
+def test_whoever_interrupts_has_a_report_and_leaves_no_world(
+    stub: LiveStub, tmp_path: Path, layer: str
+) -> None:
+    with begun(base(stub), tmp_path, layer) as process:
+        until(lambda: asked(stub.origin) > 20)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (5, "")
+    assert out.startswith("interrupted")
+    assert json.loads((tmp_path / "fuzz.json").read_text("utf-8"))["exit_code"] == 5
+    assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]
 
 
 def test_another_api_is_no_target(tmp_path: Path) -> None:
