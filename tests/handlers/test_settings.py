@@ -8,6 +8,7 @@ import pytest
 
 from clients_register.handlers.arguments import SettingError, read
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.postgres.database import Database
 
 NAMES = [each.name for each in fields(Settings)]
 
@@ -17,6 +18,10 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "port": ("0", 0),
     "base_path": ("/v2/", "/v2"),
     "data": ("there.json", Path("there.json")),
+    "store": (
+        "postgresql://ada:a%40b@db.test:5433/clients",
+        Database("db.test", "clients", 5433, "ada", "a@b"),
+    ),
     "seed": ("seed.yaml", Path("seed.yaml")),
     "mail": ("mandrill", "mandrill"),
     "mail_from": ("welcome@example.com", "welcome@example.com"),
