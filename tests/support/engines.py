@@ -1,4 +1,4 @@
-"""The engines that tests of the store run on: each opens stores as often as it was closed."""
+"""The engines that tests of the store run on."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from clients_register.handlers.store.postgres.engine import Postgres
 
 ENGINES = ("tinydb", "postgres")
 
-# Opens an engine on the data of one test.
+# Opens an engine on data that stays when it is closed.
 Opening = Callable[[], Awaitable[Engine]]
 
 
@@ -23,8 +23,8 @@ def files(directory: Path) -> Opening:
     return opened
 
 
-def postgres(server: Server, name: str) -> Opening:
-    async def opened() -> Engine:
+def postgres(server: Server, name: str = "postgres") -> Opening:
+    async def opened() -> Postgres:
         return await Postgres.opened(server.at(name))
 
     return opened

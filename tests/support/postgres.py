@@ -80,10 +80,13 @@ class Server:
         data, log = str(self._folder / "data"), str(self._folder / "log")
         self._run("pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", options)
 
-    def stop(self) -> None:
-        """Returns when the server has ended; connections are cut off."""
+    def stop(self, how: str = "fast") -> None:
+        """Returns when the server has ended; connections are cut off.
+
+        `immediate` is as in a power cut.
+        """
         data = str(self._folder / "data")
-        self._run("pg_ctl", "stop", "--wait", "-D", data, "-m", "fast")
+        self._run("pg_ctl", "stop", "--wait", "-D", data, "-m", how)
 
     def at(self, name: str) -> Database:
         """The database of that name."""
@@ -116,6 +119,6 @@ def postgres_server() -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.stop()
+            server.stop("immediate")
     finally:
         shutil.rmtree(folder)
