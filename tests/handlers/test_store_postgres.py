@@ -14,7 +14,7 @@ from support.postgres import Server
 from support.process import until
 
 from clients_register.handlers.records import User
-from clients_register.handlers.store import EmailTaken, Store, StoreError
+from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
 
 SHARED = "postgres"
 
@@ -169,3 +169,21 @@ async def test_a_record_that_is_none_is_told(postgres: Server, world: str, recor
         )
         with pytest.raises(StoreError, match="a record in the database is damaged: user"):
             await store.user(made.id)
+
+
+async def test_a_connection_that_is_cut_off_is_told_and_replaced(
+    postgres: Server, world: str
+) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        with nobody_writes(postgres):
+            task = asyncio.ensure_future(store.add_client(about_to_register("ada@x.test"), None))
+            await asyncio.to_thread(until, lambda: waiting(postgres))
+            postgres.told(
+                SHARED, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+            )
+            with pytest.raises(StoreUnavailable) as caught:
+                await task
+        assert f"127.0.0.1:{postgres.port}/{SHARED} failed: terminating" in str(caught.value)
+        assert await store.users() == ()
+        await store.add_client(about_to_register("ada@x.test"), None)
