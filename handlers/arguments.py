@@ -32,7 +32,7 @@ examples:
   {PROGRAM} --seed company.yaml
       with applications, companies and people of your own
   {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM}
-      with all data in a PostgreSQL database, which several servers may share
+      with all data in a PostgreSQL database
   {PREFIX}MANDRILL_KEY=... {PROGRAM} --reference \\
       --mail mandrill --mail-from welcome@example.com
       the plain reference, which sends its mails

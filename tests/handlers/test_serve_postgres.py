@@ -150,9 +150,14 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
         assert lost == {"code": 500, "status": "application-crash"}
         assert status(process, "ada@x.test") == "email-already-registered"
         assert status(process, "bea@x.test") == "action-successful"
+        mortal.stop()
+        mortal.start()
+        assert status(process, "cleo@x.test") == "action-successful", "nobody noticed"
         (line,) = stopped(process).err.splitlines()
     place = f"postgresql://127.0.0.1:{mortal.port}/{name}"
-    told = rf"ERROR \w+: crash: the database {place} cannot be reached: no connection within 3 "
+    told = (
+        rf"ERROR \w+: crash: the database {place} cannot be reached, or is too busy: no connection"
+    )
     assert re.search(told, line)
 
 
@@ -195,4 +200,4 @@ def test_the_suite_finds_nothing_in_a_stub_on_it(
     with LiveStub(settings) as server:
         code, report, text = verified(tmp_path, base(server), "--strict")
     assert (code, bad(report)) == (0, {}), text
-    assert len(report["cases"]) > 300
+    assert len(report["cases"]) >= 372

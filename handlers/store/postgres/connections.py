@@ -74,8 +74,8 @@ class Connections:
                 yield connection
         except PoolTimeout:
             raise StoreUnavailable(
-                f"the database {self.database} cannot be reached: no connection within {PATIENCE}"
-                " seconds"
+                f"the database {self.database} cannot be reached, or is too busy: no connection"
+                f" within {PATIENCE} seconds"
             ) from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreUnavailable(
