@@ -179,6 +179,15 @@ def test_the_data_of_a_stub_never_serves_a_reference(postgres: Server, name: str
     assert line.endswith("name another database with --store, or leave --reference out")
 
 
+def test_a_stub_adds_nothing_to_the_data_of_a_reference(postgres: Server, name: str) -> None:
+    with serving(*REFERENCE, env=on(postgres, name)) as process:
+        assert status(process, "ada@x.test") == "action-successful"
+        line = refused(**on(postgres, name))
+        assert f"127.0.0.1:{postgres.port}/{name} serves reference servers, and anybody" in line
+        stopped(process)
+    assert postgres.told(name, "SELECT id FROM clients_register.users") == [(1001,)]
+
+
 def test_a_database_that_cannot_be_reached_is_one_line() -> None:
     port = free_port()
     line = refused("--store", f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients")

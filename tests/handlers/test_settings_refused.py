@@ -30,6 +30,8 @@ REFUSED = {
         "postgresql://db.test",
         "postgresql://db.test/",
         "postgresql://db.test/a/b",
+        "postgresql://db.test/a%0Ab",
+        "postgresql://%2Fvar%2Frun/clients",
         "postgresql://db.test:0/clients",
         "postgresql://db.test:port/clients",
         "postgresql://db.test:99999/clients",

@@ -64,10 +64,10 @@ async def test_worlds_are_found_again(opening: Opening, world: str) -> None:
 
 
 async def test_public_data_is_for_those_alone_who_allow_it(engine: Engine, world: str) -> None:
-    store = await engine.store(world, public_allowed=False)
+    store = await engine.store(world, public_allowed=True)
     await store.seed([user(7, "ada@x.test")], [], public=False)
     await store.close()
-    store = await engine.store(world, public_allowed=False)
+    store = await engine.store(world, public_allowed=True)
     await store.seed([user(8, "bea@x.test")], [], public=True)
     await store.seed([user(9, "cleo@x.test")], [], public=False)
     await store.close()

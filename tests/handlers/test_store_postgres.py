@@ -158,6 +158,20 @@ async def test_a_world_that_another_server_removed_is_told(
             await ACTS[act](store, user(7, "there@x.test"))
 
 
+async def test_where_a_reference_server_is_nothing_public_is_added(
+    postgres: Server, world: str
+) -> None:
+    opening = engines.postgres(postgres)
+    async with engines.closing(opening) as reference, engines.closing(opening) as stub:
+        private = await reference.store(world, public_allowed=False)
+        store = await stub.store(world, public_allowed=True)
+        with pytest.raises(StoreError, match="serves reference servers"):
+            await store.seed([user(7, "ada@x.test")], [session("t", 7)], public=True)
+        assert await everything(private) == [(), [], ()]
+        await store.seed([user(7, "ada@x.test")], [], public=False)
+        assert len(await private.users()) == 1
+
+
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])
 async def test_a_record_that_is_none_is_told(postgres: Server, world: str, record: str) -> None:
     async with engines.closing(engines.postgres(postgres)) as engine:

@@ -31,7 +31,7 @@ class Database:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-            # Python takes each half of a damaged %XX as it is; the driver would quote it.
+            # What Python would leave as it is, though it cannot be meant.
             damaged = re.search(r"%(?![0-9A-Fa-f]{2})", url)
             user, password, name = (
                 None if text is None else unquote(text, errors="strict")
@@ -40,10 +40,10 @@ class Database:
         except ValueError:
             raise ValueError(URL) from None
         known = parts.scheme in ("postgresql", "postgres") and not damaged
-        strange = "?" in url or "#" in url or re.search(r"[\0-\x20\x7f]", url) or port == 0
-        if not known or strange or not host or not name or "/" in name or "\0" in url:
-            raise ValueError(URL)
-        if any("\0" in text for text in (user or "", password or "", name)):
+        strange = "?" in url or "#" in url or re.search(r"\s", url) or port == 0
+        # Neither the driver nor a line of a log can have them.
+        control = re.search(r"[\0-\x1f\x7f]", unquote(url))
+        if not known or strange or control or not host or not name or "/" in parts.path[1:]:
             raise ValueError(URL)
         return cls(host, name, port or PORT, user or None, password or None)
 

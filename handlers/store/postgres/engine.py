@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from typing import Self
 
+from psycopg.errors import CheckViolation
+
 from clients_register.handlers.store import Store, StoreError
 from clients_register.handlers.store.postgres.connections import Connections
 from clients_register.handlers.store.postgres.database import Database
 from clients_register.handlers.store.postgres.schema import ANOTHER
 from clients_register.handlers.store.postgres.store import PostgresStore
 from clients_register.handlers.store.state import LAST_SEEDED_ID
+
+OPEN = """
+    INSERT INTO clients_register.worlds (name, private, last_id) VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET private = worlds.private OR excluded.private
+"""
 
 
 class Postgres:
@@ -34,20 +41,14 @@ class Postgres:
 
     async def store(self, world: str, *, public_allowed: bool) -> Store:
         """See `Engine.store`."""
-        async with self._connections.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO clients_register.worlds (name, last_id) VALUES (%s, %s)"
-                " ON CONFLICT DO NOTHING",
-                [world, LAST_SEEDED_ID],
-            )
-            found = await connection.execute(
-                "SELECT public FROM clients_register.worlds WHERE name = %s", [world]
-            )
-            if await found.fetchone() == (True,) and not public_allowed:
+        async with self._connections.connection() as connection:
+            try:
+                await connection.execute(OPEN, [world, not public_allowed, LAST_SEEDED_ID])
+            except CheckViolation:
                 raise StoreError(
                     f"the database {self._connections.database} was filled by the stub: passwords"
                     f" and tokens in it are known to anybody; {ANOTHER}, or leave --reference out"
-                )
+                ) from None
         return PostgresStore(self._connections, world)
 
     async def erase(self, world: str) -> None:

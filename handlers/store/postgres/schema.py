@@ -19,8 +19,12 @@ TABLES = frozenset({"meta", "worlds", "users", "sessions", "mails"})
 
 # A record is JSON, as it is in a data file. Not `jsonb`, and no columns of text: neither holds the
 # character NUL, which a name may have. Beside it stands only what is searched or constrained.
-# What changes users first locks the row of their world, so that ids have no gaps and nothing waits
-# in a circle; the collation C compares addresses by their bytes, as the file store does.
+#
+# A world is `public` once there are secrets in it that anybody knows, and `private` once a reference
+# server has used it. Other servers may come at any time, so what was one never becomes the other.
+#
+# Who changes users first locks the row of their world: so ids have no gaps, and nobody waits in a
+# circle. The collation C compares addresses by their bytes, as the file store does.
 SCHEMA = """
 CREATE TABLE clients_register.meta (
     format text NOT NULL,
@@ -30,7 +34,9 @@ CREATE TABLE clients_register.meta (
 CREATE TABLE clients_register.worlds (
     name text COLLATE "C" PRIMARY KEY,
     public boolean NOT NULL DEFAULT false,
-    last_id bigint NOT NULL
+    private boolean NOT NULL,
+    last_id bigint NOT NULL,
+    CONSTRAINT worlds_public CHECK (NOT (public AND private))
 );
 
 CREATE TABLE clients_register.users (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
 from clients_register.handlers.records import Client, Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, StoreError
@@ -54,6 +54,12 @@ FORGET_IDS = """
     WHERE name = %s
 """
 
+SEEDED = """
+    UPDATE clients_register.worlds
+    SET public = public OR %s, last_id = greatest(last_id, %s)
+    WHERE name = %s
+"""
+
 
 class PostgresStore:
     """See `Store`. What changes users holds the row of the world, so one does so at a time."""
@@ -79,18 +85,15 @@ class PostgresStore:
         password_hash = fields.pop("password_hash")
         email_key = fields.pop("email_key")
         async with self._connections.transaction() as connection:
-            if user is None:
-                client_id = await self._lock(connection, new_ids=2)
-                made = User(client_id - 1, registration.email, email_key, password_hash)
-            else:
-                client_id = await self._lock(connection, new_ids=1)
-                owner = await self._owner(connection, email_key)
-                if owner is None:
+            client_id = await self._lock(connection, new_ids=2 if user is None else 1)
+            owner = None if user is None else await self._owner(connection, email_key)
+            if owner is None:
+                if user is not None:
                     raise LookupError(f"user {user.id} is not there any more")
-                if owner.id != user.id or owner.client:
-                    raise EmailTaken
-                made = owner
-            member = replace(made, client=Client(id=client_id, **fields))
+                owner = User(client_id - 1, registration.email, email_key, password_hash)
+            elif user is None or owner.id != user.id or owner.client:
+                raise EmailTaken
+            member = replace(owner, client=Client(id=client_id, **fields))
             try:
                 await connection.execute(
                     INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
@@ -193,11 +196,14 @@ class PostgresStore:
                 except ForeignKeyViolation:
                     raise LookupError("sessions of users who are not there") from None
             # Nobody is given an id that a seed has used.
-            await connection.execute(
-                "UPDATE clients_register.worlds"
-                " SET public = public OR %s, last_id = greatest(last_id, %s) WHERE name = %s",
-                [public, max(used, default=0), self._world],
-            )
+            try:
+                await connection.execute(SEEDED, [public, max(used, default=0), self._world])
+            except CheckViolation:
+                raise StoreError(
+                    f"the database {self._connections.database} serves reference servers, and"
+                    " anybody knows the passwords and tokens that the stub would add; name another"
+                    " database with --store, or be the plain --reference"
+                ) from None
 
     async def count_clients(self) -> int:
         """See `Store.count_clients`."""
