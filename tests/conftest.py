@@ -119,6 +119,13 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def mortal() -> Iterator[Server]:
+    """A PostgreSQL server that tests stop; they start it again."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def running_second() -> Iterator[Second]:
     with second_server() as second:
         yield second

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support import engines
@@ -162,7 +163,7 @@ async def test_a_server_that_is_not_there_is_told_with_what_was_tried(postgres: 
     ids=str,
 )
 async def test_what_is_wrong_in_the_url_is_told_without_the_password(
-    postgres: Server, changes: dict[str, str], told: str
+    postgres: Server, changes: dict[str, Any], told: str
 ) -> None:
     message = await refusal(replace(postgres.at("postgres"), **changes))
     assert told in message

@@ -2,7 +2,6 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.live import encoded, registration
-from support.postgres import IN_URL, PASSWORD, Server, postgres_server
+from support.postgres import IN_URL, PASSWORD, Server
 from support.process import Ended, Process, free_port, run, serving, started
 from support.stub import LiveStub
 from support.verifying import bad, base, verified
@@ -56,13 +55,6 @@ def stopped(process: Process) -> Ended:
 def name(postgres: Server) -> str:
     """An empty database."""
     return postgres.made()
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Server]:
-    """A server that tests stop; they start it again."""
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -159,6 +151,21 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
         rf"ERROR \w+: crash: the database {place} cannot be reached, or is too busy: no connection"
     )
     assert re.search(told, line)
+
+
+def test_a_world_that_is_entered_without_the_database_is_there_when_it_is_back(
+    mortal: Server,
+) -> None:
+    with serving(env=on(mortal, mortal.made())) as process:
+        mortal.stop()
+        try:
+            lost = answer(process, "ada@x.test", "ann")
+        finally:
+            mortal.start()
+        assert lost == {"code": 500, "status": "identify-request-error"}
+        assert status(process, "ada@x.test", "ann") == "action-successful"
+        (line,) = stopped(process).err.splitlines()
+    assert "the world ann cannot be opened: the database postgresql://127.0.0.1:" in line
 
 
 def refused(*options: str, **env: str) -> str:

@@ -157,8 +157,6 @@ class Model(RuleBasedStateMachine):
 class FileModel(Model):
     """The same with the TinyDB store, whose file is compacted every few writes."""
 
-    store: TinyDBStore
-
     def __init__(self) -> None:
         self.smallest, file.SMALLEST = file.SMALLEST, 600
         self.folder = TemporaryDirectory()
@@ -190,6 +188,7 @@ class FileModel(Model):
     def kill(self) -> None:
         """Another process finds the files as they are now."""
         folder = self.fresh()
+        assert isinstance(self.store, TinyDBStore)
         with self.store._file._compacting:  # Not while one is under way.
             for each in files(self.path):
                 shutil.copy(each, folder)
@@ -226,7 +225,11 @@ class PostgresModel(Model):
 
 def test_postgres(postgres: Server, world: str) -> None:
     opening, names = engines.postgres(postgres), (f"{world}-{number}" for number in count())
+
+    class OnThisServer(PostgresModel):
+        def __init__(self) -> None:
+            super().__init__(opening, next(names))
+
     run_state_machine_as_test(
-        lambda: PostgresModel(opening, next(names)),
-        settings=settings(max_examples=5, stateful_step_count=30),
+        OnThisServer, settings=settings(max_examples=5, stateful_step_count=30)
     )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -17,6 +18,9 @@ from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
 
 SHARED = "postgres"
+FIRST = asyncio.FIRST_COMPLETED
+
+ROLES = frozenset({"liaison"})
 
 Act = Callable[[Store, User], Awaitable[Any]]
 
@@ -31,7 +35,6 @@ ACTS: dict[str, Act] = {
     "remove everything": lambda store, there: store.remove([there.id], mails=True),
     "seed": lambda store, _: store.seed([user(8, "s@x.test")], [session("s", 8)], public=True),
 }
-ROLES = frozenset({"liaison"})
 
 
 async def everything(store: Store) -> list[Any]:
@@ -170,6 +173,39 @@ async def test_where_a_reference_server_is_nothing_public_is_added(
         assert await everything(private) == [(), [], ()]
         await store.seed([user(7, "ada@x.test")], [], public=False)
         assert len(await private.users()) == 1
+
+
+async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, world: str) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        await store.add_client(about_to_register("ada@x.test"), None)
+        postgres.told(
+            SHARED, f"UPDATE clients_register.worlds SET last_id = 1000 WHERE name = '{world}'"
+        )
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await store.add_client(about_to_register("bea@x.test"), None)
+
+
+async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: str) -> None:
+    told: set[User] = set()
+    enough = asyncio.Event()
+    async with engines.closing(engines.postgres(mortal)) as engine:
+        store = await engine.store(world, public_allowed=True)
+
+        async def register_on_and_on(name: int) -> None:
+            for number in count():
+                email = f"{name}.{number}@x.test"
+                told.add(await store.add_client(about_to_register(email), None))
+                if len(told) > 50:
+                    enough.set()
+
+        callers = [asyncio.ensure_future(register_on_and_on(name)) for name in range(4)]
+        await asyncio.wait([asyncio.ensure_future(enough.wait()), *callers], return_when=FIRST)
+        await asyncio.to_thread(mortal.stop, "immediate")
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {StoreUnavailable}
+        await asyncio.to_thread(mortal.start)
+        assert told <= set(await store.users())
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])

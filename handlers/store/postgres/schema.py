@@ -20,8 +20,8 @@ TABLES = frozenset({"meta", "worlds", "users", "sessions", "mails"})
 # A record is JSON, as it is in a data file. Not `jsonb`, and no columns of text: neither holds the
 # character NUL, which a name may have. Beside it stands only what is searched or constrained.
 #
-# A world is `public` once there are secrets in it that anybody knows, and `private` once a reference
-# server has used it. Other servers may come at any time, so what was one never becomes the other.
+# A world is `public` once there are secrets in it that anybody knows, and `private` once a
+# reference server has used it. Other servers may come at any time: what was one is never the other.
 #
 # Who changes users first locks the row of their world: so ids have no gaps, and nobody waits in a
 # circle. The collation C compares addresses by their bytes, as the file store does.
