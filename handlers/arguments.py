@@ -31,6 +31,8 @@ examples:
       on a free port, which is printed, with a data file elsewhere
   {PROGRAM} --seed company.yaml
       with applications, companies and people of your own
+  {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM}
+      with all data in a PostgreSQL database
   {PREFIX}MANDRILL_KEY=... {PROGRAM} --reference \\
       --mail mandrill --mail-from welcome@example.com
       the plain reference, which sends its mails
@@ -53,6 +55,12 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     values = _from_options(argv)
     values |= _from_variables(environ, without=values)
     settings = Settings(**values)
+    if settings.data is not None and settings.store is not None:
+        raise SettingError(
+            f"--store {settings.store}: expected no --data beside it, since the data is kept in one"
+            f" place, found {settings.data}; leave one of them out, or the variable of it,"
+            f" {_variable('data')} or {_variable('store')}"
+        )
     exposed = not settings.reference and not is_loopback(settings.host)
     if exposed and not settings.control_token:
         raise SettingError(

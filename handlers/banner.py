@@ -15,7 +15,7 @@ from clients_register.spec.schemas import operation
 BANNER = """\
 clients-register {version}, {mode}
   listening  {url}
-  data file  {data} ({clients})
+  {kept:<9}  {data} ({clients})
   mail       {mail}
 {pages}Register a client:
   {curl}
@@ -28,15 +28,19 @@ async def banner(settings: Settings, product: Product, listener: socket.socket) 
     host, port = listener.getsockname()[:2]
     services = product.services
     count = await services.store.count_clients()
+    in_file = settings.store is None
     mail = {
-        "outbox": "kept in the data file, nothing leaves this machine",
+        "outbox": "kept in the data file, nothing leaves this machine"
+        if in_file
+        else "kept in the database, nothing is sent",
         "mandrill": f"sent through {settings.mandrill_url}",
     }
     return BANNER.format(
         version=__version__,
         mode="the plain reference" if settings.reference else "the stub",
         url=_url(host, port, settings),
-        data=settings.data_file,
+        kept="data file" if in_file else "database",
+        data=settings.store or settings.data_file,
         clients="1 client" if count == 1 else f"{count} clients",
         mail=mail[settings.mail],
         pages="".join(

@@ -15,8 +15,10 @@ from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store import Store
-from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.store import Store, StoreError
+from clients_register.handlers.store.engine import DEFAULT, Engine
+from clients_register.handlers.store.files import Files
+from clients_register.handlers.store.postgres.database import Database
 from clients_register.spec.catalogue import Catalogue
 from clients_register.spec.schemas import media_type, parameters, severity, views
 
@@ -92,6 +94,19 @@ async def grounded(settings: Settings) -> AsyncIterator[Ground]:
 
 
 @asynccontextmanager
+async def kept(settings: Settings) -> AsyncIterator[Engine]:
+    """The engine that keeps what `settings` say, where they say; closed when the context ends.
+
+    Raises StoreError.
+    """
+    engine = Files(settings.data_file) if settings.store is None else await _on(settings.store)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@asynccontextmanager
 async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
     """The services of a plain server; closed when the context ends.
 
@@ -99,7 +114,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     """
     # A bad seed leaves no file behind: the ground comes first.
     async with grounded(settings) as ground, AsyncExitStack() as closing:
-        store = TinyDBStore(settings.data_file, public_allowed=not settings.reference)
+        engine = await closing.enter_async_context(kept(settings))
+        store = await engine.store(DEFAULT, public_allowed=not settings.reference)
         closing.push_async_callback(store.close)
         yield await ground.services(store, clock or SystemClock())
 
@@ -110,6 +126,18 @@ def _read(document: Mapping[str, Any], settings: Settings) -> tuple[Catalogue, S
     if settings.spelling is not None:
         catalogue = catalogue.spelt(settings.spelling)
     return catalogue, seeding.load(settings.seed, reference=settings.reference)
+
+
+async def _on(database: Database) -> Engine:
+    try:
+        # An extra of the package, and nothing that a start without it should wait for.
+        from clients_register.handlers.store.postgres.engine import Postgres
+    except ImportError as error:
+        raise StoreError(
+            f"--store {database}: expected the driver psycopg to be installed, found that"
+            f" {' '.join(str(error).split())}; python -m pip install 'clients-register[postgres]'"
+        ) from None
+    return await Postgres.opened(database)
 
 
 def _shared_transport(settings: Settings) -> "Mandrill | None":

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from clients_register.handlers.attempt import Request
 from clients_register.handlers.params import Params
+from clients_register.handlers.store import StoreUnavailable
 from clients_register.handlers.transport import Body
 
 SECRETS = ("client.password", "token")
@@ -34,8 +35,12 @@ def crash_report(crashed: Requested, error: BaseException, where: str = "crash")
     """What became of `error`, in several lines: the first begins with the id of the request.
 
     The others are indented, so that no words of an exception can be taken for an entry of the log.
-    `where` says how far the request came.
+    `where` says how far the request came. Data that cannot be reached is told in the first line,
+    which then is the only one.
     """
+    if isinstance(error, StoreUnavailable):
+        # Nothing here is at fault, and while it lasts every request comes to this.
+        return f"{crashed.request.id}: {where}: {error}"
     sent = _sent(crashed.request)
     told = "\n".join(_told(each, sent) for each in _chain(error))
     return f"{crashed.request.id}: {where}\n" + textwrap.indent(told, "  ")

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from clients_register.handlers.store.postgres.database import URL, Database
+
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?![\d.]*$){_LABEL}(\.{_LABEL})*")
 _ORIGIN = "an origin such as http://localhost:3000"
@@ -160,6 +162,14 @@ def file(text: str) -> Path:
     if not text:
         raise ValueError("the path of a file")
     return Path(text)
+
+
+def database(text: str) -> Database:
+    """The URL of a PostgreSQL database."""
+    found = Database.of(text)
+    if not _is_host(found.host):
+        raise ValueError(URL)
+    return found
 
 
 def key(text: str) -> str:

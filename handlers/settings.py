@@ -11,6 +11,7 @@ from typing import Annotated, get_type_hints
 
 from clients_register.handlers import options
 from clients_register.handlers.options import Option
+from clients_register.handlers.store.postgres.database import Database
 
 LISTENING, DATA, MAIL, BEHAVIOUR = "listening", "data", "mail", "behaviour"
 STUB = "stub (none of it with --reference)"
@@ -45,6 +46,18 @@ class Settings:
             " clients-register.json, with --reference clients-register-reference.json",
         ),
     ] = None
+    store: Annotated[
+        Database | None,
+        Option(
+            DATA,
+            "URL",
+            options.database,
+            "a PostgreSQL database to keep them in instead, as postgresql://USER@HOST:PORT/DATABASE;"
+            " a password in it, as USER:PASSWORD, is safer in the variable, or in PGPASSWORD, since"
+            " command lines can be read by every user of a machine",
+            private=True,
+        ),
+    ] = None
     seed: Annotated[
         Path | None,
         Option(
@@ -61,7 +74,7 @@ class Settings:
             MAIL,
             "TRANSPORT",
             options.one_of("outbox", "mandrill"),
-            "outbox keeps mails in the data file and sends nothing, mandrill sends through the"
+            "outbox keeps mails with the data and sends nothing, mandrill sends through the"
             " Mandrill API",
         ),
     ] = "outbox"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 from support.live import Live
+from support.postgres import Server, postgres_server
 from support.second import Second, second_server
 from support.stub import LiveStub
 
@@ -108,6 +109,20 @@ def shared_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
 def world(request: pytest.FixtureRequest) -> str:
     """The name of a world that no other test uses."""
     return f"w{crc32(request.node.nodeid.encode()):08x}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL server for all tests of a process, each of which keeps to its databases."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Server]:
+    """A PostgreSQL server that tests stop; they start it again."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

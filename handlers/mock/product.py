@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clients_register import spec
 from clients_register.fixtures.exchanges import golden
-from clients_register.handlers.building import Ground, grounded
+from clients_register.handlers.building import Ground, grounded, kept
 from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.mock import control
 from clients_register.handlers.mock.connection import OpenProtocol
@@ -83,7 +83,8 @@ async def stub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[
     """The stub that `settings` ask for. Raises SeedError, StoreError, SpecError."""
     async with AsyncExitStack() as closing:
         ground = await closing.enter_async_context(grounded(settings))
-        worlds = Worlds(settings.data_file, ground, clock or SystemClock())
+        engine = await closing.enter_async_context(kept(settings))
+        worlds = Worlds(engine, await engine.worlds(), ground, clock or SystemClock())
         closing.push_async_callback(worlds.close)
         services = await worlds.default.services()
         app = Renewable(settings, ground, worlds)

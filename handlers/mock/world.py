@@ -1,6 +1,6 @@
 """One world: the state behind one base URL.
 
-Clients, sessions and mails are kept in a file; all else is gone when the server ends.
+Clients, sessions and mails are kept by an engine; all else is gone when the server ends.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from clients_register.handlers.building import Ground
@@ -28,10 +27,8 @@ from clients_register.handlers.mock.script import Script
 from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.store import Store
-from clients_register.handlers.store.beside import erase
-from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.store.engine import DEFAULT, Engine
 
-DEFAULT = "default"
 PREFIX = "/_world/"
 
 # Seconds that a world which is to be closed waits for the requests in it.
@@ -44,12 +41,12 @@ class World:
     def __init__(
         self,
         name: str,
-        file: Path,
+        engine: Engine,
         ground: Ground,
         behind: Clock,
         before: asyncio.Task[None] | None = None,
     ) -> None:
-        """`before` is what still removes an earlier world of that name, with its file."""
+        """`before` is what still removes an earlier world of that name, with what it kept."""
         self.name = name
         self.clock = WorldClock(behind)
         self.script = Script()
@@ -61,7 +58,7 @@ class World:
         self.busy = 0
         self.left = News()
         self.used_at = time.monotonic()
-        self._file = file
+        self._engine = engine
         self._ground = ground
         self._before = before
         self._opening = asyncio.Lock()
@@ -99,7 +96,7 @@ class World:
             self.leave()
 
     async def services(self) -> Services:
-        """What serves the world's requests; the first call opens its file. Raises StoreError."""
+        """What serves the world's requests; the first call opens its store. Raises StoreError."""
         if self._services is None:
             async with self._opening:
                 if self._services is None:
@@ -107,7 +104,7 @@ class World:
         return self._services
 
     async def clients(self) -> int | None:
-        """How many clients there are; None where the file was not opened yet."""
+        """How many clients there are; None where the store was not opened yet."""
         return None if self._services is None else await self._services.store.count_clients()
 
     async def reset(self) -> None:
@@ -153,7 +150,7 @@ class World:
         self.faults.set(**other.faults.shown())
 
     async def close(self, still_in_it: int = 0) -> None:
-        """Closes the file, once no more than `still_in_it` requests are in the world."""
+        """Closes the store, once no more than `still_in_it` requests are in the world."""
 
         async def is_left() -> bool:
             return self.busy <= still_in_it
@@ -172,10 +169,10 @@ class World:
         """Closes the world, see `close`, and forgets all that it held."""
         self.end()
         await self.close(still_in_it)
-        erase(self._file)
+        await self._engine.erase(self.name)
 
     async def services_on(self, ground: Ground) -> Services | None:
-        """What would serve the world on another `ground`; None where its file is not open."""
+        """What would serve the world on another `ground`; None where its store is not open."""
         return None if self._store is None else await self._on(self._store, ground)
 
     def settle(self, ground: Ground, services: Services | None) -> None:
@@ -185,13 +182,9 @@ class World:
             self._services = services
 
     async def _open(self) -> Services:
-        # The default world's lock stands for them all, and its folder is the user's to make.
-        alone = self.name == DEFAULT
         if self._before is not None:
             await asyncio.wait([self._before])
-        if not alone:
-            await asyncio.to_thread(self._file.parent.mkdir, exist_ok=True)
-        store = await asyncio.to_thread(TinyDBStore, self._file, public_allowed=True, locked=alone)
+        store = await self._engine.store(self.name, public_allowed=True)
         try:
             services = await self._on(store, self._ground)
         except BaseException:

@@ -6,14 +6,14 @@ The default world is the plain base URL; `/_world/NAME` is another one, made on 
 import asyncio
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from clients_register.handlers.building import Ground
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.mock.coverage import Coverage, total
 from clients_register.handlers.mock.problems import Problem, suggestion
-from clients_register.handlers.mock.world import DEFAULT, PREFIX, World
+from clients_register.handlers.mock.world import PREFIX, World
+from clients_register.handlers.store.engine import DEFAULT, Engine
 
 MOST = 1000
 
@@ -26,19 +26,18 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class Worlds:
     """All worlds of a server."""
 
-    def __init__(self, data_file: Path, ground: Ground, behind: Clock) -> None:
-        """`data_file` is the default world's; the others' stand in a folder beside it."""
-        self._folder = data_file.with_name(data_file.name + ".worlds")
+    def __init__(self, engine: Engine, found: Iterable[str], ground: Ground, behind: Clock) -> None:
+        """`engine` keeps them; `found` are the names of those that it kept before."""
+        self._engine = engine
         self._ground = ground
         self._behind = behind
-        self.default = World(DEFAULT, data_file, ground, behind)
+        self.default = World(DEFAULT, engine, ground, behind)
         self._named = {DEFAULT: self.default}
         self._gone = Coverage()
         self._leaving: dict[str, asyncio.Task[None]] = {}
-        for file in sorted(self._folder.glob("*.json")):
-            name = _name_of(file)
-            if name is not None:
-                self._named[name] = World(name, file, ground, behind)
+        for name in found:
+            if name != DEFAULT and _NAME.fullmatch(name):
+                self._named[name] = World(name, engine, ground, behind)
 
     def __iter__(self) -> Iterator[World]:
         """The default one first, the others by name."""
@@ -65,9 +64,8 @@ class Worlds:
             )
         if len(self._named) >= MOST:
             self._make_room()
-        file = self._folder / _file_of(name)
         before = self._leaving.get(name)
-        world = World(name, file, self._ground, self._behind, before)
+        world = World(name, self._engine, self._ground, self._behind, before)
         self._named[name] = world
         return world
 
@@ -158,13 +156,3 @@ class Worlds:
     def _left(self, name: str, leaving: asyncio.Task[None]) -> None:
         if self._leaving.get(name) is leaving:
             del self._leaving[name]
-
-
-def _file_of(name: str) -> str:
-    """The name of a world's file; some file systems take `A` and `a` for one name."""
-    return re.sub(r"[A-Z]", lambda found: "+" + found[0].lower(), name) + ".json"
-
-
-def _name_of(file: Path) -> str | None:
-    name = re.sub(r"\+(.)", lambda found: found[1].upper(), file.name.removesuffix(".json"))
-    return name if _NAME.fullmatch(name) else None

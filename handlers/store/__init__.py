@@ -14,6 +14,13 @@ class StoreError(Exception):
     """The data cannot be used; the message says what was expected, found, and what to do."""
 
 
+class StoreUnavailable(StoreError):
+    """The data cannot be reached for now, or was lost on the way; the message says so in a line.
+
+    Whether a write was made is then unknown, but it was made whole or not at all.
+    """
+
+
 class EmailTaken(Exception):
     """The address belongs to somebody already; nothing was stored."""
 

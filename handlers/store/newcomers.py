@@ -13,7 +13,7 @@ def newcomers(seeded: Iterable[User], known: Mapping[int, User], place: object) 
     the same user. Raises StoreError where an id, or an address, is another user's.
     """
     owners = {user.email_key: user.id for user in known.values()}
-    holders = {number: user.id for user in known.values() for number in _numbers(user)}
+    holders = {number: user.id for user in known.values() for number in numbers_of(user)}
     new = []
     for user in seeded:
         there = known.get(user.id)
@@ -21,7 +21,7 @@ def newcomers(seeded: Iterable[User], known: Mapping[int, User], place: object) 
             continue
         if (owner := owners.get(user.email_key)) is not None:
             raise _conflict(user, f"user {owner} with that address", place)
-        for number in _numbers(user):
+        for number in numbers_of(user):
             if (holder := holders.get(number)) is not None:
                 raise _conflict(user, f"user {holder} with the id {number}", place)
             holders[number] = user.id
@@ -30,7 +30,8 @@ def newcomers(seeded: Iterable[User], known: Mapping[int, User], place: object) 
     return new
 
 
-def _numbers(user: User) -> Iterator[int]:
+def numbers_of(user: User) -> Iterator[int]:
+    """The ids that are `user`'s: theirs, and that of the client they are."""
     yield user.id
     if user.client is not None:
         yield user.client.id
@@ -39,6 +40,6 @@ def _numbers(user: User) -> Iterator[int]:
 def _conflict(user: User, found: str, place: object) -> StoreError:
     return StoreError(
         f"the seed's user {user.id} ({user.email}) cannot be added: expected an id and an address"
-        f" that are free, found {found} in {place}; change the seed, or name another file with"
-        " --data"
+        f" that are free, found {found} in {place}; change the seed, or keep the data elsewhere, by"
+        " --data or --store"
     )

@@ -1,28 +1,47 @@
-"""The engines that keep the store. A second one is one more line in ENGINES."""
+"""The engines that keep the store. Another one is one more name in ENGINES."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from support import engines
+from support.engines import ENGINES, Opening
 
 from clients_register.handlers.store import Store
-from clients_register.handlers.store.tinydb import TinyDBStore
-
-# name -> opens the data in a directory of the test's own, as often as it was closed
-ENGINES: dict[str, Callable[[Path], Store]] = {
-    "tinydb": lambda directory: TinyDBStore(directory / "data.json", public_allowed=True),
-}
+from clients_register.handlers.store.engine import Engine
 
 
 @pytest.fixture(params=ENGINES)
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Opens the data of one engine."""
-    return lambda: ENGINES[request.param](tmp_path)
+def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
+    """Opens each engine; tests keep to a `world` of their own there."""
+    if request.param == "tinydb":
+        return engines.files(tmp_path)
+    return engines.postgres(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
-async def store(open_store: Callable[[], Store]) -> AsyncIterator[Store]:
+async def engine(opening: Opening) -> AsyncIterator[Engine]:
+    """Each engine."""
+    async with engines.closing(opening) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def open_store(opening: Opening, world: str) -> AsyncIterator[Callable[[], Awaitable[Store]]]:
+    """Opens one store of each engine as often as it was closed, each time by another engine."""
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> Store:
+            engine = await stack.enter_async_context(engines.closing(opening))
+            return await engine.store(world, public_allowed=True)
+
+        yield opened
+
+
+@pytest.fixture
+async def store(engine: Engine, world: str) -> AsyncIterator[Store]:
     """A store of each engine, empty."""
-    opened = open_store()
+    opened = await engine.store(world, public_allowed=True)
     yield opened
     await opened.close()

@@ -8,6 +8,7 @@ import pytest
 
 from clients_register.handlers.arguments import SettingError, read
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.postgres.database import Database
 
 NAMES = [each.name for each in fields(Settings)]
 
@@ -17,6 +18,10 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "port": ("0", 0),
     "base_path": ("/v2/", "/v2"),
     "data": ("there.json", Path("there.json")),
+    "store": (
+        "postgresql://ada:a%40b@db.test:5433/clients",
+        Database("db.test", "clients", 5433, "ada", "a@b"),
+    ),
     "seed": ("seed.yaml", Path("seed.yaml")),
     "mail": ("mandrill", "mandrill"),
     "mail_from": ("welcome@example.com", "welcome@example.com"),
@@ -105,6 +110,9 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
         ("control_host", "my-machine.example.com,fe80::1%eth0"),
         ("control_origin", "http://[::1]:3000"),
         ("control_origin", "https://app.test/"),
+        ("store", "postgresql://db.test/clients"),
+        ("store", "postgres://ada@db.test:6432/clients"),
+        ("store", "postgresql://ada:hush@[::1]:5433/clients"),
     ],
 )
 def test_what_can_be_used_is_taken(name: str, text: str) -> None:
@@ -168,6 +176,9 @@ def test_an_option_without_its_value_or_with_one_too_many_is_told_in_one_line(
         (["--mandrill-key", "hush-7f3a"], {}),
         (["--mandrill-key=hush-7f3a"], {}),
         ([], {"CLIENTS_REGISTER_MANDRILL_KEY": "hush-7f3a \n"}),
+        (["--store", "postgresql://ada:hush-7f3a@db.test"], {}),
+        (["--store", "postgresql://ada:hush-7f3a@db.test/c", "--data", "x"], {}),
+        ([], {"CLIENTS_REGISTER_STORE": "postgresql://ada:hush-7f3a@db.test:x/c"}),
     ],
     ids=str,
 )
@@ -181,6 +192,38 @@ def test_a_key_is_in_no_message(argv: list[str], environ: dict[str, str]) -> Non
 def test_a_secret_is_not_in_what_settings_look_like(environ: dict[str, str]) -> None:
     (secret,) = environ.values()
     assert secret not in repr(read([], environ))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "parameters"),
+    [
+        (
+            "postgres://ada:a%40b%2Fc%3A%25@db.test:6432/cli%2Dents",
+            "postgresql://db.test:6432/cli-ents",
+            {"port": 6432, "dbname": "cli-ents", "user": "ada", "password": "a@b/c:%"},
+        ),
+        (
+            "postgresql://db.test/clients",
+            "postgresql://db.test:5432/clients",
+            {"port": 5432, "dbname": "clients"},
+        ),
+    ],
+    ids=["whole", "short"],
+)
+def test_a_database_is_read_from_a_url_and_shown_without_its_secrets(
+    url: str, shown: str, parameters: dict[str, Any]
+) -> None:
+    settings = read(["--store", url], {})
+    assert settings.store is not None
+    assert settings.store.parameters() == {"host": "db.test", **parameters}
+    assert str(settings.store) == shown
+    assert "a@b" not in repr(settings)
+    assert "a%40b" not in repr(settings)
+
+
+def test_the_address_of_a_database_may_be_of_ipv6() -> None:
+    store = read(["--store", "postgresql://[::1]/clients"], {}).store
+    assert (store and store.host, str(store)) == ("::1", "postgresql://[::1]:5432/clients")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,29 @@ REFUSED = {
     "port": ["-1", "65536", "1.5", "http", "+80", " 80", "8_0", "\u0664", "9" * 5000],
     "base_path": ["api", "/api//v1", "/../x", "/.", "/a b", "/{x}", "/a?b", "/a#b", "/%2f"],
     "data": [""],
+    "store": [
+        "",
+        "clients.json",
+        "postgresql:///clients",
+        "postgresql://db.test",
+        "postgresql://db.test/",
+        "postgresql://db.test/a/b",
+        "postgresql://db.test/a%0Ab",
+        "postgresql://%2Fvar%2Frun/clients",
+        "postgresql://db.test:0/clients",
+        "postgresql://db.test:port/clients",
+        "postgresql://db.test:99999/clients",
+        "postgresql://[::1/clients",
+        "postgresql://db.test/clients?sslmode=require",
+        "postgresql://db.test/clients#top",
+        "postgresql://ada:hu%sh@db.test/clients",
+        "postgresql://ada:hu%ffsh@db.test/clients",
+        "postgresql://ada:hu%00sh@db.test/clients",
+        "postgresql://ada:hu sh@db.test/clients",
+        "postgresql://ada:hush@db.test/cli\nents",
+        "mysql://ada:hush@db.test/clients",
+        "https://db.test/clients",
+    ],
     "seed": [""],
     "mail": ["smtp", "Outbox", ""],
     "mail_from": ["", "nobody", "a@b@c.test", "Plano <no-reply@planomatic.test>", "a@b.test\nBcc:"],
@@ -110,6 +133,13 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             {},
             "--mail mandrill: expected the key of the API in the variable"
             " CLIENTS_REGISTER_MANDRILL_KEY, found none",
+        ),
+        (
+            ["--store", "postgres://ada:hush@db.test/clients", "--data", "clients.json"],
+            {},
+            "--store postgresql://db.test:5432/clients: expected no --data beside it, since the"
+            " data is kept in one place, found clients.json; leave one of them out, or the variable"
+            " of it, CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
         ),
         (
             ["--control-host", "stub,a b"],

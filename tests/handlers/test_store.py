@@ -1,7 +1,7 @@
 """What every engine must do that keeps the store; which there are, conftest.py says."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 
 import pytest
@@ -199,9 +199,9 @@ names = st.lists(st.sampled_from("abcd"), max_size=12)
 @settings(max_examples=15)
 @given(added=names, removed=names)
 async def test_what_was_stored_is_there_when_it_is_opened_again(
-    open_store: Callable[[], Store], added: list[str], removed: list[str]
+    open_store: Callable[[], Awaitable[Store]], added: list[str], removed: list[str]
 ) -> None:
-    store, users, sessions = open_store(), [], []
+    store, users, sessions = await open_store(), [], []
     for name in added:
         email = f"{name}@x.test"
         owner = await store.user_by_email(email)
@@ -216,7 +216,7 @@ async def test_what_was_stored_is_there_when_it_is_opened_again(
             await store.remove_client(owner, None)
     before = await everything(store, users, sessions)
     await store.close()
-    store = open_store()
+    store = await open_store()
     after = await everything(store, users, sessions)
     await store.close()
     assert after == before

@@ -1,8 +1,8 @@
-"""The TinyDB store does what dictionaries do, however often it is compacted, closed and killed."""
+"""A store does what dictionaries do, however often it is compacted, closed and killed."""
 
 import asyncio
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,12 +11,21 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from support import engines
+from support.engines import Opening
 from support.people import about_to_register, mail, session, user
+from support.postgres import Server
 from support.stored import files
 
 from clients_register.handlers.records import Mail, Session, User
-from clients_register.handlers.store import EmailTaken, file
+from clients_register.handlers.store import EmailTaken, Store, file
+from clients_register.handlers.store.engine import Engine
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 T = TypeVar("T")
@@ -31,14 +40,11 @@ SEEDED = {7: "a", 8: "b"}
 class Model(RuleBasedStateMachine):
     """Does everything to a store and to dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[], Coroutine[Any, Any, Store]]) -> None:
         super().__init__()
-        self.smallest, file.SMALLEST = file.SMALLEST, 600
-        self.folder = TemporaryDirectory()
-        self.folders = (Path(self.folder.name, str(number)) for number in count())
         self.runner = asyncio.Runner()
-        self.path = self.fresh() / "data.json"
-        self.store = TinyDBStore(self.path, public_allowed=True)
+        self.opened = opened
+        self.store: Store = self.run(opened())
         self.users: dict[int, User] = {}
         self.sessions: dict[str, Session] = {}
         self.mails: list[Mail] = []
@@ -46,16 +52,9 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.run(self.store.close())
         self.runner.close()
-        self.folder.cleanup()
-        file.SMALLEST = self.smallest
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
-
-    def fresh(self) -> Path:
-        folder = next(self.folders)
-        folder.mkdir()
-        return folder
 
     def owner(self, name: str) -> User | None:
         return next((u for u in self.users.values() if u.email == f"{name}@x.test"), None)
@@ -142,19 +141,7 @@ class Model(RuleBasedStateMachine):
     @rule()
     def close(self) -> None:
         self.run(self.store.close())
-        assert files(self.path) == [self.path]
-        self.store = TinyDBStore(self.path, public_allowed=True)
-
-    @rule()
-    def kill(self) -> None:
-        """Another process finds the files as they are now."""
-        folder = self.fresh()
-        with self.store._file._compacting:  # Not while one is under way.
-            for each in files(self.path):
-                shutil.copy(each, folder)
-        self.run(self.store.close())
-        self.path = folder / "data.json"
-        self.store = TinyDBStore(self.path, public_allowed=True)
+        self.store = self.run(self.opened())
 
     @invariant()
     def they_agree(self) -> None:
@@ -167,5 +154,82 @@ class Model(RuleBasedStateMachine):
             assert self.run(self.store.user_by_email(f"{name}@x.test")) == self.owner(name)
 
 
-TestModel = Model.TestCase
+class FileModel(Model):
+    """The same with the TinyDB store, whose file is compacted every few writes."""
+
+    def __init__(self) -> None:
+        self.smallest, file.SMALLEST = file.SMALLEST, 600
+        self.folder = TemporaryDirectory()
+        self.folders = (Path(self.folder.name, str(number)) for number in count())
+        self.path = self.fresh() / "data.json"
+
+        async def opened() -> TinyDBStore:
+            return TinyDBStore(self.path, public_allowed=True)
+
+        super().__init__(opened)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+        file.SMALLEST = self.smallest
+
+    def fresh(self) -> Path:
+        folder = next(self.folders)
+        folder.mkdir()
+        return folder
+
+    @rule()
+    def close(self) -> None:
+        self.run(self.store.close())
+        assert files(self.path) == [self.path]
+        self.store = self.run(self.opened())
+
+    @rule()
+    def kill(self) -> None:
+        """Another process finds the files as they are now."""
+        folder = self.fresh()
+        assert isinstance(self.store, TinyDBStore)
+        with self.store._file._compacting:  # Not while one is under way.
+            for each in files(self.path):
+                shutil.copy(each, folder)
+        self.run(self.store.close())
+        self.path = folder / "data.json"
+        self.store = self.run(self.opened())
+
+
+TestModel = FileModel.TestCase
 TestModel.settings = settings(max_examples=30, stateful_step_count=30)
+
+
+class PostgresModel(Model):
+    """The same with the PostgreSQL store, each time in another world."""
+
+    def __init__(self, opening: Opening, world: str) -> None:
+        self.engines: list[Engine] = []
+
+        async def opened() -> Store:
+            await self.let_go()
+            self.engines.append(await opening())
+            return await self.engines[-1].store(world, public_allowed=True)
+
+        super().__init__(opened)
+
+    async def let_go(self) -> None:
+        while self.engines:
+            await self.engines.pop().close()
+
+    def teardown(self) -> None:
+        self.run(self.let_go())
+        super().teardown()
+
+
+def test_postgres(postgres: Server, world: str) -> None:
+    opening, names = engines.postgres(postgres), (f"{world}-{number}" for number in count())
+
+    class OnThisServer(PostgresModel):
+        def __init__(self) -> None:
+            super().__init__(opening, next(names))
+
+    run_state_machine_as_test(
+        OnThisServer, settings=settings(max_examples=5, stateful_step_count=30)
+    )

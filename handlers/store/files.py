@@ -1,0 +1,57 @@
+"""The default engine: each world's store is a file, for one process."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from clients_register.handlers.store import Store
+from clients_register.handlers.store.beside import erase
+from clients_register.handlers.store.engine import DEFAULT
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+
+class Files:
+    """See `Engine`."""
+
+    def __init__(self, data_file: Path) -> None:
+        """`data_file` is the default world's; the others' stand in a folder beside it."""
+        self._data_file = data_file
+        self._folder = data_file.with_name(data_file.name + ".worlds")
+
+    async def worlds(self) -> Sequence[str]:
+        """See `Engine.worlds`."""
+        return await asyncio.to_thread(self._found)
+
+    async def store(self, world: str, *, public_allowed: bool) -> Store:
+        """See `Engine.store`."""
+        return await asyncio.to_thread(self._opened, world, public_allowed=public_allowed)
+
+    async def erase(self, world: str) -> None:
+        """See `Engine.erase`."""
+        erase(self._file(world))
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+
+    def _opened(self, world: str, *, public_allowed: bool) -> TinyDBStore:
+        # The default world's lock stands for them all, and its folder is the user's to make.
+        alone = world == DEFAULT
+        if not alone:
+            self._folder.mkdir(exist_ok=True)
+        return TinyDBStore(self._file(world), public_allowed=public_allowed, locked=alone)
+
+    def _found(self) -> Sequence[str]:
+        return [_name_of(file) for file in sorted(self._folder.glob("*.json"))]
+
+    def _file(self, world: str) -> Path:
+        return self._data_file if world == DEFAULT else self._folder / _file_of(world)
+
+
+def _file_of(world: str) -> str:
+    """The name of a world's file; some file systems take `A` and `a` for one name."""
+    return re.sub(r"[A-Z]", lambda found: "+" + found[0].lower(), world) + ".json"
+
+
+def _name_of(file: Path) -> str:
+    return re.sub(r"\+(.)", lambda found: found[1].upper(), file.name.removesuffix(".json"))

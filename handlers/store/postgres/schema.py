@@ -1,0 +1,149 @@
+"""The tables: made once, and otherwise checked to be ours before anything in them is believed.
+
+What is refused is left as it is.
+"""
+
+import psycopg
+
+from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.postgres.database import Database
+
+FORMAT = "clients-register"
+VERSION = 1
+ANOTHER = "name another database with --store"
+
+# Servers that start at once take turns by this number.
+LOCK = int.from_bytes(b"clients-")
+
+TABLES = frozenset({"meta", "worlds", "users", "sessions", "mails"})
+
+# A record is JSON, as it is in a data file. Not `jsonb`, and no columns of text: neither holds the
+# character NUL, which a name may have. Beside it stands only what is searched or constrained.
+#
+# A world is `public` once there are secrets in it that anybody knows, and `private` once a
+# reference server has used it. Other servers may come at any time: what was one is never the other.
+#
+# Who changes users first locks the row of their world: so ids have no gaps, and nobody waits in a
+# circle. The collation C compares addresses by their bytes, as the file store does.
+SCHEMA = """
+CREATE TABLE clients_register.meta (
+    format text NOT NULL,
+    version integer NOT NULL
+);
+
+CREATE TABLE clients_register.worlds (
+    name text COLLATE "C" PRIMARY KEY,
+    public boolean NOT NULL DEFAULT false,
+    private boolean NOT NULL,
+    last_id bigint NOT NULL,
+    CONSTRAINT worlds_public CHECK (NOT (public AND private))
+);
+
+CREATE TABLE clients_register.users (
+    world text COLLATE "C" NOT NULL
+        REFERENCES clients_register.worlds ON DELETE CASCADE,
+    id bigint NOT NULL,
+    email_key text COLLATE "C" NOT NULL,
+    client_id bigint,
+    record json NOT NULL,
+    PRIMARY KEY (world, id),
+    CONSTRAINT users_email_key UNIQUE (world, email_key),
+    CONSTRAINT users_client_id UNIQUE (world, client_id)
+);
+
+CREATE TABLE clients_register.sessions (
+    world text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    user_id bigint NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY (world, digest),
+    CONSTRAINT sessions_user FOREIGN KEY (world, user_id)
+        REFERENCES clients_register.users ON DELETE CASCADE
+);
+
+CREATE INDEX sessions_of_user ON clients_register.sessions (world, user_id);
+
+CREATE TABLE clients_register.mails (
+    world text COLLATE "C" NOT NULL
+        REFERENCES clients_register.worlds ON DELETE CASCADE,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    record json NOT NULL,
+    PRIMARY KEY (world, number)
+);
+"""
+
+
+async def prepare(connection: psycopg.AsyncConnection, database: Database) -> None:
+    """Sees to it that the tables are there and ours. Raises StoreError."""
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            await _check_encoding(connection, database)
+            if found := await _tables(connection):
+                await _check(connection, database, found)
+            else:
+                await _make(connection)
+    except psycopg.Error as error:
+        raise StoreError(
+            f"the database {database} cannot be used: {' '.join(str(error).split())}; expected a"
+            " user who may create a schema, or owns one that is named clients_register; grant that"
+            f" to them, or {ANOTHER}"
+        ) from None
+
+
+async def _tables(connection: psycopg.AsyncConnection) -> frozenset[str]:
+    found = await connection.execute(
+        """
+        SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'clients_register' AND relkind IN ('r', 'p', 'v', 'm', 'f')
+        """
+    )
+    return frozenset(name for (name,) in await found.fetchall())
+
+
+async def _check_encoding(connection: psycopg.AsyncConnection, database: Database) -> None:
+    found = await connection.execute("SELECT current_setting('server_encoding')")
+    for (encoding,) in await found.fetchall():
+        if encoding != "UTF8":
+            raise StoreError(
+                f"the database {database} has the encoding {encoding}: expected UTF8, since names"
+                f" and addresses may have any character; {ANOTHER}"
+            )
+
+
+async def _make(connection: psycopg.AsyncConnection) -> None:
+    there = await connection.execute("SELECT to_regnamespace('clients_register') IS NOT NULL")
+    # Whoever was given an empty schema to use may not be allowed to make one.
+    if await there.fetchone() == (False,):
+        await connection.execute("CREATE SCHEMA clients_register")
+    await connection.execute(SCHEMA)
+    await connection.execute("INSERT INTO clients_register.meta VALUES (%s, %s)", [FORMAT, VERSION])
+
+
+async def _check(
+    connection: psycopg.AsyncConnection, database: Database, tables: frozenset[str]
+) -> None:
+    foreign = StoreError(
+        f"the schema clients_register of the database {database} belongs to another program:"
+        f" expected a store of {FORMAT}; it is left as it is; {ANOTHER}"
+    )
+    if "meta" not in tables:
+        raise foreign
+    try:
+        found = await connection.execute("SELECT format, version FROM clients_register.meta")
+    except psycopg.errors.UndefinedColumn:
+        raise foreign from None
+    heads = await found.fetchall()
+    if len(heads) != 1 or heads[0][0] != FORMAT:
+        raise foreign
+    if heads[0][1] != VERSION:
+        raise StoreError(
+            f"the store in the database {database} has version {heads[0][1]}, expected {VERSION};"
+            f" it is left as it is; use the program that wrote it, or {ANOTHER}"
+        )
+    if strange := sorted(tables ^ TABLES):
+        raise StoreError(
+            f"the store in the database {database} is damaged: expected the tables"
+            f" {', '.join(sorted(TABLES))}, found a difference in {', '.join(strange)}; it is left"
+            f" as it is; restore a copy of it, or {ANOTHER}"
+        )

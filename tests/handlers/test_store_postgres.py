@@ -1,0 +1,239 @@
+"""The PostgreSQL store under several servers, and under callers who go away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from support import engines
+from support.people import about_to_register, mail, session, user
+from support.postgres import Server
+from support.process import until
+
+from clients_register.handlers.records import User
+from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
+
+SHARED = "postgres"
+FIRST = asyncio.FIRST_COMPLETED
+
+ROLES = frozenset({"liaison"})
+
+Act = Callable[[Store, User], Awaitable[Any]]
+
+# What a request, or a start, writes. The user is one without a client.
+ACTS: dict[str, Act] = {
+    "add a new client": lambda store, _: store.add_client(about_to_register("new@x.test"), None),
+    "make a client": lambda store, there: store.add_client(about_to_register(there.email), there),
+    "put a session": lambda store, there: store.put_session(session("new", there.id)),
+    "add a mail": lambda store, there: store.add_mail(mail(there.email)),
+    "remove a user": lambda store, there: store.remove_client(there, None),
+    "restore a user": lambda store, there: store.remove_client(there, replace(there, roles=ROLES)),
+    "remove everything": lambda store, there: store.remove([there.id], mails=True),
+    "seed": lambda store, _: store.seed([user(8, "s@x.test")], [session("s", 8)], public=True),
+}
+
+
+async def everything(store: Store) -> list[Any]:
+    sessions = sorted(await store.sessions(), key=lambda each: each.digest)
+    return [await store.users(), sessions, await store.mails()]
+
+
+async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
+    postgres: Server, world: str
+) -> None:
+    opening = engines.postgres(postgres)
+    async with engines.closing(opening) as one, engines.closing(opening) as other:
+        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
+        outcomes = await asyncio.gather(
+            *(
+                store.add_client(about_to_register("ada@x.test"), None)
+                for store in stores
+                for _ in range(8)
+            ),
+            return_exceptions=True,
+        )
+        made = [each for each in outcomes if isinstance(each, User)]
+        assert len(made) == 1
+        assert sum(isinstance(each, EmailTaken) for each in outcomes) == 15
+        for store in stores:
+            assert await store.users() == (made[0],)
+
+
+async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
+    postgres: Server, world: str
+) -> None:
+    opening, there = engines.postgres(postgres), user(7, "ada@x.test")
+    async with engines.closing(opening) as one, engines.closing(opening) as other:
+        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
+        await stores[0].seed([there], [], public=False)
+        outcomes = await asyncio.gather(
+            *(
+                store.add_client(about_to_register("ada@x.test"), there)
+                for store in stores
+                for _ in range(8)
+            ),
+            return_exceptions=True,
+        )
+    assert sum(isinstance(each, User) for each in outcomes) == 1
+    assert sum(isinstance(each, EmailTaken) for each in outcomes) == 15
+
+
+async def test_no_id_is_given_out_by_two_servers(postgres: Server, world: str) -> None:
+    opening = engines.postgres(postgres)
+    async with engines.closing(opening) as one, engines.closing(opening) as other:
+        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
+        made = await asyncio.gather(
+            *(
+                store.add_client(about_to_register(f"{number}.{n}@x.test"), None)
+                for n, store in enumerate(stores)
+                for number in range(10)
+            )
+        )
+    numbers = [each.id for each in made] + [each.client.id for each in made if each.client]
+    assert sorted(numbers) == list(range(1001, 1041)), "those that nobody was given have no gaps"
+
+
+@contextmanager
+def nobody_writes(server: Server) -> Iterator[None]:
+    """Whoever writes waits until the context ends."""
+    with psycopg.connect(**server.at(SHARED).parameters()) as connection:
+        connection.execute(
+            "LOCK TABLE clients_register.worlds, clients_register.users,"
+            " clients_register.sessions, clients_register.mails IN EXCLUSIVE MODE"
+        )
+        yield
+        connection.rollback()
+
+
+def waiting(server: Server) -> bool:
+    return bool(server.told(SHARED, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
+    postgres: Server, world: str, act: str
+) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
+        await store.seed([there], [session("old", 7)], public=False)
+        before = await everything(store)
+        with nobody_writes(postgres):
+            task = asyncio.ensure_future(ACTS[act](store, there))
+            await asyncio.to_thread(until, lambda: waiting(postgres))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await everything(store) == before
+        await ACTS[act](store, there)
+        assert await everything(store) != before
+
+
+async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
+    postgres: Server, world: str
+) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        made = await store.add_client(about_to_register("ada@x.test"), None)
+        with psycopg.connect(**postgres.at(SHARED).parameters()) as removing:
+            removing.execute(
+                "DELETE FROM clients_register.users WHERE world = %s AND id = %s", [world, made.id]
+            )
+            task = asyncio.ensure_future(store.put_session(session("t", made.id)))
+            await asyncio.to_thread(until, lambda: waiting(postgres))
+            removing.commit()
+        with pytest.raises(LookupError):
+            await task
+        assert await store.sessions() == ()
+
+
+@pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
+async def test_a_world_that_another_server_removed_is_told(
+    postgres: Server, world: str, act: str
+) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        await engine.erase(world)
+        with pytest.raises(StoreError, match=f"the world {world} was removed by another server"):
+            await ACTS[act](store, user(7, "there@x.test"))
+
+
+async def test_where_a_reference_server_is_nothing_public_is_added(
+    postgres: Server, world: str
+) -> None:
+    opening = engines.postgres(postgres)
+    async with engines.closing(opening) as reference, engines.closing(opening) as stub:
+        private = await reference.store(world, public_allowed=False)
+        store = await stub.store(world, public_allowed=True)
+        with pytest.raises(StoreError, match="serves reference servers"):
+            await store.seed([user(7, "ada@x.test")], [session("t", 7)], public=True)
+        assert await everything(private) == [(), [], ()]
+        await store.seed([user(7, "ada@x.test")], [], public=False)
+        assert len(await private.users()) == 1
+
+
+async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, world: str) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        await store.add_client(about_to_register("ada@x.test"), None)
+        postgres.told(
+            SHARED, f"UPDATE clients_register.worlds SET last_id = 1000 WHERE name = '{world}'"
+        )
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await store.add_client(about_to_register("bea@x.test"), None)
+
+
+async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: str) -> None:
+    told: set[User] = set()
+    enough = asyncio.Event()
+    async with engines.closing(engines.postgres(mortal)) as engine:
+        store = await engine.store(world, public_allowed=True)
+
+        async def register_on_and_on(name: int) -> None:
+            for number in count():
+                email = f"{name}.{number}@x.test"
+                told.add(await store.add_client(about_to_register(email), None))
+                if len(told) > 50:
+                    enough.set()
+
+        callers = [asyncio.ensure_future(register_on_and_on(name)) for name in range(4)]
+        await asyncio.wait([asyncio.ensure_future(enough.wait()), *callers], return_when=FIRST)
+        await asyncio.to_thread(mortal.stop, "immediate")
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {StoreUnavailable}
+        await asyncio.to_thread(mortal.start)
+        assert told <= set(await store.users())
+
+
+@pytest.mark.parametrize("record", ["{}", "[]", "0"])
+async def test_a_record_that_is_none_is_told(postgres: Server, world: str, record: str) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        made = await store.add_client(about_to_register("ada@x.test"), None)
+        postgres.told(
+            SHARED,
+            f"UPDATE clients_register.users SET record = '{record}' WHERE world = '{world}'",
+        )
+        with pytest.raises(StoreError, match="a record in the database is damaged: user"):
+            await store.user(made.id)
+
+
+async def test_a_connection_that_is_cut_off_is_told_and_replaced(
+    postgres: Server, world: str
+) -> None:
+    async with engines.closing(engines.postgres(postgres)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        with nobody_writes(postgres):
+            task = asyncio.ensure_future(store.add_client(about_to_register("ada@x.test"), None))
+            await asyncio.to_thread(until, lambda: waiting(postgres))
+            postgres.told(
+                SHARED, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+            )
+            with pytest.raises(StoreUnavailable) as caught:
+                await task
+        assert f"127.0.0.1:{postgres.port}/{SHARED} failed: terminating" in str(caught.value)
+        assert await store.users() == ()
+        await store.add_client(about_to_register("ada@x.test"), None)
