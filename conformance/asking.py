@@ -61,6 +61,13 @@ def parser(
     return made
 
 
+def positive(text: str) -> int:
+    """A number of which there is at least one. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text!r}")
+    return int(text)
+
+
 def add_reports(parser: argparse.ArgumentParser) -> None:
     """The options for what is to be made of a report; see `reported`."""
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report: JSON")

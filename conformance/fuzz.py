@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     parser = asking.parser("fuzz", ABOUT, cases=False)
     parser.add_argument(
         "--requests",
-        type=int,
+        type=asking.positive,
         default=REQUESTS,
         metavar="N",
         help=f"end after so many (default: {REQUESTS})",

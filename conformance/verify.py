@@ -12,7 +12,7 @@ from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import run
 from clients_register.conformance.target import Target
-from clients_register.conformance.verdicts import Verdict
+from clients_register.conformance.verdicts import Exit, Verdict
 from clients_register.spec.catalogue import catalogue
 
 
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         "--fuzz",
         dest="requests",
         nargs="?",
-        type=int,
+        type=asking.positive,
         const=fuzz.REQUESTS,
         metavar="N",
         help=f"look for what no case foresaw, too, in N requests (default: {fuzz.REQUESTS})",
@@ -47,13 +47,18 @@ def _verify(options: argparse.Namespace) -> int:
     evidence = deciding.evidence(results, target, whole=not options.only)
     found = None if options.requests is None else fuzz.explore(target, options)
     results += found.results if found else []
+    decision = deciding.decide(results, evidence, strict=options.strict)
+    if found and decision[0] is Exit.GOOD:
+        # What the cases show says nothing of a campaign that did not come to its end.
+        campaign = found.decision(strict=options.strict)
+        decision = decision if campaign[0] is Exit.GOOD else campaign
     whole = recording.Run(
         started=started,
         seconds=time.perf_counter() - clock,
         strict=options.strict,
         command=_again(options),
         evidence=evidence,
-        decision=deciding.decide(results, evidence, strict=options.strict),
+        decision=decision,
         fuzz=found.told if found else None,
         created=found.created if found else {},
     )

@@ -68,7 +68,10 @@ class Plan:
 
 @dataclass
 class Campaign:
-    """What a campaign is to do, and what it has found."""
+    """What a campaign is to do, and what it has found.
+
+    `finished` are the layers that came to their end.
+    """
 
     run: Run
     portal: BlockingPortal
@@ -77,6 +80,7 @@ class Campaign:
     tally: Tally = field(default_factory=Tally)
     matrix: Matrix = field(default_factory=Matrix)
     violations: list[Violation] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     @property

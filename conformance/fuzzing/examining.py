@@ -149,6 +149,7 @@ class Examiner:
             raise Gone(f"answers are forced ({FORCED}): nothing can be learnt here")
         if answer.code in OVERLOADED and row_of(seen.slug, self.run.catalogue) is None:
             self.run.gate.slow_down()
+            self._tally.overloaded += 1
             return []
         allowed = oracle.expected(
             reading.read(request.headers, request.body), self.world, routed=self.routed(request)

@@ -35,6 +35,13 @@ class Explored:
         lost = any(each.verdict is Verdict.ERROR for each in self.results)
         if told["ended"] == GONE or lost:
             return Exit.DEFECT, f"not all could be judged: {ended}; looked {looked}"
+        if told["overloaded"]:
+            return Exit.DEFECT, (
+                f"{told['overloaded']} answers came from what is overloaded, and not from the"
+                f" target; nothing wrong was found in the others, {looked}"
+            )
+        if not told["layers"] and not told["unparseable"]:
+            return Exit.TOO_LITTLE, f"nothing was judged {looked}"
         if told["ended"] != SPENT:
             return Exit.TOO_LITTLE, f"{ended}; nothing wrong was found {looked}"
         return Exit.GOOD, f"nothing wrong was found {looked}"
@@ -55,7 +62,7 @@ def explore(
         ended, why = running.go(campaign)
         kept = [corpus.write(each, folder) for each in campaign.violations]
         return Explored(
-            [*replayed, *recorded.results(campaign, command)],
+            [*replayed, *recorded.results(campaign, command, ended)],
             recorded.told(campaign, catalogue, ended, why),
             campaign.tally.created,
             [each for each in kept if each is not None],

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -71,7 +72,7 @@ def _schema(campaign: Campaign, share: float) -> None:
             )
             explored = schema.loaded(
                 place.world,
-                examples=min(EXAMPLES, campaign.left(share)),
+                examples=EXAMPLES,
                 seed=numbered(campaign.plan.seed, schema.LAYER, number),
             )
             explored.config.update(base_url=target.origin + place.prefix + target.base_path)
@@ -105,10 +106,9 @@ def go(campaign: Campaign) -> None:
     chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.names}
     whole = [*chosen.values()][-1].share
     for name, layer in chosen.items():
-        try:
+        with suppress(Spent):
             _RUNS[name](campaign, layer.share / whole)
-        except Spent:
-            continue
+        campaign.finished.append(name)
 
 
 def _rounds(

@@ -9,16 +9,27 @@ from clients_register.conformance.fuzzing.campaign import Campaign
 from clients_register.conformance.fuzzing.corpus import AREA, name
 from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import Case
-from clients_register.conformance.verdicts import worst
+from clients_register.conformance.verdicts import Verdict, worst
 from clients_register.spec.catalogue import Catalogue
 
 
-def results(campaign: Campaign, command: Sequence[str]) -> list[Result]:
-    """One for each layer, and one for each fault; `command` is the campaign once more."""
+def results(campaign: Campaign, command: Sequence[str], ended: str) -> list[Result]:
+    """One for each layer, and one for each fault; `command` is the campaign once more.
+
+    A layer that did not come to its end shows nothing; `ended` tells why.
+    """
     told = []
     for layer in campaign.plan.names:
         case = Case(f"{AREA}/{layer}", AREA, LAYERS[layer].about.capitalize())
-        told.append(Result(case, rerun=(*command, "--layer", layer)))
+        finished = layer in campaign.finished
+        told.append(
+            Result(
+                case,
+                Verdict.PASS if finished else Verdict.NOT_ARRANGED,
+                reason=None if finished else ended,
+                rerun=(*command, "--layer", layer),
+            )
+        )
         told += [
             _fault(each, (*command, "--layer", layer))
             for each in campaign.violations

@@ -22,6 +22,7 @@ class Tally:
     facts: Counter[str] = field(default_factory=Counter)
     keywords: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
     unparseable: int = 0
+    overloaded: int = 0
     created: dict[str, int | None] = field(default_factory=dict)
 
     def count(self, layer: str, slug: str | None, allowed: Allowed) -> None:
@@ -80,4 +81,5 @@ class Tally:
                 for path, word in sorted(pairs, key=lambda pair: (order[pair[0]], pair[1]))
             ],
             "unparseable": self.unparseable,
+            "overloaded": self.overloaded,
         }

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -18,6 +19,9 @@ from support.verifying import another_api, base, profile
 
 from clients_register.conformance import library
 from clients_register.conformance.fuzzing import LAYERS, corpus
+from clients_register.conformance.fuzzing.campaign import SPENT
+from clients_register.conformance.fuzzing.explored import Explored
+from clients_register.conformance.verdicts import Exit
 from clients_register.spec.catalogue import catalogue
 
 
@@ -163,6 +167,39 @@ def test_verify_fuzzes_too_when_asked(stub: LiveStub, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert {each["area"] for each in report["cases"]} == {"route", "fuzz"}
     assert report["fuzz"]["seed"] == 1
+
+
+def test_a_campaign_that_is_cut_short_is_no_success_beside_good_cases(
+    stub: LiveStub, tmp_path: Path
+) -> None:
+    file = profile(tmp_path, base=base(stub), more="limits: {requests: 150}")
+    report = tmp_path / "report.json"
+    corpus = ("--corpus", str(tmp_path / "corpus"))
+    asked = ("--only", "route/*", "--fuzz", "1000", "--seed", "1", *corpus)
+    done = run("verify", "--profile", file, *asked, "--report", str(report))
+    assert done.returncode == 5, done.stdout
+    verdicts = {each["id"]: each["verdict"] for each in json.loads(report.read_text())["cases"]}
+    assert {verdicts[f"fuzz/{layer}"] for layer in LAYERS} == {"not-arranged"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"),
+    [
+        ({"overloaded": 1}, Exit.DEFECT),
+        ({"layers": {}}, Exit.TOO_LITTLE),
+        ({"ended": "interrupted"}, Exit.TOO_LITTLE),
+        ({}, Exit.GOOD),
+    ],
+)
+def test_what_was_not_judged_is_no_success(counts: dict[str, Any], code: Exit) -> None:
+    told = {"requests": 9, "seed": 1, "ended": SPENT, "why": "", "layers": {"order": 9}}
+    told |= {"overloaded": 0, "unparseable": 0} | counts
+    assert Explored([], told, {}, []).decision(strict=False)[0] is code
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x"])
+def test_a_campaign_of_no_requests_is_wrong_usage(stub: LiveStub, number: str) -> None:
+    assert run("fuzz", base(stub), "--requests", number).returncode == 2
 
 
 def test_a_server_that_goes_away_is_no_success(tmp_path: Path) -> None:
