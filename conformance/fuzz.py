@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import secrets
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clients_register.conformance import asking, probing, recording
 from clients_register.conformance.deciding import Evidence
 from clients_register.conformance.fuzzing import LAYERS
+from clients_register.conformance.progress import Progress
 from clients_register.conformance.reporting.campaign import matrix
 from clients_register.conformance.target import Target
 from clients_register.spec.catalogue import catalogue
@@ -113,7 +113,12 @@ def explore(target: Target, options: argparse.Namespace) -> "Explored":
 
     if options.seed is None:
         options.seed = secrets.randbelow(1_000_000)
-    progress = Progress(shown=sys.stderr.isatty() and not options.quiet)
+    progress = Progress(wanted=not options.quiet)
+
+    def heard(campaign: Any, layer: str) -> None:
+        words = f"{layer}  {len(campaign.violations)} faults"
+        progress.at(campaign.run.gate.requests, options.requests, words)
+
     plan = Plan(
         tuple(options.layer or LAYERS),
         options.seed,
@@ -121,7 +126,7 @@ def explore(target: Target, options: argparse.Namespace) -> "Explored":
         strict=options.strict,
         first=options.first,
         control_token=asking.control_token(),
-        heard=progress.heard,
+        heard=heard,
     )
     try:
         return explored.explore(target, catalogue(), plan, options.corpus, again(options))
@@ -142,26 +147,3 @@ def again(options: argparse.Namespace) -> list[str]:
         str(options.requests),
         *strict,
     ]
-
-
-class Progress:
-    """A line that tells how far a campaign is, where somebody watches."""
-
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
-        self._next = 0.0
-
-    def heard(self, campaign: Any, layer: str) -> None:
-        """One more example is coming."""
-        if not self._shown or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + 0.1
-        requests, budget = campaign.run.gate.requests, campaign.plan.budget.requests
-        bar = "#" * min(30, requests * 30 // max(1, budget))
-        line = f"\r[{bar:<30}] {requests:,}/{budget:,}  {layer}  {len(campaign.violations)} faults"
-        print(f"{line}\033[K", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Takes the line away."""
-        if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)

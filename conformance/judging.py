@@ -73,13 +73,8 @@ class Bench:
         """What comes of `case`."""
         result = self._run.results[case.id] = Result(case, reason=INTERRUPTED)
         started = time.perf_counter()
-        known = {
-            "application": self._target.application,
-            "company": self._target.company,
-            "domain": self._target.email_domain,
-            "route": self._target.base_path + self._target.route,
-        }
-        values = Values(self._target.email_domain, self._run.name, known)
+        target = self._target
+        values = Values(target.email_domain, self._run.name, target.placeholders)
         try:
             await self._run_through(case, values, result)
             seen = [each.verdict for each in result.findings]

@@ -93,6 +93,16 @@ class Target:
         return urlsplit(self.base_url).path.rstrip("/")
 
     @property
+    def placeholders(self) -> dict[str, Any]:
+        """What every case may refer to: name -> value."""
+        return {
+            "application": self.application,
+            "company": self.company,
+            "domain": self.email_domain,
+            "route": self.base_path + self.route,
+        }
+
+    @property
     def layout(self) -> Layout:
         """Where the parts of its envelope stand."""
         return Layout(self.envelope)

@@ -2,18 +2,22 @@
 
 import argparse
 import asyncio
-import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from clients_register.conformance import asking, deciding, fuzz, probing, recording
 from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
+from clients_register.conformance.progress import Progress
 from clients_register.conformance.running import run
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict
 from clients_register.spec.catalogue import catalogue
+
+# Verdicts that are counted while somebody watches.
+FAILED = (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
 
 
 def main(argv: list[str]) -> int:
@@ -69,36 +73,17 @@ async def judge(cases: Sequence[Case], target: Target, options: argparse.Namespa
     """The results of `cases` on `target`. Raises Unreachable, ProfileError."""
     known = catalogue()
     probing.is_this_api(await probing.smoke(target, known), target)
-    progress = Progress(len(cases), shown=sys.stderr.isatty() and not options.quiet)
-    results = await run(
-        cases, target, known, control_token=asking.control_token(), heard=progress.heard
-    )
+    progress = Progress(wanted=not options.quiet)
+    counts: Counter[Verdict] = Counter()
+
+    def heard(result: Result) -> None:
+        counts[result.verdict] += 1
+        failed = sum(counts[each] for each in FAILED)
+        progress.at(counts.total(), len(cases), f"{failed} failed")
+
+    results = await run(cases, target, known, control_token=asking.control_token(), heard=heard)
     progress.end()
     return results
-
-
-class Progress:
-    """A line that tells how far a run is, where somebody watches."""
-
-    def __init__(self, cases: int, *, shown: bool) -> None:
-        self._cases = cases
-        self._shown = shown
-        self._done = 0
-        self._bad = 0
-
-    def heard(self, result: Result) -> None:
-        """One more case is done."""
-        self._done += 1
-        self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
-        if self._shown:
-            bar = "#" * (self._done * 30 // self._cases)
-            line = f"\r[{bar:<30}] {self._done}/{self._cases}  {self._bad} failed"
-            print(line, end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Takes the line away."""
-        if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _again(options: argparse.Namespace) -> list[str]:

@@ -143,7 +143,7 @@ class Wire:
             except TimeoutError:
                 raise NoAnswer("time-out", f"no answer within {self._timeout:g} seconds") from None
 
-    async def send_bytes(self, pieces: Sequence[bytes], method: str = "POST") -> Answer:
+    async def send_bytes(self, pieces: Sequence[bytes]) -> Answer:
         """The answer to what may be no HTTP at all, on a connection of its own.
 
         Who waits for more than `pieces` is told after a moment that nothing follows, and may then
@@ -153,7 +153,7 @@ class Wire:
             try:
                 async with asyncio.timeout(self._timeout):
                     connection = await self._connected()
-                    return await self._exchange(connection, method, pieces, PATIENCE)
+                    return await self._exchange(connection, "POST", pieces, PATIENCE)
             except TimeoutError:
                 raise NoAnswer("time-out", f"no answer within {self._timeout:g} seconds") from None
 

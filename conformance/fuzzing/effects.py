@@ -17,18 +17,15 @@ def settle(world: World, allowed: Allowed, outcome: Outcome, token: Any) -> None
     if bearer is not None and outcome.status.stage not in BEFORE_TOKEN and bearer.live(world.now):
         # Used, whatever follows; one that was refused as expired is not (Q-SESSION-LIMITS).
         bearer.used = world.now
-    stored = outcome.status.stage is Stage.SUCCESS
     if "welcome_mail_is_sent" in outcome.status.facts and world.mail_failures:
         world.mail_failures -= 1
-        stored = True
-    if not stored:
-        return
-    person = client(world, allowed)
+        client(world, allowed)
     if outcome.status.stage is Stage.SUCCESS:
+        person = client(world, allowed)
         world.mails[addresses.key(person.email)] += 1
-    if outcome.status.stage is Stage.SUCCESS and isinstance(token, str):
-        application = allowed.params["application"]
-        world.sessions[token] = Session(person, application, world.now, world.now)
+        if isinstance(token, str):
+            application = allowed.params["application"]
+            world.sessions[token] = Session(person, application, world.now, world.now)
 
 
 def client(world: World, allowed: Allowed) -> Person:

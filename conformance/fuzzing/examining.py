@@ -50,13 +50,7 @@ class Examiner:
     def values(self) -> Values:
         """What placeholders stand for, made anew for one example."""
         target = self.run.target
-        known = {
-            "application": target.application,
-            "company": target.company,
-            "domain": target.email_domain,
-            "route": target.base_path + target.route,
-        }
-        return Values(target.email_domain, self.run.name, known)
+        return Values(target.email_domain, self.run.name, target.placeholders)
 
     async def ask(self, layer: str, send: Send, values: Values) -> tuple[Exchange, list[Finding]]:
         """Sends once, and judges the answer: what was not as it is to be, and may be all the same.

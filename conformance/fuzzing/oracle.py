@@ -10,12 +10,12 @@ from itertools import combinations
 
 from clients_register import spec
 from clients_register.conformance.fuzzing.addresses import Form, form, trimmed
-from clients_register.conformance.fuzzing.params import PARAMETERS, Params, has_type
+from clients_register.conformance.fuzzing.params import PARAMETERS, VIEWS, Params, has_type
 from clients_register.conformance.fuzzing.reading import Reading
 from clients_register.conformance.fuzzing.world import Fault, Person, Session, World
 from clients_register.conformance.verdicts import Grade, strongest
 from clients_register.spec.catalogue import Catalogue, Status, catalogue
-from clients_register.spec.schemas import severity, views
+from clients_register.spec.schemas import severity
 
 # Bytes of a password that every bcrypt hashes without loss (Q-PASSWORD).
 MAX_PASSWORD = 72
@@ -57,7 +57,6 @@ class Allowed:
 _DOCUMENT = spec.load("openapi")
 _CATALOGUE: Catalogue = catalogue()
 _SEVERITY = severity(_DOCUMENT)
-_VIEWS = views(_DOCUMENT)
 _LIMITS = {each.path: each.max_length for each in PARAMETERS if each.max_length is not None}
 
 
@@ -175,7 +174,7 @@ def _values(params: Params, world: World) -> Iterator[Fault]:
         )
     for each in PARAMETERS:
         name = params.text(each.path)
-        if each.view_of is not None and name is not None and name not in _VIEWS[each.view_of]:
+        if each.view_of is not None and name is not None and name not in VIEWS[each.view_of]:
             yield Fault("views_are_known", each.path, "unrecognized")
     yield from _storable(params)
 

@@ -5,9 +5,13 @@ from typing import Any
 
 from clients_register import spec
 from clients_register.conformance.fuzzing.addresses import SPACE, trimmed
-from clients_register.spec.schemas import Parameter, parameters
+from clients_register.spec.schemas import Parameter, parameters, views
 
-PARAMETERS: tuple[Parameter, ...] = parameters(spec.load("openapi"))
+_DOCUMENT = spec.load("openapi")
+PARAMETERS: tuple[Parameter, ...] = parameters(_DOCUMENT)
+
+# kind of object -> name of a view -> the keys it shows
+VIEWS = views(_DOCUMENT)
 
 _TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int, "object": dict}
 

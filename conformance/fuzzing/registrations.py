@@ -9,12 +9,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register import spec
 from clients_register.conformance.fuzzing.addresses import SPACE
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
-from clients_register.conformance.fuzzing.params import PARAMETERS
+from clients_register.conformance.fuzzing.params import PARAMETERS, VIEWS
 from clients_register.conformance.fuzzing.world import World
-from clients_register.spec.schemas import Parameter, views
+from clients_register.spec.schemas import Parameter
 
 # How many parameters of one registration are odd.
 MOST_ODD = 3
@@ -22,7 +21,6 @@ MOST_ODD = 3
 # Where nothing at all stands, not even null.
 LEFT_OUT = object()
 
-_VIEWS = views(spec.load("openapi"))
 _SIGNS = st.characters(exclude_categories=["Cs"])
 
 
@@ -154,7 +152,7 @@ def _right(world: World) -> Mapping[str, SearchStrategy[Any]]:
         "enterprise": st.booleans(),
         "token": st.just(LEFT_OUT),
         **{
-            each.path: st.sampled_from(list(_VIEWS[each.view_of]))
+            each.path: st.sampled_from(list(VIEWS[each.view_of]))
             for each in PARAMETERS
             if each.view_of is not None
         },

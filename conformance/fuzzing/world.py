@@ -78,6 +78,7 @@ class World:
     broken: set[str] = field(default_factory=set)
     mail_failures: int = 0
     mails: Counter[str] = field(default_factory=Counter)
+    _loose: set[str] = field(default_factory=set)
 
     def owner(self, email: str) -> Person | None:
         """Who has the (trimmed) address for certain."""
@@ -85,9 +86,9 @@ class World:
 
     def maybe_owned(self, email: str) -> bool:
         """Whether the address may be somebody's, to a server that folds more than ASCII."""
-        loose = addresses.loose_key(email)
-        return any(addresses.loose_key(each.email) == loose for each in self.people.values())
+        return addresses.loose_key(email) in self._loose
 
     def add(self, person: Person) -> None:
         """Adds a user, in place of the one with that address."""
         self.people[addresses.key(person.email)] = person
+        self._loose.add(addresses.loose_key(person.email))

@@ -22,8 +22,9 @@ SEED = 1
 # More than a campaign sends in the time that it has.
 REQUESTS = 20_000
 
-# The checks of Schemathesis that the right server passes. Of the others, some judge what the page
-# documents otherwise, and some cannot see into base64; with them on it fails whatever it meets.
+# What Schemathesis, told nothing about the route, can check of the right server: what the document
+# promises of answers. The other checks judge what the route is documented to do (to answer 500 to
+# an unknown route, to refuse base64 of something else than JSON), and fail whatever they meet.
 CHECKS = (
     "status_code_conformance",
     "content_type_conformance",

@@ -12,15 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from support.live import Live
 
 from clients_register import spec
-
-# What the document promises of answers. The other checks judge what the route is documented to do:
-# to answer 500 to an unknown route, to refuse base64 of something else than JSON.
-CHECKS = (
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-)
+from clients_register.conformance.mutants.fuzzed import CHECKS
 
 
 def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
