@@ -1,5 +1,6 @@
-"""The engines that keep the store. Another one is one more name in ENGINES."""
+"""The engines that keep the store, by ENGINES, and the files of one that was killed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import engines
 from support.engines import ENGINES, Opening
+from support.killed import killed, work
 
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.engine import Engine
@@ -45,3 +47,15 @@ async def store(engine: Engine, world: str) -> AsyncIterator[Store]:
     opened = await engine.store(world, public_allowed=True)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data file and its journal, as a process leaves them that is killed."""
+    folder = tmp_path_factory.mktemp("left")
+    return asyncio.run(work(folder / "data.json", folder / "killed"))
+
+
+@pytest.fixture
+def data(left: Path, tmp_path: Path) -> Path:
+    return killed(left, tmp_path / "own")

@@ -7,13 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.dying import asked
 from support.people import about_to_register, mail, session, user
-from support.stored import files, stored_text
+from support.stored import stored_text
 
 from clients_register.handlers.records import User
-from clients_register.handlers.store import EmailTaken, commits, file
-from clients_register.handlers.store.snapshot import SnapshotStorage, Tables
+from clients_register.handlers.store import EmailTaken, commits
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 fdatasync, ftruncate = getattr(os, "fdatasync", os.fsync), os.ftruncate
@@ -227,76 +225,3 @@ async def test_what_cannot_be_cut_off_is_never_written_behind(
     assert stored_text(path).startswith(before)
     assert "second" not in stored_text(path)
     await store.close()
-
-
-def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Snapshots wait: set when one has begun, and to let it go on."""
-    begun, go_on, write = threading.Event(), threading.Event(), SnapshotStorage.write
-
-    def waiting(storage: SnapshotStorage, data: Tables) -> None:
-        begun.set()
-        assert go_on.wait(timeout=30)
-        write(storage, data)
-
-    monkeypatch.setattr(SnapshotStorage, "write", waiting)
-    return begun, go_on
-
-
-async def test_writers_go_on_while_the_file_is_compacted(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = opened(path)
-    begun, go_on = held(monkeypatch)
-    monkeypatch.setattr(file, "SMALLEST", 2000)
-    number = 0
-    while not begun.is_set():
-        number += 1
-        await store.add_mail(mail(f"{number}@x.test"))
-    for _ in range(20):
-        number += 1
-        await store.add_mail(mail(f"{number}@x.test"))
-    assert len(files(path)) == 3
-    go_on.set()
-    await store.close()
-    assert files(path) == [path]
-    assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == number
-
-
-async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    write, store = SnapshotStorage.write, opened(path)
-    monkeypatch.setattr(SnapshotStorage, "write", full)
-    monkeypatch.setattr(file, "SMALLEST", 2000)
-    for number in range(40):
-        await store.add_mail(mail(f"{number}@x.test"))
-    await store.close()
-    assert "cannot be written anew: [Errno 28] No space left on device; nothing is lost" in (
-        caplog.text
-    )
-    assert len(files(path)) > 3
-    monkeypatch.setattr(SnapshotStorage, "write", write)
-    assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == 40
-    assert files(path) == [path]
-
-
-async def test_snapshots_are_a_constant_share_of_all_writing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write, sizes = SnapshotStorage.write, list[int]()
-
-    def counted(storage: SnapshotStorage, data: Tables) -> None:
-        write(storage, data)
-        sizes.append(storage.size)
-
-    monkeypatch.setattr(SnapshotStorage, "write", counted)
-    monkeypatch.setattr(file, "SMALLEST", 2000)
-    store = opened(path)
-    for number in range(500):
-        await store.add_mail(mail(f"{number}@x.test"))
-    await store.close()
-    assert len(sizes) > 2
-    assert sum(sizes) < 4 * sizes[-1]

@@ -1,19 +1,16 @@
-"""The journal of the TinyDB store: what of it is believed, and which snapshot it belongs to."""
+"""The journal of the TinyDB store: what of it is believed."""
 
 import asyncio
 import errno
 import json
 import logging
 import os
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.dying import asked
-from support.people import about_to_register, mail, session, user
-from support.stored import files
-from tinydb import TinyDB, where
+from support.killed import AFTER, everything, journal_of, killed, lengths, refusal
+from support.people import mail, session, user
 
 from clients_register.handlers.store import StoreError, beside
 from clients_register.handlers.store.contents import Contents, contents_of
@@ -23,76 +20,7 @@ from clients_register.handlers.store.replay import DamagedJournal
 from clients_register.handlers.store.snapshot import SnapshotStorage
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-
-async def work(path: Path, folder: Path) -> Path:
-    """One change of each kind, killed before the end of it: the journal is there."""
-    store = TinyDBStore(path, public_allowed=True)
-    await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=True)
-    made = await store.add_client(about_to_register("ada@x.test"), None)
-    await store.put_session(session("u", made.id))
-    await store.add_mail(mail("ada@x.test"))
-    await store.remove_client(made, None)
-    await store.remove(mails=True)
-    left = killed(path, folder)
-    await store.close()
-    return left
-
-
-def killed(path: Path, folder: Path) -> Path:
-    """The files as they are now, copied to where no process holds them."""
-    folder.mkdir()
-    for each in files(path):
-        shutil.copy(each, folder)
-    return folder / path.name
-
-
-@pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data file and its journal, as a process leaves them that is killed."""
-    folder = tmp_path_factory.mktemp("left")
-    return asyncio.run(work(folder / "data.json", folder / "killed"))
-
-
-@pytest.fixture
-def data(left: Path, tmp_path: Path) -> Path:
-    return killed(left, tmp_path / "own")
-
-
-def journal_of(data: Path) -> Path:
-    return data.with_name("data.json.journal.1")
-
-
-def lengths(journal: Path) -> list[int]:
-    """How long the journal is after each line."""
-    ends, length = [], 0
-    for line in journal.read_bytes().splitlines(keepends=True):
-        length += len(line)
-        ends.append(length)
-    return ends
-
-
-def refusal(data: Path) -> str:
-    """Why the store is not opened, which leaves all files as they are."""
-    before = {each: each.read_bytes() for each in data.parent.iterdir() if each.suffix != ".lock"}
-    with pytest.raises(StoreError) as caught:
-        TinyDBStore(data, public_allowed=True)
-    after = {each: each.read_bytes() for each in data.parent.iterdir() if each.suffix != ".lock"}
-    assert after == before
-    message = str(caught.value)
-    assert str(data) in message
-    assert "--data" in message, "the next step"
-    assert "\n" not in message
-    return message
-
-
-async def everything(store: TinyDBStore) -> tuple[Any, ...]:
-    return await store.users(), await store.sessions(), await store.mails()
-
-
 BEA = document_of(user(8, "bea@x.test"))
-
-# What is there after each change of `work`: users, sessions, mails.
-AFTER = [(0, 0, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0), (2, 2, 1), (1, 1, 1), (1, 1, 0)]
 
 
 def test_each_change_is_a_line_of_json(left: Path) -> None:
@@ -191,40 +119,6 @@ def test_damage_of_the_last_line_is_no_torn_end(data: Path) -> None:
     assert f"the journal {journal} is damaged: line 7" in message
 
 
-def test_a_journal_without_its_data_file_is_refused(data: Path) -> None:
-    data.unlink()
-    message = refusal(data)
-    assert "is not there, but its journal" in message
-    assert str(journal_of(data)) in message
-
-
-def test_a_journal_of_a_generation_that_is_over_is_not_made_again(data: Path) -> None:
-    journal = journal_of(data).read_bytes()
-    asked(data, everything)
-    journal_of(data).write_bytes(journal)
-    assert tuple(map(len, asked(data, everything))) == AFTER[-1]
-    assert files(data) == [data]
-
-
-def test_a_journal_of_a_generation_to_come_is_refused(data: Path) -> None:
-    older = data.read_bytes()
-    asked(data, everything)
-    store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(store.add_mail(mail("new@x.test")))
-    again = killed(data, data.parent / "again")
-    asyncio.run(store.close())
-    again.write_bytes(older)
-    assert "expected its journal of generation 1, and those" in refusal(again)
-
-
-def test_a_journal_with_another_name_is_refused(data: Path) -> None:
-    journal_of(data).rename(data.with_name("data.json.journal.2"))
-    data.write_bytes(data.read_bytes().replace(b'"generation": 1', b'"generation": 2'))
-    assert "expected the head of a journal of generation 2, found one of generation 1" in refusal(
-        data
-    )
-
-
 @pytest.mark.parametrize(
     "content", [b"\n", b'{"format": "other"}\n', b"[1]\n", b"\xff\n", b'{"generation": 1}\n']
 )
@@ -279,82 +173,3 @@ def test_a_torn_end_that_cannot_be_cut_off_is_refused(
 
     monkeypatch.setattr(os, "ftruncate", full)
     assert "cannot be written: No space left on device" in refusal(data)
-
-
-def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) -> None:
-    tables = json.loads(data.read_text())
-    tables["users"] = {"8": BEA}
-    data.write_text(json.dumps(tables))
-    assert "does not fit: users: expected each email_key once" in refusal(data)
-
-
-def test_two_journals_are_one_after_the_other(data: Path) -> None:
-    """As a process leaves them that is killed between the begin of a compaction and its end."""
-    store = TinyDBStore(data, public_allowed=True)
-    store._file.begin_compaction()
-    asyncio.run(store.add_mail(mail("new@x.test")))
-    again = killed(data, data.parent / "again")
-    store._file.journal.close()
-    assert store._file._lock is not None
-    store._file._lock.release()
-    assert len(files(again)) == 3
-    torn = killed(again, data.parent / "torn")
-    assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
-    first = journal_of(torn)
-    first.write_bytes(first.read_bytes()[:-1])
-    assert "expected whole lines, found half of one" in refusal(torn)
-
-
-def version_1(data: Path) -> bytes:
-    """Makes `data` a file as it was when there were no journals."""
-    asked(data, everything)
-    tables = json.loads(data.read_text())
-    del tables["meta"]["1"]["generation"]
-    tables["meta"]["1"]["version"] = 1
-    data.write_text(json.dumps(tables))
-    return data.read_bytes()
-
-
-def test_a_file_of_version_1_is_left_as_it_is_until_something_is_written(data: Path) -> None:
-    older = version_1(data)
-    assert tuple(map(len, asked(data, everything))) == AFTER[-1]
-    assert data.read_bytes() == older
-    store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(store.add_mail(mail("new@x.test")))
-    again = killed(data, data.parent / "again")
-    asyncio.run(store.close())
-    assert json.loads(again.read_text())["meta"]["1"]["version"] == 2
-    assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
-
-
-def test_a_file_of_version_1_beside_a_journal_is_refused(data: Path) -> None:
-    journal = journal_of(data).read_bytes()
-    version_1(data)
-    journal_of(data).write_bytes(journal)
-    assert "expected no journal, found 1" in refusal(data)
-
-
-def test_after_a_clean_stop_plain_tinydb_reads_the_whole_file(data: Path) -> None:
-    store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(store.add_client(about_to_register("ada@x.test"), None))
-    asyncio.run(store.close())
-    assert files(data) == [data]
-    with TinyDB(data) as database:
-        (found,) = database.table("users").search(where("email") == "ada@x.test")
-        assert found["client"]["company_name"] == "Näme \N{GRINNING FACE}"
-        assert len(database.table("users")) == 2
-
-
-def test_what_plain_tinydb_wrote_is_opened(data: Path) -> None:
-    asked(data, everything)
-    with TinyDB(data, encoding="utf-8") as database:
-        database.table("users").remove(doc_ids=[7])
-        database.table("sessions").truncate()
-    assert tuple(map(len, asked(data, everything))) == (0, 0, 0)
-
-
-def test_a_store_that_is_only_read_is_not_written(data: Path) -> None:
-    asked(data, everything)
-    before = data.stat().st_mtime_ns, data.read_bytes()
-    asked(data, everything)
-    assert (data.stat().st_mtime_ns, data.read_bytes()) == before

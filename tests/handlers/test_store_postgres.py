@@ -1,40 +1,24 @@
 """The PostgreSQL store under several servers, and under callers who go away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
 from support import engines
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, session, user
 from support.postgres import Server
 from support.process import until
+from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
 
 SHARED = "postgres"
 FIRST = asyncio.FIRST_COMPLETED
-
-ROLES = frozenset({"liaison"})
-
-Act = Callable[[Store, User], Awaitable[Any]]
-
-# What a request, or a start, writes. The user is one without a client.
-ACTS: dict[str, Act] = {
-    "add a new client": lambda store, _: store.add_client(about_to_register("new@x.test"), None),
-    "make a client": lambda store, there: store.add_client(about_to_register(there.email), there),
-    "put a session": lambda store, there: store.put_session(session("new", there.id)),
-    "add a mail": lambda store, there: store.add_mail(mail(there.email)),
-    "remove a user": lambda store, there: store.remove_client(there, None),
-    "restore a user": lambda store, there: store.remove_client(there, replace(there, roles=ROLES)),
-    "remove everything": lambda store, there: store.remove([there.id], mails=True),
-    "seed": lambda store, _: store.seed([user(8, "s@x.test")], [session("s", 8)], public=True),
-}
 
 
 async def everything(store: Store) -> list[Any]:

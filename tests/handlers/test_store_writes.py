@@ -6,15 +6,14 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Container
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.live import Live
-from support.people import about_to_register, mail, session, user
+from support.people import mail, session, user
 from support.process import run
 from support.stored import stored_text
+from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, commits
@@ -22,24 +21,6 @@ from clients_register.handlers.store.tinydb import TinyDBStore
 
 fsync = os.fsync
 fdatasync = getattr(os, "fdatasync", fsync)
-
-ROLES = frozenset({"liaison"})
-
-Act = Callable[[TinyDBStore, User], Any]
-
-# What a request, or a start, writes. The user is one without a client.
-ACTS: dict[str, Act] = {
-    "add a new client": lambda store, _: store.add_client(about_to_register("new@x.test"), None),
-    "make a client": lambda store, there: store.add_client(about_to_register(there.email), there),
-    "put a session": lambda store, there: store.put_session(session("new", there.id)),
-    "add a mail": lambda store, there: store.add_mail(mail(there.email)),
-    "remove a user": lambda store, there: store.remove_client(there, None),
-    "remove everything": lambda store, there: store.remove([there.id], mails=True),
-    "restore a user": lambda store, there: store.remove_client(there, replace(there, roles=ROLES)),
-    "seed": lambda store, _: store.seed(
-        [user(8, "s@x.test"), user(9, "t@x.test")], [session("s", 8), session("t", 7)], public=True
-    ),
-}
 
 
 class Disk:

@@ -1,6 +1,7 @@
 """Worlds by way of the control plane: listed, copied, deleted, and brought back to the start."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,12 @@ from clients_register.handlers.mock.news import News
 
 # Seconds that a test would wait for nothing, were it not told.
 WAIT = 59
+
+
+def folder_of(stub: LiveStub) -> Path:
+    """Where the files of its worlds are."""
+    data = stub.settings.data_file
+    return data.with_name(data.name + ".worlds")
 
 
 def names(stub: LiveStub) -> list[str]:
@@ -106,7 +113,7 @@ def test_a_copy_of_no_world_makes_none(stub: LiveStub, world: str) -> None:
 
 def test_a_deleted_world_is_gone_with_its_file(stub: LiveStub, world: str, email: str) -> None:
     stub.registered(email, world)
-    folder = stub.settings.data_file.with_name(stub.settings.data_file.name + ".worlds")
+    folder = folder_of(stub)
     assert list(folder.glob("*.json")) != []
     answer = stub.control("DELETE", f"/worlds/{world}")
     assert [each["name"] for each in answer.json()] == ["default"]
@@ -211,7 +218,7 @@ def test_who_waits_in_a_world_that_is_deleted_keeps_nobody_waiting(
 def test_a_world_whose_file_is_damaged_is_told_by_the_control_plane_and_can_be_deleted(
     stub: LiveStub, world: str
 ) -> None:
-    folder = stub.settings.data_file.with_name(stub.settings.data_file.name + ".worlds")
+    folder = folder_of(stub)
     folder.mkdir()
     (folder / f"{world}.json").write_text("{")
     answer = stub.control("GET", "/clients", world=world)
@@ -224,7 +231,7 @@ def test_a_world_whose_file_is_damaged_is_told_by_the_control_plane_and_can_be_d
 def test_a_world_is_deleted_with_the_journal_that_a_killed_server_left(
     stub: LiveStub, world: str
 ) -> None:
-    folder = stub.settings.data_file.with_name(stub.settings.data_file.name + ".worlds")
+    folder = folder_of(stub)
     folder.mkdir()
     (folder / f"{world}.json.journal.1").write_text("")
     assert stub.control("GET", "/clients", world=world).status_code == 500

@@ -1,0 +1,127 @@
+"""Which journals go on from which snapshot, and files of other versions and writers."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from support.dying import asked
+from support.killed import AFTER, everything, journal_of, killed, refusal
+from support.people import about_to_register, mail, user
+from support.stored import files
+from tinydb import TinyDB, where
+
+from clients_register.handlers.store.documents import document_of
+from clients_register.handlers.store.tinydb import TinyDBStore
+
+
+def test_a_journal_without_its_data_file_is_refused(data: Path) -> None:
+    data.unlink()
+    message = refusal(data)
+    assert "is not there, but its journal" in message
+    assert str(journal_of(data)) in message
+
+
+def test_a_journal_of_a_generation_that_is_over_is_not_made_again(data: Path) -> None:
+    journal = journal_of(data).read_bytes()
+    asked(data, everything)
+    journal_of(data).write_bytes(journal)
+    assert tuple(map(len, asked(data, everything))) == AFTER[-1]
+    assert files(data) == [data]
+
+
+def test_a_journal_of_a_generation_to_come_is_refused(data: Path) -> None:
+    older = data.read_bytes()
+    asked(data, everything)
+    store = TinyDBStore(data, public_allowed=True)
+    asyncio.run(store.add_mail(mail("new@x.test")))
+    again = killed(data, data.parent / "again")
+    asyncio.run(store.close())
+    again.write_bytes(older)
+    assert "expected its journal of generation 1, and those" in refusal(again)
+
+
+def test_a_journal_with_another_name_is_refused(data: Path) -> None:
+    journal_of(data).rename(data.with_name("data.json.journal.2"))
+    data.write_bytes(data.read_bytes().replace(b'"generation": 1', b'"generation": 2'))
+    assert "expected the head of a journal of generation 2, found one of generation 1" in refusal(
+        data
+    )
+
+
+def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) -> None:
+    tables = json.loads(data.read_text())
+    tables["users"] = {"8": document_of(user(8, "bea@x.test"))}
+    data.write_text(json.dumps(tables))
+    assert "does not fit: users: expected each email_key once" in refusal(data)
+
+
+def test_two_journals_are_one_after_the_other(data: Path) -> None:
+    """As a process leaves them that is killed between the begin of a compaction and its end."""
+    store = TinyDBStore(data, public_allowed=True)
+    store._file.begin_compaction()
+    asyncio.run(store.add_mail(mail("new@x.test")))
+    again = killed(data, data.parent / "again")
+    store._file.journal.close()
+    assert store._file._lock is not None
+    store._file._lock.release()
+    assert len(files(again)) == 3
+    torn = killed(again, data.parent / "torn")
+    assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
+    first = journal_of(torn)
+    first.write_bytes(first.read_bytes()[:-1])
+    assert "expected whole lines, found half of one" in refusal(torn)
+
+
+def version_1(data: Path) -> bytes:
+    """Makes `data` a file as it was when there were no journals."""
+    asked(data, everything)
+    tables = json.loads(data.read_text())
+    del tables["meta"]["1"]["generation"]
+    tables["meta"]["1"]["version"] = 1
+    data.write_text(json.dumps(tables))
+    return data.read_bytes()
+
+
+def test_a_file_of_version_1_is_left_as_it_is_until_something_is_written(data: Path) -> None:
+    older = version_1(data)
+    assert tuple(map(len, asked(data, everything))) == AFTER[-1]
+    assert data.read_bytes() == older
+    store = TinyDBStore(data, public_allowed=True)
+    asyncio.run(store.add_mail(mail("new@x.test")))
+    again = killed(data, data.parent / "again")
+    asyncio.run(store.close())
+    assert json.loads(again.read_text())["meta"]["1"]["version"] == 2
+    assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
+
+
+def test_a_file_of_version_1_beside_a_journal_is_refused(data: Path) -> None:
+    journal = journal_of(data).read_bytes()
+    version_1(data)
+    journal_of(data).write_bytes(journal)
+    assert "expected no journal, found 1" in refusal(data)
+
+
+def test_after_a_clean_stop_plain_tinydb_reads_the_whole_file(data: Path) -> None:
+    store = TinyDBStore(data, public_allowed=True)
+    asyncio.run(store.add_client(about_to_register("ada@x.test"), None))
+    asyncio.run(store.close())
+    assert files(data) == [data]
+    with TinyDB(data) as database:
+        (found,) = database.table("users").search(where("email") == "ada@x.test")
+        assert found["client"]["company_name"] == "Näme \N{GRINNING FACE}"
+        assert len(database.table("users")) == 2
+
+
+def test_what_plain_tinydb_wrote_is_opened(data: Path) -> None:
+    asked(data, everything)
+    with TinyDB(data, encoding="utf-8") as database:
+        database.table("users").remove(doc_ids=[7])
+        database.table("sessions").truncate()
+    assert tuple(map(len, asked(data, everything))) == (0, 0, 0)
+
+
+def test_a_store_that_is_only_read_is_not_written(data: Path) -> None:
+    asked(data, everything)
+    before = data.stat().st_mtime_ns, data.read_bytes()
+    asked(data, everything)
+    assert (data.stat().st_mtime_ns, data.read_bytes()) == before
