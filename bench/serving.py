@@ -31,6 +31,7 @@ from clients_register import spec
 
 SCRIPT = str(Path(__file__).with_name("load.lua"))
 CONNECTIONS = (1, 32)
+PEERS = ("prism", "wiremock")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def rows(folder: Path) -> list[Row]:
     document = folder / "openapi.yaml"
     document.write_text(spec.text("openapi"), "utf-8")
     mapped(folder / "wiremock")
+    absent = [peer for peer in PEERS if not servers.available(peer)]
     found = [
         Row("bare", "forced", lambda: servers.bare("bytes"), "bare"),
         Row("stub, forced", "forced", servers.product, "bare", 0.8),
@@ -59,16 +61,9 @@ def rows(folder: Path) -> list[Row]:
         Row("bare, bcrypt", "forced", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
         Row("stub, registered", "registered", servers.product, "bare, bcrypt", 0.85),
     ]
-    for row in found:
-        peer = row.name.partition(",")[0]
-        if peer in ("prism", "wiremock") and not servers.available(peer):
-            print(f"{peer}: absent; bench/README.md tells how it is installed")
-    return [
-        row
-        for row in found
-        if (peer := row.name.partition(",")[0]) not in ("prism", "wiremock")
-        or servers.available(peer)
-    ]
+    for peer in absent:
+        print(f"{peer}: absent; bench/README.md tells how it is installed")
+    return [row for row in found if row.name.partition(",")[0] not in absent]
 
 
 def reference(folder: Path) -> AbstractContextManager[int]:
