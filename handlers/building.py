@@ -40,14 +40,14 @@ class Ground:
     transport: Transport | None
     mail_from: str
 
-    async def services(
+    def services(
         self,
         store: Store,
         clock: Clock,
         deployed: Mapping[str, frozenset[str]] | None = None,
         altered: Callable[[Transport], Transport] = lambda transport: transport,
     ) -> Services:
-        """The services on `store`, which is seeded.
+        """The services on `store`, whatever is in it.
 
         `deployed` stands in place of the seed's services, `altered` wraps the transport of mails.
         """
@@ -55,7 +55,6 @@ class Ground:
         if deployed is not None:
             registry = replace(registry, services=deployed)
         mailer = Mailer(altered(self.transport or Outbox(store)), self.mail_from, clock)
-        await self.seed.plant(store, clock, self.passwords)
         return Services(
             catalogue=self.catalogue,
             media_type=media_type(self.document),
@@ -117,7 +116,9 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         engine = await closing.enter_async_context(kept(settings))
         store = await engine.store(DEFAULT, public_allowed=not settings.reference)
         closing.push_async_callback(store.close)
-        yield await ground.services(store, clock or SystemClock())
+        clock = clock or SystemClock()
+        await ground.seed.plant(store, clock, ground.passwords)
+        yield ground.services(store, clock)
 
 
 def _read(document: Mapping[str, Any], settings: Settings) -> tuple[Catalogue, Seed]:

@@ -41,7 +41,7 @@ async def serve(settings: Settings, listener: socket.socket, stop: Stop) -> None
             return
         output.say(await banner(settings, product, listener))
         await Server(product, settings, stop).serve(sockets=[listener])
-        output.say(product.farewell())
+        output.say(await product.farewell())
 
 
 class Server(uvicorn.Server):

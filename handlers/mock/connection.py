@@ -6,7 +6,7 @@ uvicorn's protocol hands its transport on in the scope, and an answer is broken 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
@@ -32,28 +32,21 @@ class OpenProtocol(HttpToolsProtocol):
 
 
 class Broken:
-    """The `send` of an answer that breaks on its way, as `fault` says.
+    """An answer that breaks on its way, as `fault` says."""
 
-    It holds the answer back until it is whole; `finish` then delivers what arrives of it.
-    """
-
-    def __init__(self, fault: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, fault: str, answer: Sequence[Message], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """`answer` is whole, of one start and one body."""
         self._deliver = FAULTS[fault]
         self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
         self._receive = receive
         self._send = send
-        self._start: Message = {}
-        self._body = b""
+        self._start, body = answer
+        self._body: bytes = body["body"]
 
-    async def hold(self, message: Message) -> None:
-        """Takes the place of `send`."""
-        if message["type"] == "http.response.start":
-            self._start = message
-        else:
-            self._body += message.get("body", b"")
-
-    async def finish(self) -> None:
-        """Delivers the answer, broken."""
+    async def deliver(self) -> None:
+        """Sends what arrives of it."""
         await self._deliver(self)
 
     async def reset(self) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.mock.news import News
 from clients_register.handlers.records import Mail, Registration, User
 from clients_register.handlers.store import Store
+
+if TYPE_CHECKING:
+    from clients_register.handlers.mock.state import WorldState
 
 BEFORE_ROUTING, IN_HANDLER = "before-routing", "in-handler"
 
@@ -29,6 +32,12 @@ class Faults:
         """Sets every switch: those left out are as at the start."""
         for name, value in asdict(Faults(**switches)).items():
             setattr(self, name, value)
+
+    def use_mail_failure(self) -> bool:
+        """Whether the mail that is to be sent fails."""
+        fails = self.mail_failures > 0
+        self.mail_failures -= fails
+        return fails
 
     def shown(self) -> dict[str, Any]:
         """As the control plane shows it."""
@@ -74,16 +83,18 @@ class FaultyStore:
 class FaultyTransport:
     """A transport that fails as often as it was told to. See `Transport`."""
 
-    def __init__(self, whole: Transport, faults: Faults, news: News) -> None:
+    def __init__(self, whole: Transport, state: "WorldState", news: News) -> None:
         """`news` is told of every mail that went out."""
         self._whole = whole
-        self._faults = faults
+        self._state = state
         self._news = news
 
     async def send(self, mail: Mail) -> None:
         """See `Transport.send`."""
-        if self._faults.mail_failures > 0:
-            self._faults.mail_failures -= 1
-            raise MailFailed("a failure of the mail was asked for")
+        if self._state.arranged.faults.mail_failures > 0:
+            async with self._state.changing() as arranged:
+                fails = arranged.faults.use_mail_failure()
+            if fails:
+                raise MailFailed("a failure of the mail was asked for")
         await self._whole.send(mail)
         self._news.tell()

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from clients_register.handlers.attempt import Attempt, Request
-from clients_register.handlers.mock.news import News
 
 # Entries kept; a body is at most the server's limit, so the journal is bounded in bytes as well.
 KEPT = 500
@@ -45,7 +44,6 @@ class Journal:
     """The newest entries of a world, numbered from 1."""
 
     def __init__(self) -> None:
-        self.news = News()
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._count = 0
 
@@ -63,7 +61,6 @@ class Journal:
         self._count += 1
         entry.number = self._count
         self._entries.append(entry)
-        self.news.tell()
 
     def entry(self, request_id: str) -> Entry | None:
         """The entry whose answer carried that X-Request-Id."""

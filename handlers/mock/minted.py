@@ -12,7 +12,8 @@ class Minted:
     """Digest -> token, of tokens whose sessions a world was given on purpose."""
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
-        self._tokens = {digest_of(token): token for token in tokens}
+        self._tokens: dict[str, str] = {}
+        self.load(tokens)
 
     def add(self, token: str) -> str:
         """Remembers `token`; returns its digest."""
@@ -24,6 +25,10 @@ class Minted:
         """The token of that digest, if it may be known."""
         return self._tokens.get(digest)
 
-    def copied(self) -> "Minted":
-        """Another one that knows the same tokens."""
-        return Minted(self._tokens.values())
+    def document(self) -> list[str]:
+        """See `Arrangement`."""
+        return [*self._tokens.values()]
+
+    def load(self, document: Iterable[str]) -> None:
+        """See `Arrangement`."""
+        self._tokens = {digest_of(token): token for token in document}

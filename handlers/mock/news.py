@@ -10,7 +10,9 @@ T = TypeVar("T")
 class News:
     """Wakes all who wait whenever there is something new."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float | None = None) -> None:
+        """`pace`: seconds after which who waits looks again, though nobody was told anything."""
+        self._pace = pace
         self._waiting: set[asyncio.Future[None]] = set()
         self._ended = False
 
@@ -41,6 +43,6 @@ class News:
                 left = ends - loop.time()
                 if found or left <= 0 or self._ended:
                     return found
-                await asyncio.wait([told], timeout=left)
+                await asyncio.wait([told], timeout=min(left, self._pace or left))
             finally:
                 self._waiting.discard(told)

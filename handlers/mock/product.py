@@ -19,6 +19,7 @@ from clients_register.handlers.mock.control.plane import Plane
 from clients_register.handlers.mock.coverage import summary
 from clients_register.handlers.mock.forced import examples
 from clients_register.handlers.mock.magic import Addresses
+from clients_register.handlers.mock.state.memory import MemoryStates
 from clients_register.handlers.mock.stub import CONTROL, Stub
 from clients_register.handlers.mock.watch import watching
 from clients_register.handlers.mock.worlds import Worlds
@@ -84,18 +85,23 @@ async def stub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[
     async with AsyncExitStack() as closing:
         ground = await closing.enter_async_context(grounded(settings))
         engine = await closing.enter_async_context(kept(settings))
-        worlds = Worlds(engine, await engine.worlds(), ground, clock or SystemClock())
+        states = MemoryStates()
+        worlds = Worlds(engine, states, await engine.worlds(), ground, clock or SystemClock())
         closing.push_async_callback(worlds.close)
         services = await worlds.default.services()
         app = Renewable(settings, ground, worlds)
         await app.make()
         if settings.watch:
             await closing.enter_async_context(watching(settings.seed, app.renew))
+
+        async def farewell() -> str:
+            return summary(await states.met(), app.catalogue)
+
         yield Product(
             app,
             services,
             protocol=OpenProtocol,
             pages=(("console", f"{CONTROL}/"), ("documents", f"{CONTROL}/docs/")),
             release=worlds.end,
-            farewell=lambda: summary(worlds.coverage(worlds.default), app.catalogue),
+            farewell=farewell,
         )

@@ -1,7 +1,8 @@
 """The next answers of a world, as its tests wrote them down beforehand."""
 
 import random
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -10,7 +11,7 @@ class Item:
     """One line of a script. Without a `slug` the real rules answer, `delay`ed or broken by `fault`.
 
     `after` real answers pass first, then it counts for `times` answers; of these it strikes the
-    share `rate`, drawn by `seed`. `delay` is in seconds.
+    share `rate`, drawn by `seed`. `delay` is in seconds, `drawn` counts the answers drawn for.
     """
 
     slug: str | None = None
@@ -20,10 +21,16 @@ class Item:
     rate: float = 1
     seed: int = 0
     fault: str | None = None
-    draws: random.Random = field(default_factory=random.Random, repr=False)
+    drawn: int = 0
 
-    def __post_init__(self) -> None:
-        self.draws.seed(self.seed)
+    def strikes(self) -> bool:
+        """Draws for one more answer: the same seed strikes the same answers of a series."""
+        self.drawn += 1
+        if self.rate >= 1:
+            return True
+        # By the number of the draw and not from a series: whoever draws next, here or in another
+        # process, need know nothing else.
+        return random.Random(f"{self.seed} {self.drawn}").random() < self.rate  # noqa: S311
 
     def shown(self) -> dict[str, Any]:
         """What is left of it, as the control plane shows it."""
@@ -48,13 +55,12 @@ class Script:
         item.times -= 1
         if item.times <= 0:
             self.items.pop(0)
-        # Every answer draws, so that the same seed strikes the same answers of a series.
-        return item if item.draws.random() < item.rate else None
+        return item if item.strikes() else None
 
-    def copy_from(self, other: "Script") -> None:
-        """The items that `other` has left, each with draws of its own from where they stand."""
-        self.items = []
-        for item in other.items:
-            copied = replace(item, draws=random.Random())  # noqa: S311 - nothing secret is drawn
-            copied.draws.setstate(item.draws.getstate())
-            self.items.append(copied)
+    def document(self) -> list[dict[str, Any]]:
+        """See `Arrangement`."""
+        return [asdict(item) for item in self.items]
+
+    def load(self, document: Iterable[Mapping[str, Any]]) -> None:
+        """See `Arrangement`."""
+        self.items = [Item(**each) for each in document]

@@ -6,7 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients_register.handlers.app import App
 from clients_register.handlers.exchange import EXCHANGE, CallerGone, Exchange, new_id, read
@@ -33,15 +33,19 @@ VISIT = "clients_register.visit"
 
 @dataclass(slots=True)
 class Visit:
-    """One request to a world on its way through the layers."""
+    """One request to a world on its way through the layers, and the answer that it gets."""
 
     world: World
     entry: Entry
     at_route: bool
     scope: Scope
     receive: Receive
-    send: Send
     headers: Headers = field(default_factory=lambda: [*cors.ON_ANSWERS])
+    answer: list[Message] = field(default_factory=list)
+
+    async def send(self, message: Message) -> None:
+        """Holds the answer back until it is whole: it is in the journal before anybody has it."""
+        self.answer.append(message)
 
 
 class Stub:
@@ -68,9 +72,13 @@ class Stub:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification; only `http` scopes are served."""
         try:
-            world, path = self._worlds.at(scope["path"])
+            world, path = await self._worlds.at(scope["path"])
         except Problem as problem:
             await problem.answer(send, cors.ON_ANSWERS)
+            return
+        except StoreError as error:
+            log.error("%s: the worlds are out of reach: %s", scope["path"], error)
+            await self._crashed.answer(send, [(b"x-request-id", new_id().encode())])
             return
         world.enter()
         try:
@@ -87,17 +95,17 @@ class Stub:
             world.leave()
 
     async def _visit(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
-        entry = Entry(
-            "", world.clock.now(), scope["method"], scope["path"], started=time.perf_counter()
-        )
+        now, started = world.arranged.clock.now(), time.perf_counter()
+        entry = Entry("", now, scope["method"], scope["path"], started)
         at_route = scope["path"] == self._route and scope["method"] == "POST"
-        visit = Visit(world, entry, at_route, scope, receive, send)
+        visit = Visit(world, entry, at_route, scope, receive)
         try:
+            await world.refresh()
             await self._answer(visit)
         except CallerGone:
             return
         except StoreError as error:
-            log.error("the world %s cannot be opened: %s", world.name, error)
+            log.error("the world %s cannot be used: %s", world.name, error)
             await self._earned(visit, self._crashed)
         except Exception as error:  # noqa: BLE001 - a crash is an answer, too
             # Where it struck; the words of an exception may quote the request.
@@ -105,9 +113,15 @@ class Stub:
             log.error("the stub crashed:\n%s%s", struck, type(error).__name__)
             await self._earned(visit, self._crashed)
         entry.milliseconds = (time.perf_counter() - entry.started) * 1000
-        if entry.slug is not None:
-            world.coverage.count(entry.slug, forced=entry.forced is not None)
-        world.journal.keep(entry)
+        try:
+            await world.keep(entry)
+        except StoreError as error:
+            log.error("%s: it is in no journal: %s", entry.id, error)
+        if entry.fault is not None:
+            await Broken(entry.fault, visit.answer, scope, receive, send).deliver()
+        else:
+            for message in visit.answer:
+                await send(message)
 
     async def _answer(self, visit: Visit) -> None:
         if not visit.at_route:
@@ -120,24 +134,18 @@ class Stub:
             return
         if asked is not NONE and asked.applied:
             visit.headers.append((b"preference-applied", asked.applied.encode("latin-1")))
-        item = None if asked.status else visit.world.script.next()
+        item = None if asked.status else await visit.world.next()
         delay = asked.wait + (item.delay if item else 0)
         if delay:
             await asyncio.sleep(delay)
         if asked.status:
             await self._forced(visit, "prefer", asked.status.slug)
             return
-        broken = None
-        if item is not None and item.fault is not None:
-            visit.entry.fault = item.fault
-            broken = Broken(item.fault, visit.scope, visit.receive, visit.send)
-            visit.send = broken.hold
+        visit.entry.fault = item.fault if item else None
         if item is not None and item.slug is not None:
             await self._forced(visit, "script", item.slug)
         else:
             await self._real(visit)
-        if broken is not None:
-            await broken.finish()
 
     async def _forced(self, visit: Visit, how: str, slug: str) -> None:
         """Answers with the example of `slug`. The body is read for the journal, and not judged."""
@@ -194,7 +202,7 @@ class Stub:
         if slug is not None:
             visit.entry.request = exchange.request
             await self._forced(visit, "address", slug)
-        elif visit.world.faults.crash == BEFORE_ROUTING:
+        elif visit.world.arranged.faults.crash == BEFORE_ROUTING:
             raise InjectedCrash("a crash before routing was asked for")
         else:
             await self._routed(scope, receive, send)

@@ -1,29 +1,21 @@
 """One world: the state behind one base URL.
 
-Clients, sessions and mails are kept by an engine; all else is gone when the server ends.
+Clients, sessions and mails are kept by an engine; all else is gone when the last server ends.
 """
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from clients_register.handlers.building import Ground
-from clients_register.handlers.clock import Clock
-from clients_register.handlers.mock.clock import WorldClock
-from clients_register.handlers.mock.coverage import Coverage
-from clients_register.handlers.mock.faults import (
-    Faults,
-    FaultyServices,
-    FaultyStore,
-    FaultyTransport,
-)
-from clients_register.handlers.mock.journal import Journal
-from clients_register.handlers.mock.minted import Minted
+from clients_register.handlers.mock.faults import FaultyServices, FaultyStore, FaultyTransport
+from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.news import News
-from clients_register.handlers.mock.script import Script
+from clients_register.handlers.mock.script import Item
+from clients_register.handlers.mock.state import WorldState
+from clients_register.handlers.mock.state.arrangement import Arrangement
 from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.store import Store
@@ -41,29 +33,28 @@ class World:
     def __init__(
         self,
         name: str,
+        state: WorldState,
         engine: Engine,
         ground: Ground,
-        behind: Clock,
         before: asyncio.Task[None] | None = None,
     ) -> None:
         """`before` is what still removes an earlier world of that name, with what it kept."""
         self.name = name
-        self.clock = WorldClock(behind)
-        self.script = Script()
-        self.faults = Faults()
-        self.journal = Journal()
-        self.coverage = Coverage()
-        self.minted = Minted(entry["token"] for entry in ground.seed.sections["sessions"])
-        self.mail = News()
+        self.state = state
+        self.news = News(state.pace)
         self.busy = 0
         self.left = News()
-        self.used_at = time.monotonic()
         self._engine = engine
         self._ground = ground
         self._before = before
         self._opening = asyncio.Lock()
         self._store: Store | None = None
         self._services: Services | None = None
+
+    @property
+    def arranged(self) -> Arrangement:
+        """What tests have arranged, as it was when it was last read."""
+        return self.state.arranged
 
     @property
     def personas(self) -> dict[str, Mapping[str, Any]]:
@@ -78,7 +69,7 @@ class World:
 
     def enter(self) -> None:
         """A request is in the world, which must not go away until it has left."""
-        self.used_at = time.monotonic()
+        self.state.touch()
         self.busy += 1
 
     def leave(self) -> None:
@@ -95,6 +86,12 @@ class World:
         finally:
             self.leave()
 
+    async def refresh(self) -> None:
+        """Learns what other servers have done here. Raises StoreError."""
+        if not await self.state.read():
+            self._services = None
+            await self.services()
+
     async def services(self) -> Services:
         """What serves the world's requests; the first call opens its store. Raises StoreError."""
         if self._services is None:
@@ -103,17 +100,24 @@ class World:
                     self._services = await self._open()
         return self._services
 
-    async def clients(self) -> int | None:
-        """How many clients there are; None where the store was not opened yet."""
-        return None if self._services is None else await self._services.store.count_clients()
+    async def next(self) -> Item | None:
+        """What the script has for the answer to be given now."""
+        if not self.arranged.script.items:
+            return None
+        async with self.state.changing() as arranged:
+            return arranged.script.next()
+
+    async def keep(self, entry: Entry) -> None:
+        """Puts `entry` into the journal, and tells who waits for it."""
+        await self.state.keep(entry)
+        self.news.tell()
 
     async def reset(self) -> None:
-        """As at the start, whole."""
-        self.clock.restore()
-        self.script = Script()
-        self.faults.set()
-        self.journal.clear()
-        self.coverage = Coverage()
+        """As at the start, whole; the sum of all worlds still knows what was met in a named one."""
+        async with self.state.changing() as arranged:
+            arranged.restore()
+        await self.state.forget_requests()
+        await self.state.forget_met(whole=self.name == DEFAULT)
         await self.restore_people()
 
     async def restore_people(self) -> None:
@@ -135,7 +139,7 @@ class World:
         await self._plant(self._ground.seed, store)
 
     async def _plant(self, seed: Seed, store: Store) -> None:
-        await seed.plant(store, self.clock, self._ground.passwords)
+        await seed.plant(store, self.arranged.clock, self._ground.passwords)
 
     async def copy_from(self, other: "World") -> None:
         """Takes over the state of `other`, but for what callers did there."""
@@ -144,10 +148,9 @@ class World:
         await target.seed(await source.users(), await source.sessions(), public=True)
         for mail in await source.mails():
             await target.add_mail(mail)
-        self.minted = other.minted.copied()
-        self.clock.copy_from(other.clock)
-        self.script.copy_from(other.script)
-        self.faults.set(**other.faults.shown())
+        await other.refresh()
+        async with self.state.changing() as arranged:
+            arranged.load(other.arranged.document())
 
     async def close(self, still_in_it: int = 0) -> None:
         """Closes the store, once no more than `still_in_it` requests are in the world."""
@@ -162,18 +165,24 @@ class World:
 
     def end(self) -> None:
         """Nothing will happen here any more: who waits for news is answered."""
-        self.mail.end()
-        self.journal.news.end()
+        self.news.end()
 
     async def remove(self, still_in_it: int = 0) -> None:
         """Closes the world, see `close`, and forgets all that it held."""
         self.end()
         await self.close(still_in_it)
         await self._engine.erase(self.name)
+        await self.state.remove()
 
     async def services_on(self, ground: Ground) -> Services | None:
-        """What would serve the world on another `ground`; None where its store is not open."""
-        return None if self._store is None else await self._on(self._store, ground)
+        """What would serve the world on another `ground`; None where its store is not open.
+
+        The seed of `ground` is planted.
+        """
+        if self._store is None:
+            return None
+        await ground.seed.plant(self._store, self.arranged.clock, ground.passwords)
+        return self._on(self._store, ground)
 
     def settle(self, ground: Ground, services: Services | None) -> None:
         """From now on the world is served by `services`, which `services_on` gave for `ground`."""
@@ -184,20 +193,24 @@ class World:
     async def _open(self) -> Services:
         if self._before is not None:
             await asyncio.wait([self._before])
-        store = await self._engine.store(self.name, public_allowed=True)
-        try:
-            services = await self._on(store, self._ground)
-        except BaseException:
-            await store.close()
-            raise
+        async with self.state.opening() as new:
+            store = await self._engine.store(self.name, public_allowed=True)
+            try:
+                services = self._on(store, self._ground)
+                if new:
+                    await self._plant(self._ground.seed, store)
+            except BaseException:
+                await store.close()
+                raise
         self._store = store
         return services
 
-    async def _on(self, store: Store, ground: Ground) -> Services:
-        whole = await ground.services(
+    def _on(self, store: Store, ground: Ground) -> Services:
+        faults = self.arranged.faults
+        whole = ground.services(
             store,
-            self.clock,
-            deployed=FaultyServices(ground.seed.registry().services, self.faults),
-            altered=lambda transport: FaultyTransport(transport, self.faults, self.mail),
+            self.arranged.clock,
+            deployed=FaultyServices(ground.seed.registry().services, faults),
+            altered=lambda transport: FaultyTransport(transport, self.state, self.news),
         )
-        return replace(whole, store=FaultyStore(store, self.faults))
+        return replace(whole, store=FaultyStore(store, faults))

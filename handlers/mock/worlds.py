@@ -5,13 +5,16 @@ The default world is the plain base URL; `/_world/NAME` is another one, made on 
 
 import asyncio
 import re
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from clients_register.handlers.building import Ground
 from clients_register.handlers.clock import Clock
-from clients_register.handlers.mock.coverage import Coverage, total
+from clients_register.handlers.mock.clock import WorldClock
+from clients_register.handlers.mock.coverage import Coverage
+from clients_register.handlers.mock.minted import Minted
 from clients_register.handlers.mock.problems import Problem, suggestion
+from clients_register.handlers.mock.state import States, Use
+from clients_register.handlers.mock.state.arrangement import Arrangement
 from clients_register.handlers.mock.world import PREFIX, World
 from clients_register.handlers.store.engine import DEFAULT, Engine
 
@@ -24,70 +27,79 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Worlds:
-    """All worlds of a server."""
+    """All worlds of a server, or of several that share them.
 
-    def __init__(self, engine: Engine, found: Iterable[str], ground: Ground, behind: Clock) -> None:
-        """`engine` keeps them; `found` are the names of those that it kept before."""
+    Other servers make and remove worlds, too: who is here only knows those that were used here.
+    """
+
+    def __init__(
+        self, engine: Engine, states: States, found: Iterable[str], ground: Ground, behind: Clock
+    ) -> None:
+        """`engine` keeps their stores; `found` are the names of those that it kept before."""
         self._engine = engine
+        self._states = states
         self._ground = ground
         self._behind = behind
-        self.default = World(DEFAULT, engine, ground, behind)
-        self._named = {DEFAULT: self.default}
-        self._gone = Coverage()
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._named: dict[str, World] = {}
+        self.default = self._made(DEFAULT)
         for name in found:
-            if name != DEFAULT and _NAME.fullmatch(name):
-                self._named[name] = World(name, engine, ground, behind)
+            if _NAME.fullmatch(name):
+                self._here(name)
 
-    def __iter__(self) -> Iterator[World]:
-        """The default one first, the others by name."""
-        yield self.default
-        yield from (self._named[name] for name in sorted(self._named) if name != DEFAULT)
+    async def all(self) -> Mapping[World, Use]:
+        """World -> use, the default one first, the others by name."""
+        uses = await self._states.uses()
+        for name, world in [*self._named.items()]:
+            if name not in uses and not world.busy and world is not self.default:
+                del self._named[name]
+        names = sorted(uses, key=lambda name: (name != DEFAULT, name))
+        return {
+            self._here(name): uses[name]
+            for name in names
+            if name in self._named or name not in self._leaving
+        }
 
-    def at(self, path: str) -> tuple[World, str]:
+    async def at(self, path: str) -> tuple[World, str]:
         """The world that `path` is in, and the path there. Raises Problem."""
         if not path.startswith(PREFIX):
             return self.default, path
         name, slash, rest = path.removeprefix(PREFIX).partition("/")
-        return self.named(name), slash + rest
+        return self._named.get(name) or await self.named(name), slash + rest
 
-    def named(self, name: str) -> World:
+    async def named(self, name: str) -> World:
         """The world called `name`, made if it is not there. Raises Problem."""
-        known = self._named.get(name)
-        if known is not None:
-            return known
+        if name in self._named:
+            return self._named[name]
         if _NAME.fullmatch(name) is None:
             raise Problem(
                 "bad-world",
                 f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
                 f"Such as {PREFIX}my-test/api/v1/clients/register",
             )
-        if len(self._named) >= MOST:
-            self._make_room()
-        before = self._leaving.get(name)
-        world = World(name, self._engine, self._ground, self._behind, before)
-        self._named[name] = world
-        return world
+        there = await self.all()
+        if len(there) >= MOST and name not in self._named:
+            await self._make_room(there)
+        return self._here(name)
 
-    def coverage(self, world: World) -> Coverage:
-        """What the callers of `world` have met; the default world's is the sum of all."""
-        if world is not self.default:
-            return world.coverage
-        return total([self._gone, *(each.coverage for each in self._named.values())])
-
-    def forget_coverage(self, world: World) -> None:
-        """From now on nothing was met in `world`; for the default one, in none."""
-        for each in self if world is self.default else (world,):
-            each.coverage = Coverage()
-        if world is self.default:
-            self._gone = Coverage()
-
-    def existing(self, name: str) -> World:
+    async def existing(self, name: str) -> World:
         """The world called `name`. Raises Problem where there is none."""
-        if name not in self._named:
+        there = {world.name: world for world in await self.all()}
+        if name not in there:
             detail = f"there is no world {name!r}"
-            raise Problem("no-such-world", detail, suggestion(name, self._named), 404)
-        return self._named[name]
+            raise Problem("no-such-world", detail, suggestion(name, there), 404)
+        return there[name]
+
+    async def met(self, world: World) -> Coverage:
+        """What the callers of `world` have met; the default world's is the sum of all."""
+        return await (self._states.met() if world is self.default else world.state.met())
+
+    async def forget_met(self, world: World) -> None:
+        """From now on nothing was met in `world`; for the default one, in none."""
+        if world is self.default:
+            await self._states.forget_met()
+        else:
+            await world.state.forget_met(whole=True)
 
     async def remove(self, name: str, caller: World) -> None:
         """Deletes the world called `name`, for a request in the world `caller`.
@@ -101,21 +113,15 @@ class Worlds:
                 "POST /_mock/reset brings it back to its initial state",
                 code=409,
             )
-        world = self.existing(name)
+        world = await self.existing(name)
         await self._let_go(world, still_in_it=int(world is caller))
 
     async def settle(self, ground: Ground) -> None:
         """Puts all worlds on another `ground`, or none: raises StoreError."""
-        served = [(world, await world.services_on(ground)) for world in self]
+        served = [(world, await world.services_on(ground)) for world in [*self._named.values()]]
         for world, services in served:
             world.settle(ground, services)
         self._ground = ground
-
-    async def reset(self, world: World) -> None:
-        """`world` as at the start; what was met in one with a name stays in the sum of all."""
-        if world is not self.default:
-            self._gone.add(world.coverage)
-        await world.reset()
 
     def end(self) -> None:
         """Nothing will happen any more: who waits for news is answered."""
@@ -127,12 +133,21 @@ class Worlds:
         for world in self._named.values():
             await world.close()
 
-    def _make_room(self) -> None:
-        now = time.monotonic()
+    def _made(self, name: str) -> World:
+        before = self._leaving.get(name)
+        minted = Minted(entry["token"] for entry in self._ground.seed.sections["sessions"])
+        state = self._states.of(name, Arrangement(WorldClock(self._behind), minted))
+        world = self._named[name] = World(name, state, self._engine, self._ground, before)
+        return world
+
+    def _here(self, name: str) -> World:
+        return self._named.get(name) or self._made(name)
+
+    async def _make_room(self, there: Mapping[World, Use]) -> None:
         idle = [
             world
-            for world in self._named.values()
-            if world is not self.default and not world.busy and now - world.used_at > IDLE
+            for world, use in there.items()
+            if world is not self.default and not world.busy and use.idle > IDLE
         ]
         if not idle:
             raise Problem(
@@ -141,13 +156,11 @@ class Worlds:
                 "DELETE /_mock/worlds/NAME those that are done with",
                 code=400,
             )
-        oldest = min(idle, key=lambda world: world.used_at)
-        self._let_go(oldest)
+        self._let_go(max(idle, key=lambda world: there[world].idle))
 
     def _let_go(self, world: World, still_in_it: int = 0) -> asyncio.Task[None]:
         """Begins to remove `world`; another one of its name may be made at once."""
-        del self._named[world.name]
-        self._gone.add(world.coverage)
+        self._named.pop(world.name, None)
         leaving = asyncio.create_task(world.remove(still_in_it))
         self._leaving[world.name] = leaving
         leaving.add_done_callback(lambda _: self._left(world.name, leaving))

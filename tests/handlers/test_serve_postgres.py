@@ -165,7 +165,7 @@ def test_a_world_that_is_entered_without_the_database_is_there_when_it_is_back(
         assert lost == {"code": 500, "status": "identify-request-error"}
         assert status(process, "ada@x.test", "ann") == "action-successful"
         (line,) = stopped(process).err.splitlines()
-    assert "the world ann cannot be opened: the database postgresql://127.0.0.1:" in line
+    assert "the world ann cannot be used: the database postgresql://127.0.0.1:" in line
 
 
 def refused(*options: str, **env: str) -> str:

@@ -56,7 +56,7 @@ def test_a_copy_goes_on_where_the_script_stands() -> None:
     script = scripted(Item("a", times=100, rate=0.5, seed=3))
     answers(script, 10)
     copy = Script()
-    copy.copy_from(script)
+    copy.load(script.document())
     assert answers(copy, 90) == answers(script, 90)
 
 

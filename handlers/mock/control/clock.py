@@ -11,27 +11,29 @@ from clients_register.handlers.mock.problems import Problem
 
 async def read(call: Call) -> dict[str, Any]:
     """See the operation."""
-    return _shown(call.world.clock)
+    return _shown(call.world.arranged.clock)
 
 
 async def write(call: Call) -> dict[str, Any]:
     """See the operation. Raises Problem."""
     # Times of personas count back from when the world begins, not from where its clock is moved.
     await call.world.services()
-    clock, asked = call.world.clock, call.body
-    if "now" in asked:
-        clock.set(_moment(asked["now"]))
-    if "advance" in asked:
-        clock.advance(duration(asked["advance"]))
-    if "frozen" in asked:
-        clock.freeze(frozen=asked["frozen"])
-    return _shown(clock)
+    asked = call.body
+    async with call.world.state.changing() as arranged:
+        if "now" in asked:
+            arranged.clock.set(_moment(asked["now"]))
+        if "advance" in asked:
+            arranged.clock.advance(duration(asked["advance"]))
+        if "frozen" in asked:
+            arranged.clock.freeze(frozen=asked["frozen"])
+    return await read(call)
 
 
 async def restore(call: Call) -> dict[str, Any]:
     """See the operation."""
-    call.world.clock.restore()
-    return _shown(call.world.clock)
+    async with call.world.state.changing() as arranged:
+        arranged.clock.restore()
+    return await read(call)
 
 
 def _shown(clock: WorldClock) -> dict[str, Any]:

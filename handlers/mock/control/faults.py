@@ -7,16 +7,18 @@ from clients_register.handlers.mock.control.calls import Call
 
 async def read(call: Call) -> dict[str, Any]:
     """See the operation."""
-    return call.world.faults.shown()
+    return call.world.arranged.faults.shown()
 
 
 async def write(call: Call) -> dict[str, Any]:
     """See the operation."""
-    call.world.faults.set(**call.body)
-    return call.world.faults.shown()
+    async with call.world.state.changing() as arranged:
+        arranged.faults.set(**call.body)
+    return await read(call)
 
 
 async def restore(call: Call) -> dict[str, Any]:
     """See the operation."""
-    call.world.faults.set()
-    return call.world.faults.shown()
+    async with call.world.state.changing() as arranged:
+        arranged.faults.set()
+    return await read(call)

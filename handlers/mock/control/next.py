@@ -4,12 +4,12 @@ from typing import Any
 
 from clients_register.handlers.mock.control.calls import Call
 from clients_register.handlers.mock.problems import Problem, suggestion
-from clients_register.handlers.mock.script import Item, Script
+from clients_register.handlers.mock.script import Item
 
 
 async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
-    return [item.shown() for item in call.world.script.items]
+    return [item.shown() for item in call.world.arranged.script.items]
 
 
 async def write(call: Call) -> list[dict[str, Any]]:
@@ -22,11 +22,13 @@ async def write(call: Call) -> list[dict[str, Any]]:
                 f"item {place}: no status is called {item.slug!r}",
                 suggestion(item.slug, call.desk.examples),
             )
-    call.world.script.items = items
+    async with call.world.state.changing() as arranged:
+        arranged.script.items = items
     return await read(call)
 
 
 async def restore(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
-    call.world.script = Script()
+    async with call.world.state.changing() as arranged:
+        arranged.script.items = []
     return []

@@ -46,7 +46,7 @@ async def _found(call: Call) -> list[Mail]:
             and call.query.get("request", mail.request_id) == mail.request_id
         ]
 
-    return await call.world.mail.until(fitting, call.query["wait"])
+    return await call.world.news.until(fitting, call.query["wait"])
 
 
 def _shown(mail: Mail) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Plane:
             await other_method(scope).answer(send, headers)
         except StoreError as error:
             log.error("the world %s cannot be used: %s", scope[WORLD].name, error)
-            unusable = Problem("unusable-data", str(error), "Mend the file, or delete it", 500)
+            unusable = Problem("unusable-data", str(error), "See the log of the server", 500)
             await unusable.answer(send, headers)
         except CallerGone:
             return
@@ -61,4 +61,5 @@ class Plane:
             await found(scope, receive, send)
         else:
             self._guard.check_token(scope)
+            await scope[WORLD].refresh()
             await self._routed(scope, receive, send)

@@ -1,18 +1,14 @@
 """The journal of a world."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clients_register.handlers.clock import written
 from clients_register.handlers.mock.control.calls import NOTHING, Call, Shown
-from clients_register.handlers.mock.explanation import explanation
-from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.problems import Problem, suggestion
-from clients_register.handlers.mock.redaction import redacted
 
 
-async def read(call: Call) -> list[dict[str, Any]]:
+async def read(call: Call) -> Sequence[Mapping[str, Any]]:
     """See the operation. Raises Problem where there is no such status."""
-    journal = call.world.journal
     known = call.desk.catalogue.slugs
     if call.query.get("status") not in (None, *known):
         raise Problem(
@@ -21,20 +17,15 @@ async def read(call: Call) -> list[dict[str, Any]]:
             suggestion(call.query["status"], known),
         )
 
-    async def fitting() -> list[Entry]:
-        return [
-            entry
-            for entry in journal
-            if entry.number > call.query.get("after", 0)
-            and call.query.get("status", entry.slug) == entry.slug
-        ]
+    async def fitting() -> Sequence[Mapping[str, Any]]:
+        return await call.world.state.requests(call.query.get("after", 0), call.query.get("status"))
 
-    return [await _shown(entry) for entry in await journal.news.until(fitting, call.query["wait"])]
+    return await call.world.news.until(fitting, call.query["wait"])
 
 
-async def one(call: Call) -> dict[str, Any]:
+async def one(call: Call) -> Mapping[str, Any]:
     """See the operation. Raises Problem where the journal has no such request."""
-    entry = call.world.journal.entry(call.path["id"])
+    entry = await call.world.state.request(call.path["id"])
     if entry is None:
         raise Problem(
             "no-such-request",
@@ -42,29 +33,10 @@ async def one(call: Call) -> dict[str, Any]:
             "The id is the X-Request-Id of an answer; the journal keeps the newest ones only",
             404,
         )
-    return await _shown(entry)
+    return entry
 
 
 async def restore(call: Call) -> Shown:
     """See the operation."""
-    call.world.journal.clear()
+    await call.world.state.forget_requests()
     return NOTHING
-
-
-async def _shown(entry: Entry) -> dict[str, Any]:
-    value = entry.request.content.value if entry.request else None
-    return {
-        "number": entry.number,
-        "id": entry.id,
-        "at": written(entry.at),
-        "milliseconds": round(entry.milliseconds, 3),
-        "method": entry.method,
-        "path": entry.path,
-        "code": entry.code,
-        "status": entry.slug,
-        "forced": entry.forced,
-        "fault": entry.fault,
-        "params": redacted(value) if isinstance(value, dict) else None,
-        "answer": redacted(dict(entry.envelope or {})),
-        "explanation": await explanation(entry),
-    }

@@ -56,9 +56,11 @@ async def write(call: Call) -> list[dict[str, Any]]:
         )
     state = call.body.get("state", LIVE)
     age, idle = TIMES[state]
-    now = call.world.clock.now()
+    now = call.world.arranged.clock.now()
+    async with call.world.state.changing() as arranged:
+        digest = arranged.minted.add(call.path["token"])
     session = Session(
-        digest=call.world.minted.add(call.path["token"]),
+        digest=digest,
         user_id=user.id,
         application=application,
         remember_me=state == REMEMBERED,
@@ -78,7 +80,7 @@ async def restore(call: Call) -> list[dict[str, Any]]:
 def _shown(call: Call, session: Session, email: str) -> dict[str, Any]:
     ends = expiry(session)
     return {
-        "token": call.world.minted.token(session.digest),
+        "token": call.world.arranged.minted.token(session.digest),
         "user_id": session.user_id,
         "email": email,
         "state": _state(call, session),
@@ -91,7 +93,7 @@ def _shown(call: Call, session: Session, email: str) -> dict[str, Any]:
 
 
 def _state(call: Call, session: Session) -> str:
-    now = call.world.clock.now()
+    now = call.world.arranged.clock.now()
     if session.remember_me:
         return REMEMBERED
     if now > session.created_at + MAX_AGE:

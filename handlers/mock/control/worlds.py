@@ -1,6 +1,5 @@
 """The worlds of the stub."""
 
-import time
 from typing import Any
 
 from clients_register.handlers.mock.control.calls import NOTHING, Call, Shown
@@ -12,18 +11,20 @@ async def read(call: Call) -> list[dict[str, Any]]:
         {
             "name": world.name,
             "base": world.base,
-            "clients": await world.clients(),
-            "requests": world.journal.count,
-            "idle_seconds": round(time.monotonic() - world.used_at, 1),
+            "clients": await (await world.services()).store.count_clients() if use.opened else None,
+            "requests": use.requests,
+            "idle_seconds": round(use.idle, 1),
         }
-        for world in call.desk.worlds
+        for world, use in (await call.desk.worlds.all()).items()
     ]
 
 
 async def write(call: Call) -> list[dict[str, Any]]:
     """See the operation. Raises Problem where a name is no name, and makes no world then."""
-    source = call.desk.worlds.existing(call.body["copy"]) if "copy" in call.body else None
-    world = call.desk.worlds.named(call.path["name"])
+    worlds = call.desk.worlds
+    source = await worlds.existing(call.body["copy"]) if "copy" in call.body else None
+    world = await worlds.named(call.path["name"])
+    await world.refresh()
     if source is not None and source is not world:
         with world.used(), source.used():
             await world.copy_from(source)
@@ -38,5 +39,5 @@ async def remove(call: Call) -> list[dict[str, Any]]:
 
 async def reset(call: Call) -> Shown:
     """See the operation."""
-    await call.desk.worlds.reset(call.world)
+    await call.world.reset()
     return NOTHING
