@@ -1,9 +1,12 @@
 """A campaign: layer after layer, within a budget, from one seed."""
 
+import signal
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from anyio.from_thread import BlockingPortal
@@ -46,6 +49,30 @@ class Ended(BaseException):
         super().__init__(how)
         self.how = how
         self.why = why
+
+
+@contextmanager
+def interrupts() -> Iterator[Sequence[int]]:
+    """The signals by which somebody interrupts in this context, whatever becomes of them.
+
+    For what ends by KeyboardInterrupt for other reasons, too, or keeps it to itself.
+    """
+    seen: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    # Only the main thread is interrupted, and only where nobody had signals ignored.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield seen
+        return
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

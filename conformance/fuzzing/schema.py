@@ -21,7 +21,7 @@ from clients_register.conformance.encoding import encoded
 from clients_register.conformance.findings import Exchange, Finding
 from clients_register.conformance.fuzzing import registrations
 from clients_register.conformance.fuzzing.addresses import SPACE
-from clients_register.conformance.fuzzing.campaign import GONE, Ended
+from clients_register.conformance.fuzzing.campaign import GONE, Ended, interrupts
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
 from clients_register.conformance.fuzzing.params import Params
@@ -34,7 +34,6 @@ from clients_register.conformance.verdicts import Grade, Verdict
 from clients_register.conformance.wire import Answer, Request
 
 LAYER = "schema"
-
 
 # Its own checks are on, but for what the contract contradicts: of a check all, or of some bodies.
 EXCEPTIONS: Mapping[str, str] = {
@@ -56,7 +55,7 @@ class Sight:
     call: Callable[..., Any]
     spent: Callable[[], bool]
     stop: Callable[[], None] = lambda: None
-    ended: BaseException | None = None
+    ended: Ended | None = None
     bodies: dict[bytes, Any] = field(default_factory=dict)
     found: dict[str, Violation] = field(default_factory=dict)
 
@@ -68,9 +67,13 @@ class Sight:
         try:
             return self.call(function, *args)
         except Ended as end:
-            self.ended = end
-            self.stop()
+            self.end(end)
             raise KeyboardInterrupt from None
+
+    def end(self, end: Ended) -> None:
+        """Nothing more is explored after what is under way; the first end is the one that tells."""
+        self.ended = self.ended or end
+        self.stop()
 
     def keep(self, violation: Violation) -> None:
         """Remembers the smallest sight of each fault."""
@@ -79,8 +82,7 @@ class Sight:
             self.found[violation.mark] = violation
 
 
-# Schemas cannot be hashed.
-_sights: dict[int, Sight] = {}
+_sights: dict[int, Sight] = {}  # by identity: schemas cannot be hashed
 
 schemathesis.openapi.format(ADDRESS, st.sampled_from(registrations.GOOD_ADDRESSES))
 
@@ -135,18 +137,20 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
     try:
         stream = from_schema(schema).execute()
         sight.stop = stream.stop
-        for event in stream:
-            if isinstance(event, events.ScenarioFinished):
-                for violation in _built_in(event, sight.examiner.prefix):
-                    sight.keep(violation)
-            elif isinstance(event, events.Interrupted) and sight.ended is None:
-                raise KeyboardInterrupt
-            elif isinstance(event, events.NonFatalError):
-                raise Ended(GONE, f"Schemathesis: {event.value}")
-            elif isinstance(event, events.FatalError):
-                raise Ended(GONE, f"Schemathesis: {event.exception}")
+        # Whoever stops it, it says that it was interrupted.
+        with interrupts() as seen:
+            for event in stream:
+                if isinstance(event, events.ScenarioFinished):
+                    for violation in _built_in(event, sight.examiner.prefix):
+                        sight.keep(violation)
+                elif isinstance(event, events.NonFatalError):
+                    sight.end(Ended(GONE, f"Schemathesis: {event.value}"))
+                elif isinstance(event, events.FatalError):
+                    sight.end(Ended(GONE, f"Schemathesis: {event.exception}"))
     finally:
         del _sights[id(schema)]
+    if seen:
+        raise KeyboardInterrupt
     if sight.ended is not None:
         raise sight.ended
     yield from sight.found.values()

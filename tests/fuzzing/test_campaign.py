@@ -1,27 +1,18 @@
 """`clients-register fuzz`, as people and CI run it."""
 
 import json
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
-import httpx
 import pytest
 from support.fuzzing import explored, fuzzed, mutant
-from support.process import COMMAND, PATIENCE, environment, free_port, run, serving, until
+from support.process import environment, run
 from support.second import Second
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile
 
 from clients_register.conformance import library
 from clients_register.conformance.fuzzing import LAYERS, corpus
-from clients_register.conformance.fuzzing.campaign import SPENT
-from clients_register.conformance.fuzzing.explored import Explored
-from clients_register.conformance.verdicts import Exit
 from clients_register.spec.catalogue import catalogue
 
 
@@ -37,8 +28,9 @@ def test_nothing_wrong_is_found_in_the_stub(stub: LiveStub, tmp_path: Path) -> N
 
 
 def test_a_campaign_reaches_every_status_and_every_rule(stub: LiveStub) -> None:
-    with explored(base(stub), 1500) as (campaign, _):
+    with explored(base(stub), 1500) as (campaign, ended):
         told = campaign.tally.told(catalogue())
+    assert ended == "the budget is spent"
     aliases = {each.slug for each in catalogue().aliases}
     assert {each["slug"] for each in told["statuses"] if not each["met"]} == aliases
     assert [each["fact"] for each in told["rules"] if not each["broken"]] == []
@@ -52,12 +44,6 @@ def test_the_same_seed_makes_the_same_campaign(stub: LiveStub) -> None:
     assert counted[0] == counted[1]
     with explored(base(stub), 250, "parameters", "envelopes", seed=10) as (campaign, _):
         assert campaign.tally.keywords != counted[0][1]
-
-
-def test_it_ends_when_the_requests_are_spent(stub: LiveStub) -> None:
-    with explored(base(stub), 100, "parameters") as (campaign, ended):
-        assert campaign.run.gate.requests == 100
-        assert ended == "the budget is spent"
 
 
 def test_it_leaves_no_worlds_behind(stub: LiveStub) -> None:
@@ -76,14 +62,6 @@ def test_nothing_wrong_is_found_in_the_second_server(second: Second, tmp_path: P
     )
     assert code == 0, said
     assert report["fuzz"]["order"]["not_arranged"] == 0
-
-
-def test_the_limits_of_a_profile_are_hard(stub: LiveStub, tmp_path: Path) -> None:
-    file = profile(tmp_path, base=base(stub), more="limits: {requests: 50}")
-    code, report, said = fuzzed(tmp_path, "--profile", file, "--seed", "1")
-    assert code == 5, said
-    assert report["fuzz"]["requests"] == 50
-    assert "the profile allows no more" in said
 
 
 def test_who_may_be_a_client_now_is_listed(stub: LiveStub, tmp_path: Path) -> None:
@@ -172,95 +150,9 @@ def test_verify_fuzzes_too_when_asked(stub: LiveStub, tmp_path: Path) -> None:
     assert report["fuzz"]["seed"] == 1
 
 
-def test_a_campaign_that_is_cut_short_is_no_success_beside_good_cases(
-    stub: LiveStub, tmp_path: Path
-) -> None:
-    file = profile(tmp_path, base=base(stub), more="limits: {requests: 150}")
-    report = tmp_path / "report.json"
-    corpus = ("--corpus", str(tmp_path / "corpus"))
-    asked = ("--only", "route/*", "--fuzz", "1000", "--seed", "1", *corpus)
-    done = run("verify", "--profile", file, *asked, "--report", str(report))
-    assert done.returncode == 5, done.stdout
-    verdicts = {each["id"]: each["verdict"] for each in json.loads(report.read_text())["cases"]}
-    assert {verdicts[f"fuzz/{layer}"] for layer in LAYERS} == {"not-arranged"}
-
-
-@pytest.mark.parametrize(
-    ("counts", "code"),
-    [
-        ({"overloaded": 1}, Exit.DEFECT),
-        ({"layers": {}}, Exit.TOO_LITTLE),
-        ({"ended": "interrupted"}, Exit.TOO_LITTLE),
-        ({}, Exit.GOOD),
-    ],
-)
-def test_what_was_not_judged_is_no_success(counts: dict[str, Any], code: Exit) -> None:
-    told = {"requests": 9, "seed": 1, "ended": SPENT, "why": "", "layers": {"order": 9}}
-    told |= {"overloaded": 0, "unparseable": 0} | counts
-    assert Explored([], told, {}, []).decision(strict=False)[0] is code
-
-
 @pytest.mark.parametrize("number", ["0", "-1", "x"])
 def test_a_campaign_of_no_requests_is_wrong_usage(stub: LiveStub, number: str) -> None:
     assert run("fuzz", base(stub), "--requests", number).returncode == 2
-
-
-def test_a_server_that_goes_away_is_no_success(tmp_path: Path) -> None:
-    port = free_port()
-    code, report, said = fuzzed(tmp_path, f"http://127.0.0.1:{port}/api/v1")
-    assert (code, report) == (3, {}), said
-
-
-@contextmanager
-def begun(base: str, tmp_path: Path, layer: str) -> Iterator[subprocess.Popen[str]]:
-    """A campaign that has sent some requests, and is far from its end."""
-    argv = ("--layer", layer, "--requests", "100000", "--seed", "1", "--quiet")
-    files = ("--corpus", str(tmp_path / "corpus"), "--report", str(tmp_path / "fuzz.json"))
-    with subprocess.Popen(
-        [*COMMAND, "fuzz", base, *argv, *files],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def asked(origin: str) -> int:
-    """How many requests a stub was asked in all worlds."""
-    return sum(each["requests"] for each in httpx.get(f"{origin}/_mock/worlds").json())
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_server_that_dies_meanwhile_is_told_of_in_a_line(tmp_path: Path, layer: str) -> None:
-    with serving("--data", str(tmp_path / "data.json")) as server:
-        base = server.url.removesuffix("/clients/register")
-        origin = base.removesuffix("/api/v1")
-        with begun(base, tmp_path, layer) as process:
-            until(lambda: asked(origin) > 20)
-            server.tell(signal.SIGKILL)
-            out, err = process.communicate(timeout=PATIENCE)
-    # That the request under way was not answered is a fault, and the only one.
-    assert process.returncode in (1, 4)
-    assert err == ""
-    assert "does not answer any more" in out or "1 faults" in out
-
-
-@pytest.mark.parametrize("layer", ["schema", "parameters", "sequences"])
-def test_whoever_interrupts_has_a_report_and_leaves_no_world(
-    stub: LiveStub, tmp_path: Path, layer: str
-) -> None:
-    with begun(base(stub), tmp_path, layer) as process:
-        until(lambda: asked(stub.origin) > 20)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (5, "")
-    assert out.startswith("interrupted")
-    assert json.loads((tmp_path / "fuzz.json").read_text("utf-8"))["exit_code"] == 5
-    assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]
 
 
 def test_another_api_is_no_target(tmp_path: Path) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from support.fuzzing import explored
+from support.postgres import Server
 from support.process import free_port, serving
 
 
 class Restartable:
-    """`clients-register serve` on one port and one data file, as often as it is started."""
+    """`clients-register serve` on one port and one `place`, as often as it is started."""
 
-    def __init__(self, data: Path) -> None:
-        self._options = ("--port", str(free_port()), "--data", str(data))
+    def __init__(self, *place: str) -> None:
+        self._options = ("--port", str(free_port()), *place)
         self._stack = ExitStack()
         self.starts = 0
         self.base = ""
@@ -31,8 +32,8 @@ class Restartable:
 
 
 @contextmanager
-def restartable(data: Path) -> Iterator[Restartable]:
-    server = Restartable(data)
+def restartable(*place: str) -> Iterator[Restartable]:
+    server = Restartable(*place)
     server.start()
     try:
         yield server
@@ -40,10 +41,18 @@ def restartable(data: Path) -> Iterator[Restartable]:
         server.stop()
 
 
-@pytest.mark.parametrize("store", ["file"])
-def test_a_server_does_as_the_model_does_over_restarts(tmp_path: Path, store: str) -> None:
+@pytest.fixture(params=["file", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """Where each engine keeps its data, as options."""
+    if request.param == "file":
+        return "--data", str(tmp_path / "data.json")
+    server: Server = request.getfixturevalue("postgres")
+    return "--store", server.url(server.made())
+
+
+def test_a_server_does_as_the_model_does_over_restarts(place: tuple[str, str]) -> None:
     with (
-        restartable(tmp_path / "data.json") as server,
+        restartable(*place) as server,
         explored(server.base, 100, "sequences", restart=server.start) as (campaign, ended),
     ):
         assert [each.about for each in campaign.violations] == []

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from support.live import encoded, registration
-from support.postgres import IN_URL, PASSWORD, Server
-from support.process import Ended, Process, free_port, run, serving, started
+from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
+from support.process import Ended, Process, free_port, run, serving, started, until
 from support.stub import LiveStub
 from support.verifying import bad, base, verified
 
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.postgres.connections import MOST
 
 REFERENCE = ("--reference", "--bcrypt-cost", "4")
 
@@ -133,14 +135,17 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
 ) -> None:
     name = mortal.made()
     with serving(*mode, env=on(mortal, name)) as process:
-        assert status(process, "ada@x.test") == "action-successful"
+        with ThreadPoolExecutor(MOST) as threads, nobody_writes(mortal, name):
+            first = [threads.submit(status, process, f"{n}@x.test") for n in range(MOST)]
+            until(lambda: waiting(mortal, name) == MOST)
+        assert {each.result() for each in first} == {"action-successful"}
         mortal.stop()
         try:
             lost = answer(process, "bea@x.test")
         finally:
             mortal.start()
         assert lost == {"code": 500, "status": "application-crash"}
-        assert status(process, "ada@x.test") == "email-already-registered"
+        assert status(process, "0@x.test") == "email-already-registered"
         assert status(process, "bea@x.test") == "action-successful"
         mortal.stop()
         mortal.start()

@@ -1,8 +1,6 @@
 """The PostgreSQL store under several servers, and under callers who go away."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -10,14 +8,14 @@ import psycopg
 import pytest
 from support import engines
 from support.people import about_to_register, session, user
-from support.postgres import Server
+from support.postgres import SHARED, Server, nobody_writes, waiting
 from support.process import until
 from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
+from clients_register.handlers.store.postgres.connections import MOST
 
-SHARED = "postgres"
 FIRST = asyncio.FIRST_COMPLETED
 
 
@@ -79,22 +77,6 @@ async def test_no_id_is_given_out_by_two_servers(postgres: Server, world: str) -
         )
     numbers = [each.id for each in made] + [each.client.id for each in made if each.client]
     assert sorted(numbers) == list(range(1001, 1041)), "those that nobody was given have no gaps"
-
-
-@contextmanager
-def nobody_writes(server: Server) -> Iterator[None]:
-    """Whoever writes waits until the context ends."""
-    with psycopg.connect(**server.at(SHARED).parameters()) as connection:
-        connection.execute(
-            "LOCK TABLE clients_register.worlds, clients_register.users,"
-            " clients_register.sessions, clients_register.mails IN EXCLUSIVE MODE"
-        )
-        yield
-        connection.rollback()
-
-
-def waiting(server: Server) -> bool:
-    return bool(server.told(SHARED, "SELECT 1 FROM pg_locks WHERE NOT granted"))
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -190,6 +172,27 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
         assert {type(each) for each in outcomes} == {StoreUnavailable}
         await asyncio.to_thread(mortal.start)
         assert told <= set(await store.users())
+
+
+@pytest.mark.parametrize("meanwhile", [0, 1, 16])
+async def test_the_first_to_come_finds_the_database_that_is_back(
+    mortal: Server, world: str, meanwhile: int
+) -> None:
+    async with engines.closing(engines.postgres(mortal)) as engine:
+        store = await engine.store(world, public_allowed=True)
+        with nobody_writes(mortal):
+            callers = [
+                asyncio.ensure_future(store.add_client(about_to_register(f"{n}@x.test"), None))
+                for n in range(MOST)
+            ]
+            await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
+        there = set(await asyncio.gather(*callers))
+        await asyncio.to_thread(mortal.stop, "immediate")
+        asked = (store.users() for _ in range(meanwhile))
+        lost = await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.to_thread(mortal.start)
+        assert set(await store.users()) == there, "every connection there was is broken"
+        assert all(isinstance(each, StoreUnavailable) for each in lost)
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])

@@ -18,6 +18,9 @@ from clients_register.handlers.store.postgres.database import Database
 
 USER = "tester"
 
+# The database that every server has.
+SHARED = "postgres"
+
 # It may stand in no output; the characters are those that URLs are read wrongly by.
 PASSWORD = "hush-7f3a@:/%?#"
 IN_URL = "hush-7f3a%40%3A%2F%25%3F%23"
@@ -99,7 +102,7 @@ class Server:
     def made(self, more: str = "") -> str:
         """The name of a new database, empty."""
         name = next(self._names)
-        self.told("postgres", f"CREATE DATABASE {name} {more}")
+        self.told(SHARED, f"CREATE DATABASE {name} {more}")
         return name
 
     def told(self, name: str, statement: str) -> list[tuple[Any, ...]]:
@@ -122,3 +125,20 @@ def postgres_server() -> Iterator[Server]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def nobody_writes(server: Server, name: str = SHARED) -> Iterator[None]:
+    """Whoever writes to the tables in that database waits until the context ends."""
+    with psycopg.connect(**server.at(name).parameters()) as connection:
+        connection.execute(
+            "LOCK TABLE clients_register.worlds, clients_register.users,"
+            " clients_register.sessions, clients_register.mails IN EXCLUSIVE MODE"
+        )
+        yield
+        connection.rollback()
+
+
+def waiting(server: Server, name: str = SHARED) -> int:
+    """How many wait there."""
+    return len(server.told(name, "SELECT 1 FROM pg_locks WHERE NOT granted"))

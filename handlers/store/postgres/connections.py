@@ -1,13 +1,18 @@
-"""Connections to the database, shared by all stores on it; lost ones are replaced."""
+"""Connections to the database, shared by all stores on it; lost ones are replaced.
 
+Who finds none opens one. In a pool that fills itself in the background, a request would wait until
+that has noticed that the database is back.
+"""
+
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from clients_register.handlers.store import StoreError, StoreUnavailable
 from clients_register.handlers.store.postgres.database import Database
@@ -16,6 +21,11 @@ from clients_register.handlers.store.postgres.schema import ANOTHER, prepare
 # How long a request waits for a connection before it is told that there is none, in seconds.
 PATIENCE = 3
 
+# How long one attempt may take where nothing comes back, and how long until the next where it was
+# refused. What began before the database was back leaves time for another.
+ATTEMPT = 2
+PAUSE = 0.25
+
 # Each costs the database a process; a write of one world waits for the one before anyway.
 MOST = 10
 
@@ -23,7 +33,7 @@ Connection = psycopg.AsyncConnection[TupleRow]
 
 
 class Connections:
-    """A pool of connections to a database whose tables are there and ours."""
+    """Connections to a database whose tables are there and ours."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -32,22 +42,13 @@ class Connections:
             "application_name": "clients-register",
             "autocommit": True,
             "client_encoding": "utf8",
-            "connect_timeout": PATIENCE,
+            "connect_timeout": ATTEMPT,
             # A machine that vanished from the network acknowledges nothing.
-            "tcp_user_timeout": PATIENCE * 1000,
+            "tcp_user_timeout": ATTEMPT * 1000,
         }
-        self._pool = AsyncConnectionPool(
-            kwargs=self._parameters,
-            min_size=1,
-            max_size=MOST,
-            open=False,
-            # A connection that broke while it was idle is replaced before anybody gets it.
-            check=AsyncConnectionPool.check_connection,
-            timeout=PATIENCE,
-            # Afterwards each request makes an attempt at once, instead of ever rarer ones in the
-            # background: the database is in use again with the first request after its return.
-            reconnect_timeout=PATIENCE,
-        )
+        self._turns = asyncio.Semaphore(MOST)
+        self._idle: list[Connection] = []
+        self._closed = False
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
@@ -56,12 +57,12 @@ class Connections:
         logging.getLogger("psycopg").setLevel(logging.ERROR)
         connections = cls(database)
         await connections._prepare()
-        await connections._pool.open()
         return connections
 
     async def close(self) -> None:
-        """Closes all connections."""
-        await self._pool.close()
+        """Closes all connections; those in use when they are given back."""
+        self._closed = True
+        await self._close_idle()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -69,18 +70,20 @@ class Connections:
 
         Raises StoreUnavailable.
         """
+        connection = await self._taken()
         try:
-            async with self._pool.connection() as connection:
-                yield connection
-        except PoolTimeout:
-            raise StoreUnavailable(
-                f"the database {self.database} cannot be reached, or is too busy: no connection"
-                f" within {PATIENCE} seconds"
-            ) from None
+            yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreUnavailable(
                 f"the database {self.database} failed: {_words(error)}"
             ) from None
+        finally:
+            whole = connection.info.transaction_status is TransactionStatus.IDLE
+            if whole and not self._closed:
+                self._idle.append(connection)
+            else:
+                await connection.close()
+            self._turns.release()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -91,6 +94,49 @@ class Connections:
         """
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    async def _taken(self) -> Connection:
+        """A connection that works, and a turn. Raises StoreUnavailable where there is none."""
+        why = f"all {MOST} are in use, or nothing comes back"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turns.acquire()
+                try:
+                    while True:
+                        try:
+                            return await self._working()
+                        except psycopg.OperationalError as error:
+                            why = _words(error)
+                        await asyncio.sleep(PAUSE)
+                except BaseException:
+                    self._turns.release()
+                    raise
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the database {self.database} cannot be reached, or is too busy: no connection"
+                f" within {PATIENCE} seconds: {why}"
+            ) from None
+
+    async def _working(self) -> Connection:
+        """One that is idle and not broken, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.execute("")
+            except psycopg.OperationalError:
+                await connection.close()
+                # What broke it broke the others, and to find that out of each takes time.
+                await self._close_idle()
+            except BaseException:
+                await connection.close()
+                raise
+            else:
+                return connection
+        return await psycopg.AsyncConnection.connect(**self._parameters)
+
+    async def _close_idle(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()
 
     async def _prepare(self) -> None:
         try:
