@@ -20,7 +20,7 @@ from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.prefer import NONE, Preferences
 from clients_register.handlers.mock.problems import Problem
 from clients_register.handlers.mock.world import World
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store import StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,9 @@ class Stub:
         self._addresses = desk.addresses
         self._route = desk.route
         self._max_body = max_body
-        crashed = desk.catalogue.broken("request_is_identified")
+        unidentified = desk.catalogue.broken("request_is_identified")
+        self._unidentified = desk.examples[unidentified.slug]
+        crashed = desk.catalogue.broken("nothing_unforeseen_happens")
         self._crashed = desk.examples[crashed.slug]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,8 +79,10 @@ class Stub:
             await problem.answer(send, cors.ON_ANSWERS)
             return
         except StoreError as error:
-            log.error("%s: the worlds are out of reach: %s", scope["path"], error)
-            await self._crashed.answer(send, [(b"x-request-id", new_id().encode())])
+            request_id = new_id()
+            log.error("%s: crash before a world was found: %s", request_id, error)
+            own = [(b"x-request-id", request_id.encode()), *cors.ON_ANSWERS]
+            await self._unidentified.answer(send, own)
             return
         world.enter()
         try:
@@ -105,20 +109,29 @@ class Stub:
         except CallerGone:
             return
         except StoreError as error:
-            log.error("the world %s cannot be used: %s", world.name, error)
-            await self._earned(visit, self._crashed)
+            await self._earned(visit, self._crashed if at_route else self._unidentified)
+            log.error("%s: crash in the world %s: %s", entry.id, world.name, error)
+            if isinstance(error, StoreUnavailable):
+                # The journal is out of reach as well, and would have to be waited for.
+                await self._deliver(visit, send)
+                return
         except Exception as error:  # noqa: BLE001 - a crash is an answer, too
             # Where it struck; the words of an exception may quote the request.
             struck = "".join(traceback.format_tb(error.__traceback__))
             log.error("the stub crashed:\n%s%s", struck, type(error).__name__)
-            await self._earned(visit, self._crashed)
+            await self._earned(visit, self._unidentified)
         entry.milliseconds = (time.perf_counter() - entry.started) * 1000
         try:
             await world.keep(entry)
         except StoreError as error:
             log.error("%s: it is in no journal: %s", entry.id, error)
-        if entry.fault is not None:
-            await Broken(entry.fault, visit.answer, scope, receive, send).deliver()
+        await self._deliver(visit, send)
+
+    async def _deliver(self, visit: Visit, send: Send) -> None:
+        """Sends the answer, broken if that was asked for."""
+        if visit.entry.fault is not None:
+            broken = Broken(visit.entry.fault, visit.answer, visit.scope, visit.receive, send)
+            await broken.deliver()
         else:
             for message in visit.answer:
                 await send(message)

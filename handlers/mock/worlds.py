@@ -77,9 +77,10 @@ class Worlds:
                 f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
                 f"Such as {PREFIX}my-test/api/v1/clients/register",
             )
-        there = await self.all()
-        if len(there) >= MOST and name not in self._named:
-            await self._make_room(there)
+        if len(self._named) >= MOST:
+            there = await self.all()
+            if len(there) >= MOST and name not in self._named:
+                self._make_room(there)
         return self._here(name)
 
     async def existing(self, name: str) -> World:
@@ -143,7 +144,7 @@ class Worlds:
     def _here(self, name: str) -> World:
         return self._named.get(name) or self._made(name)
 
-    async def _make_room(self, there: Mapping[World, Use]) -> None:
+    def _make_room(self, there: Mapping[World, Use]) -> None:
         idle = [
             world
             for world, use in there.items()

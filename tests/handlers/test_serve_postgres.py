@@ -152,8 +152,10 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
         assert status(process, "cleo@x.test") == "action-successful", "nobody noticed"
         (line,) = stopped(process).err.splitlines()
     place = f"postgresql://127.0.0.1:{mortal.port}/{name}"
+    where = "" if mode else " in the world default"
     told = (
-        rf"ERROR \w+: crash: the database {place} cannot be reached, or is too busy: no connection"
+        rf"ERROR \w+: crash{where}: the database {place} cannot be reached, or is too busy:"
+        " no connection"
     )
     assert re.search(told, line)
 
@@ -167,10 +169,10 @@ def test_a_world_that_is_entered_without_the_database_is_there_when_it_is_back(
             lost = answer(process, "ada@x.test", "ann")
         finally:
             mortal.start()
-        assert lost == {"code": 500, "status": "identify-request-error"}
+        assert lost == {"code": 500, "status": "application-crash"}
         assert status(process, "ada@x.test", "ann") == "action-successful"
         (line,) = stopped(process).err.splitlines()
-    assert "the world ann cannot be used: the database postgresql://127.0.0.1:" in line
+    assert "crash in the world ann: the database postgresql://127.0.0.1:" in line
 
 
 def refused(*options: str, **env: str) -> str:

@@ -31,6 +31,7 @@ def test_a_world_whose_file_is_damaged_is_an_envelope_and_a_line_in_the_log(
     folder = Path(f"{stub.settings.data_file}.worlds")
     folder.mkdir()
     (folder / "ann.json").write_text("{", "utf-8")
-    assert stub.sent(registration("a@b.test"), "ann").json() == CRASHED
+    crashed = {"code": 500, "status": "application-crash"}
+    assert stub.sent(registration("a@b.test"), "ann").json() == crashed
     assert "ann.json is damaged" in caplog.text
     assert stub.registered("a@b.test") == "action-successful", "the other worlds are whole"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clients_register.handlers.mock.clock import duration
 from clients_register.handlers.mock.prefer import Preferences
 from clients_register.handlers.mock.problems import Problem
-from clients_register.handlers.mock.redaction import HIDDEN, redacted
+from clients_register.handlers.mock.redaction import HIDDEN, INFINITE, redacted
 from clients_register.spec.catalogue import catalogue
 
 STATUSES = {row.slug: row for row in catalogue()}
@@ -60,6 +60,7 @@ def test_a_duration_longer_than_any_calendar_is_a_problem() -> None:
         ({"client": {"Password": ["x"]}}, {"client": {"Password": HIDDEN}}),
         ({"token": 5, "session": {"token": "x"}}, {"token": HIDDEN, "session": {"token": HIDDEN}}),
         ([{"token": "x"}], [{"token": HIDDEN}]),
+        ({"a": [1.5, float("-inf")]}, {"a": [1.5, INFINITE]}),
         ({"password": None, "token": ""}, {"password": None, "token": ""}),
         ({"email": "password"}, {"email": "password"}),
     ],

@@ -95,6 +95,13 @@ class Connections:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    async def alone(self) -> Connection:
+        """A connection beside those that are shared, whose caller closes it.
+
+        Raises psycopg.OperationalError.
+        """
+        return await psycopg.AsyncConnection.connect(**self._parameters)
+
     async def _taken(self) -> Connection:
         """A connection that works, and a turn. Raises StoreUnavailable where there is none."""
         why = f"all {MOST} are in use, or nothing comes back"
@@ -132,7 +139,7 @@ class Connections:
                 raise
             else:
                 return connection
-        return await psycopg.AsyncConnection.connect(**self._parameters)
+        return await self.alone()
 
     async def _close_idle(self) -> None:
         while self._idle:

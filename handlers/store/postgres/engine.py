@@ -23,7 +23,7 @@ class Postgres:
 
     def __init__(self, connections: Connections) -> None:
         """The connections are closed with it."""
-        self._connections = connections
+        self.connections = connections
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
@@ -35,27 +35,27 @@ class Postgres:
 
     async def worlds(self) -> Sequence[str]:
         """See `Engine.worlds`."""
-        async with self._connections.connection() as connection:
+        async with self.connections.connection() as connection:
             found = await connection.execute("SELECT name FROM clients_register.worlds")
             return [name async for (name,) in found]
 
     async def store(self, world: str, *, public_allowed: bool) -> Store:
         """See `Engine.store`."""
-        async with self._connections.connection() as connection:
+        async with self.connections.connection() as connection:
             try:
                 await connection.execute(OPEN, [world, not public_allowed, LAST_SEEDED_ID])
             except CheckViolation:
                 raise StoreError(
-                    f"the database {self._connections.database} was filled by the stub: passwords"
+                    f"the database {self.connections.database} was filled by the stub: passwords"
                     f" and tokens in it are known to anybody; {ANOTHER}, or leave --reference out"
                 ) from None
-        return PostgresStore(self._connections, world)
+        return PostgresStore(self.connections, world)
 
     async def erase(self, world: str) -> None:
         """See `Engine.erase`."""
-        async with self._connections.connection() as connection:
+        async with self.connections.connection() as connection:
             await connection.execute("DELETE FROM clients_register.worlds WHERE name = %s", [world])
 
     async def close(self) -> None:
         """See `Engine.close`."""
-        await self._connections.close()
+        await self.connections.close()

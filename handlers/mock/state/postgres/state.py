@@ -1,0 +1,208 @@
+"""The state of one world, for any number of stubs: read at each request, written with each answer.
+
+None of it need outlive the database, so that nobody waits for a disk.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
+
+from clients_register.handlers.mock.coverage import Coverage
+from clients_register.handlers.mock.journal import KEPT, Entry
+from clients_register.handlers.mock.showing import shown
+from clients_register.handlers.mock.state.arrangement import Arrangement
+from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.postgres.connections import Connection, Connections
+
+# Whoever opens a world holds the lock of this number and of its name.
+OPENING = int.from_bytes(b"open")
+
+READ = "SELECT version, arranged::text FROM clients_register_stub.worlds WHERE name = %s"
+BEGIN = "INSERT INTO clients_register_stub.worlds (name, arranged) VALUES (%s, %s)"
+CHANGE = """
+    UPDATE clients_register_stub.worlds
+    SET arranged = %s, used_at = clock_timestamp(),
+        version = nextval('clients_register_stub.versions')
+    WHERE name = %s AND set_config('synchronous_commit', 'off', true) = 'off'
+    RETURNING version
+"""
+
+# One statement, and so one way to the database and back: it is made for every answer.
+KEEP = """
+    WITH counted AS (
+        UPDATE clients_register_stub.worlds SET asked = asked + 1, used_at = clock_timestamp()
+        WHERE name = %(world)s AND set_config('synchronous_commit', 'off', true) = 'off'
+        RETURNING asked
+    ), kept AS (
+        INSERT INTO clients_register_stub.requests (world, number, id, status, shown)
+        SELECT %(world)s, asked, %(id)s, %(status)s, %(shown)s FROM counted
+    ), forgotten AS (
+        DELETE FROM clients_register_stub.requests
+        WHERE world = %(world)s AND number <= (SELECT asked FROM counted) - %(kept)s
+    )
+    INSERT INTO clients_register_stub.met AS before (world, status, by_the_rules, forced)
+    SELECT %(world)s, %(status)s::text, %(by_the_rules)s, %(forced)s FROM counted
+    WHERE %(status)s::text IS NOT NULL
+    ON CONFLICT (world, status) DO UPDATE SET
+        by_the_rules = before.by_the_rules + excluded.by_the_rules,
+        forced = before.forced + excluded.forced
+"""
+
+REQUESTS = """
+    SELECT number, shown::text FROM clients_register_stub.requests
+    WHERE world = %s AND number > %s AND (%s::text IS NULL OR status = %s) ORDER BY number
+"""
+REQUEST = """
+    SELECT number, shown::text FROM clients_register_stub.requests WHERE world = %s AND id = %s
+"""
+FORGET_REQUESTS = "DELETE FROM clients_register_stub.requests WHERE world = %s"
+
+MET = """
+    SELECT status, by_the_rules, forced FROM clients_register_stub.met WHERE world = %s
+"""
+FORGET_MET = "DELETE FROM clients_register_stub.met WHERE world = %s"
+
+# In the order of the statuses, so that nobody waits in a circle.
+SUM_UP_MET = """
+    WITH gone AS (
+        DELETE FROM clients_register_stub.met WHERE world = %s
+        RETURNING status, by_the_rules, forced
+    )
+    INSERT INTO clients_register_stub.met AS before (world, status, by_the_rules, forced)
+    SELECT '', status, by_the_rules, forced FROM gone ORDER BY status
+    ON CONFLICT (world, status) DO UPDATE SET
+        by_the_rules = before.by_the_rules + excluded.by_the_rules,
+        forced = before.forced + excluded.forced
+"""
+
+
+class PostgresState:
+    """See `WorldState`. The journal's entries are explained by what the world held at the time."""
+
+    # Nobody is told of what happens in other servers.
+    pace: float | None = 0.1
+
+    def __init__(
+        self,
+        name: str,
+        arranged: Arrangement,
+        connections: Connections,
+        openings: asyncio.Semaphore,
+    ) -> None:
+        """`openings` bounds how many worlds are opened at a time."""
+        self.arranged = arranged
+        self._name = name
+        self._initial = json.dumps(arranged.document())
+        self._connections = connections
+        self._openings = openings
+        self._version = 0
+
+    async def read(self) -> bool:
+        """See `WorldState.read`."""
+        async with self._connections.connection() as connection:
+            return await self._read(connection, READ)
+
+    @asynccontextmanager
+    async def opening(self) -> AsyncIterator[bool]:
+        """See `WorldState.opening`."""
+        async with self._openings, self._connections.transaction() as connection:
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [OPENING, self._name]
+            )
+            new = not await self._read(connection, READ)
+            if new:
+                self._load(0, self._initial)
+            yield new
+            if new:
+                await connection.execute(BEGIN, [self._name, self._initial])
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Arrangement]:
+        """See `WorldState.changing`."""
+        async with self._connections.transaction() as connection:
+            if not await self._read(connection, READ + " FOR UPDATE"):
+                raise StoreError(f"the world {self._name} was removed by another server")
+            # What is changed and then not written is read anew.
+            version, self._version = self._version, -1
+            yield self.arranged
+            document = json.dumps(self.arranged.document())
+            found = await connection.execute(CHANGE, [document, self._name])
+            (version,) = await found.fetchone() or (version,)
+        self._version = version
+
+    def touch(self) -> None:
+        """See `WorldState.touch`. That an answer is kept says it to all servers."""
+
+    async def keep(self, entry: Entry) -> None:
+        """See `WorldState.keep`."""
+        forced = entry.forced is not None
+        written = {
+            "world": self._name,
+            "id": entry.id,
+            "status": entry.slug,
+            "shown": json.dumps(await shown(entry)),
+            "kept": KEPT,
+            "by_the_rules": int(not forced),
+            "forced": int(forced),
+        }
+        async with self._connections.connection() as connection:
+            await connection.execute(KEEP, written)
+
+    async def requests(self, after: int, status: str | None) -> Sequence[Mapping[str, Any]]:
+        """See `WorldState.requests`."""
+        return await self._shown(REQUESTS, [self._name, after, status, status])
+
+    async def request(self, request_id: str) -> Mapping[str, Any] | None:
+        """See `WorldState.request`."""
+        return next(iter(await self._shown(REQUEST, [self._name, request_id])), None)
+
+    async def forget_requests(self) -> None:
+        """See `WorldState.forget_requests`."""
+        async with self._connections.connection() as connection:
+            await connection.execute(FORGET_REQUESTS, [self._name])
+
+    async def met(self) -> Coverage:
+        """See `WorldState.met`."""
+        async with self._connections.connection() as connection:
+            return await met(await connection.execute(MET, [self._name]))
+
+    async def forget_met(self, *, whole: bool) -> None:
+        """See `WorldState.forget_met`."""
+        async with self._connections.connection() as connection:
+            await connection.execute(FORGET_MET if whole else SUM_UP_MET, [self._name])
+
+    async def remove(self) -> None:
+        """See `WorldState.remove`. All but what was met went with the store of the world."""
+        await self.forget_met(whole=False)
+
+    async def _read(self, connection: Connection, statement: str) -> bool:
+        row = await (await connection.execute(statement, [self._name])).fetchone()
+        if row is None:
+            return False
+        version, text = row
+        if version > self._version:
+            self._load(version, text)
+        return True
+
+    def _load(self, version: int, text: str) -> None:
+        self.arranged.load(json.loads(text))
+        self._version = version
+
+    async def _shown(self, statement: str, params: Sequence[object]) -> list[dict[str, Any]]:
+        async with self._connections.connection() as connection:
+            found = await connection.execute(statement, params)
+            return [{**json.loads(text), "number": number} async for number, text in found]
+
+
+async def met(found: AsyncCursor[TupleRow]) -> Coverage:
+    """The coverage whose rows were `found`: status, by the rules, forced."""
+    coverage = Coverage()
+    async for status, by_the_rules, forced in found:
+        coverage.natural[status] += by_the_rules
+        coverage.forced[status] += forced
+    return coverage
