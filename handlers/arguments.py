@@ -7,6 +7,7 @@ that is set to nothing counts as not set.
 
 import argparse
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
@@ -33,6 +34,8 @@ examples:
       with applications, companies and people of your own
   {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM}
       with all data in a PostgreSQL database
+  {PREFIX}STORE=... {PROGRAM} --workers 4
+      with four processes that answer as one
   {PREFIX}MANDRILL_KEY=... {PROGRAM} --reference \\
       --mail mandrill --mail-from welcome@example.com
       the plain reference, which sends its mails
@@ -61,6 +64,8 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
             f" place, found {settings.data}; leave one of them out, or the variable of it,"
             f" {_variable('data')} or {_variable('store')}"
         )
+    if settings.workers > 1:
+        _check_workers(settings)
     exposed = not settings.reference and not is_loopback(settings.host)
     if exposed and not settings.control_token:
         raise SettingError(
@@ -73,6 +78,24 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
             f" {_variable('mandrill_key')}, found none"
         )
     return settings
+
+
+def _check_workers(settings: Settings) -> None:
+    """Raises SettingError where several processes cannot serve by `settings`."""
+    several = f"--workers {settings.workers}"
+    if not hasattr(os, "fork"):
+        raise SettingError(f"{several}: expected 1, since this system cannot fork processes")
+    if settings.store is None:
+        raise SettingError(
+            f"{several}: expected a --store beside it, since a data file is for one process, found"
+            f" none; name a PostgreSQL database with --store or {_variable('store')}, or leave"
+            " --workers out"
+        )
+    if settings.watch:
+        raise SettingError(
+            f"{several}: expected no --watch beside it, since each of them would pick up an edit at"
+            " a moment of its own; leave one of them out"
+        )
 
 
 def _variable(name: str) -> str:

@@ -13,7 +13,7 @@ from clients_register.handlers.settings import Settings
 from clients_register.spec.schemas import operation
 
 BANNER = """\
-clients-register {version}, {mode}
+clients-register {version}, {mode}{workers}
   listening  {url}
   {kept:<9}  {data} ({clients})
   mail       {mail}
@@ -38,6 +38,7 @@ async def banner(settings: Settings, product: Product, listener: socket.socket) 
     return BANNER.format(
         version=__version__,
         mode="the plain reference" if settings.reference else "the stub",
+        workers="" if settings.workers == 1 else f", {settings.workers} workers",
         url=_url(host, port, settings),
         kept="data file" if in_file else "database",
         data=settings.store or settings.data_file,

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from clients_register.handlers.arguments import PROGRAM, SettingError, read
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store import StoreError
+from clients_register.handlers.workers import Worker, Workers
 
 # How many connections wait to be taken, above all while the server is still being imported.
 BACKLOG = 2048
@@ -27,10 +28,16 @@ class CannotServe(Exception):
 
 
 class Stop:
-    """Whether somebody asked this process to stop."""
+    """Whether somebody asked this process to stop; one that is left alone stops, too."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.worker: Worker | None = None
+        self._asked = False
+
+    @property
+    def asked(self) -> bool:
+        """True from the moment on when somebody asked."""
+        return self._asked or (self.worker is not None and self.worker.is_orphan)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -45,7 +52,7 @@ class Stop:
                 signal.signal(number, handler)
 
     def _ask(self, *_: object) -> None:
-        self.asked = True
+        self._asked = True
 
 
 def main(argv: list[str]) -> int:
@@ -56,11 +63,17 @@ def main(argv: list[str]) -> int:
         with stop.on_signals():
             settings = read(argv, os.environ)
             with listening(settings.host, settings.port) as listener:
-                _run(settings, listener, stop)
+                if settings.workers == 1:
+                    return _served(settings, listener, stop)
+
+                def work(worker: Worker) -> int:
+                    stop.worker = worker
+                    return _served(settings, listener, stop)
+
+                return 0 if stop.asked else Workers(settings.workers, work).run()
     except (SettingError, CannotServe) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1
-    return 0
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -83,6 +96,16 @@ def listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
+def _served(settings: Settings, listener: socket.socket, stop: Stop) -> int:
+    """Serves until `stop` is asked for; returns the exit code of the process."""
+    try:
+        _run(settings, listener, stop)
+    except CannotServe as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _run(settings: Settings, listener: socket.socket, stop: Stop) -> None:
     """Raises CannotServe where the data, or the seed of it, cannot be used."""
     from clients_register.handlers.seeding import SeedError
@@ -90,7 +113,7 @@ def _run(settings: Settings, listener: socket.socket, stop: Stop) -> None:
 
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-            runner.run(serve(settings, listener, stop))
+            runner.run(serve(settings, listener, stop, stop.worker))
     except (SeedError, StoreError) as error:
         raise CannotServe(str(error)) from None
     except OSError as error:

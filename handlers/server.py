@@ -14,6 +14,7 @@ from clients_register import output
 from clients_register.handlers.banner import banner
 from clients_register.handlers.product import Product, made
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.workers import Worker
 
 # How long callers may take to finish what they began when the server stops, beside the time that
 # a mail may take: in seconds.
@@ -29,19 +30,25 @@ class Stop(Protocol):
         ...
 
 
-async def serve(settings: Settings, listener: socket.socket, stop: Stop) -> None:
+async def serve(
+    settings: Settings, listener: socket.socket, stop: Stop, worker: Worker | None = None
+) -> None:
     """Answers on `listener` until asked to stop; then the requests under way get their answers.
 
-    Raises SeedError, StoreError.
+    Of several workers one speaks for all. Raises SeedError, StoreError.
     """
     if stop.asked:
         return
     async with made(settings) as product:
         if stop.asked:
             return
-        output.say(await banner(settings, product, listener))
+        if worker is None or worker.greets:
+            output.say(await banner(settings, product, listener))
+        if worker is not None:
+            worker.answers()
         await Server(product, settings, stop).serve(sockets=[listener])
-        output.say(await product.farewell())
+        if worker is None or worker.leads:
+            output.say(await product.farewell())
 
 
 class Server(uvicorn.Server):

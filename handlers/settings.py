@@ -32,6 +32,15 @@ class Settings:
         int,
         Option(LISTENING, "PORT", options.whole(0, 65535), "where to listen; 0 takes a free port"),
     ] = 4018
+    workers: Annotated[
+        int,
+        Option(
+            LISTENING,
+            "N",
+            options.whole(1, 64),
+            "how many processes answer; more than one share what they know by --store",
+        ),
+    ] = 1
     base_path: Annotated[
         str,
         Option(LISTENING, "PATH", options.base_path, "what stands before /clients/register"),

@@ -22,6 +22,9 @@ from clients_register.handlers.store.postgres.connections import Connection, Con
 # Whoever opens a world holds the lock of this number and of its name.
 OPENING = int.from_bytes(b"open")
 
+# A version that none is later than.
+AHEAD = 2**63
+
 READ = "SELECT version, arranged::text FROM clients_register_stub.worlds WHERE name = %s"
 BEGIN = "INSERT INTO clients_register_stub.worlds (name, arranged) VALUES (%s, %s)"
 CHANGE = """
@@ -100,6 +103,7 @@ class PostgresState:
         self._initial = json.dumps(arranged.document())
         self._connections = connections
         self._openings = openings
+        self._change = asyncio.Lock()
         self._version = 0
 
     async def read(self) -> bool:
@@ -124,16 +128,22 @@ class PostgresState:
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Arrangement]:
         """See `WorldState.changing`."""
-        async with self._connections.transaction() as connection:
-            if not await self._read(connection, READ + " FOR UPDATE"):
-                raise StoreError(f"the world {self._name} was removed by another server")
-            # What is changed and then not written is read anew.
-            version, self._version = self._version, -1
-            yield self.arranged
-            document = json.dumps(self.arranged.document())
-            found = await connection.execute(CHANGE, [document, self._name])
-            (version,) = await found.fetchone() or (version,)
-        self._version = version
+        async with self._change:
+            # Where the change fails, what was before is read anew.
+            version = -1
+            try:
+                async with self._connections.transaction() as connection:
+                    if not await self._read(connection, READ + " FOR UPDATE"):
+                        raise StoreError(f"the world {self._name} was removed by another server")
+                    # Requests that read meanwhile find what was before, and go on with this.
+                    self._version = AHEAD
+                    yield self.arranged
+                    document = json.dumps(self.arranged.document())
+                    found = await connection.execute(CHANGE, [document, self._name])
+                    (changed,) = await found.fetchone() or (version,)
+                version = changed
+            finally:
+                self._version = version
 
     def touch(self) -> None:
         """See `WorldState.touch`. That an answer is kept says it to all servers."""
