@@ -1,6 +1,7 @@
 """What is broken in a world: states from which statuses follow by their natural cause."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.mock.news import News
 from clients_register.handlers.records import Mail, Registration, User
 from clients_register.handlers.store import Store
+from clients_register.handlers.store.enrolment import Enrolment
 
 BEFORE_ROUTING, IN_HANDLER = "before-routing", "in-handler"
 
@@ -57,33 +59,37 @@ class FaultyServices(Mapping[str, frozenset[str]]):
 class FaultyStore:
     """A store that crashes where a client would be stored: all rules have passed by then."""
 
-    def __init__(self, whole: Store, faults: Faults) -> None:
+    def __init__(self, whole: Store, faults: Faults, news: News) -> None:
+        """`news` is told once the mail of a client is there to be read."""
         self._whole = whole
         self._faults = faults
+        self._news = news
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
-        """See `Store.add_client`. Raises InjectedCrash where that is switched on."""
+    @asynccontextmanager
+    async def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AsyncIterator[Enrolment]:
+        """See `Store.enrol`. Raises InjectedCrash where that is switched on."""
         if self._faults.crash == IN_HANDLER:
             raise InjectedCrash("a crash in the handler was asked for")
-        return await self._whole.add_client(registration, user)
+        async with self._whole.enrol(registration, user) as enrolment:
+            yield enrolment
+        self._news.tell()
 
 
 class FaultyTransport:
     """A transport that fails as often as it was told to. See `Transport`."""
 
-    def __init__(self, whole: Transport, faults: Faults, news: News) -> None:
-        """`news` is told of every mail that went out."""
+    def __init__(self, whole: Transport, faults: Faults) -> None:
         self._whole = whole
         self._faults = faults
-        self._news = news
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         """See `Transport.send`."""
         if self._faults.mail_failures > 0:
             self._faults.mail_failures -= 1
             raise MailFailed("a failure of the mail was asked for")
-        await self._whole.send(mail)
-        self._news.tell()
+        await self._whole.send(mail, enrolment)

@@ -198,6 +198,6 @@ class World:
             store,
             self.clock,
             deployed=FaultyServices(ground.seed.registry().services, self.faults),
-            altered=lambda transport: FaultyTransport(transport, self.faults, self.mail),
+            altered=lambda transport: FaultyTransport(transport, self.faults),
         )
-        return replace(whole, store=FaultyStore(store, self.faults))
+        return replace(whole, store=FaultyStore(store, self.faults, self.mail))

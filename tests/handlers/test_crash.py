@@ -16,10 +16,9 @@ CRASH = {"code": 500, "status": "application-crash"}
 
 # The steps that change something, in their order: the service, and its method.
 STEPS = [
-    ("store", "add_client"),
+    ("store", "enrol"),
     ("mailer", "welcome"),
     ("sessions", "draw"),
-    ("sessions", "keep"),
 ]
 
 
@@ -95,7 +94,7 @@ def test_a_crash_that_quotes_the_request_is_logged_without_the_words(
     start: Callable[..., Live], email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = encoded(registration(email, client={"password": PASSWORD}))
-    live = start(alter=failing("store", "add_client", f"cannot keep {PASSWORD!r} of {body!r}"))
+    live = start(alter=failing("store", "enrol", f"cannot keep {PASSWORD!r} of {body!r}"))
     answer = live.send(body)
     (entry,) = (each for each in caplog.messages if each.startswith(answer.headers["X-Request-Id"]))
     assert entry.splitlines()[-1].strip() == f"builtins.RuntimeError: {HIDDEN}"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.people import about_to_register, mail, session
+from support.people import about_to_register, enrolled, mail, session
 from support.process import PATIENCE
 
 from clients_register.handlers.store import StoreError, file
@@ -68,7 +68,7 @@ async def register_on_and_on(data: Path, seed: int) -> None:
         while True:
             number += 1
             email = f"{seed}.{name}.{number}@kill.test"
-            made = await store.add_client(about_to_register(email), None)
+            made = await enrolled(store, about_to_register(email), None)
             say("client", email)
             if chance.random() < 0.1:
                 say("leaving", email)
@@ -86,10 +86,10 @@ async def register_on_and_on(data: Path, seed: int) -> None:
 async def fill(store: TinyDBStore) -> None:
     """Some who stay and one who goes: a journal that must neither be lost nor made twice."""
     for name in ("ada", "bea"):
-        made = await store.add_client(about_to_register(f"{name}@x.test"), None)
+        made = await enrolled(store, about_to_register(f"{name}@x.test"), None)
         await store.put_session(session(name, made.id))
         await store.add_mail(mail(f"{name}@x.test"))
-    gone = await store.add_client(about_to_register("gone@x.test"), None)
+    gone = await enrolled(store, about_to_register("gone@x.test"), None)
     await store.put_session(session("gone", gone.id))
     await store.remove_client(gone, None)
 
@@ -135,7 +135,7 @@ async def limited(data: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (length + 100, hard))
     outcomes = await asyncio.gather(
-        store.add_client(about_to_register("full@x.test"), None),
+        enrolled(store, about_to_register("full@x.test"), None),
         store.add_mail(mail("full@x.test")),
         return_exceptions=True,
     )
@@ -143,7 +143,7 @@ async def limited(data: Path) -> None:
     say(await store.user_by_email("full@x.test"), len(await store.mails()))
     say(length_of_journal(data) - length)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    made = await store.add_client(about_to_register("full@x.test"), None)
+    made = await enrolled(store, about_to_register("full@x.test"), None)
     say(type(made).__name__)
     os._exit(DIED)
 

@@ -1,12 +1,14 @@
 """The store of one world in a PostgreSQL database, for any number of servers."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
-from clients_register.handlers.records import Client, Mail, Registration, Session, User
+from clients_register.handlers.records import Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, StoreError
+from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.handlers.store.newcomers import newcomers, numbers_of
 from clients_register.handlers.store.postgres.connections import Connection, Connections
 from clients_register.handlers.store.postgres.rows import (
@@ -79,30 +81,25 @@ class PostgresStore:
         async with self._connections.connection() as connection:
             return await self._owner(connection, email_key)
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
-        """See `Store.add_client`. Whether an address is free, its unique index decides."""
-        fields = asdict(registration)
-        password_hash = fields.pop("password_hash")
-        email_key = fields.pop("email_key")
-        async with self._connections.transaction() as connection:
-            client_id = await self._lock(connection, new_ids=2 if user is None else 1)
-            owner = None if user is None else await self._owner(connection, email_key)
-            if owner is None:
-                if user is not None:
-                    raise LookupError(f"user {user.id} is not there any more")
-                owner = User(client_id - 1, registration.email, email_key, password_hash)
-            elif user is None or owner.id != user.id or owner.client:
-                raise EmailTaken
-            member = replace(owner, client=Client(id=client_id, **fields))
-            try:
-                await connection.execute(
-                    INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
-                )
-            except UniqueViolation as error:
-                if error.diag.constraint_name != "users_email_key":
-                    raise
-                raise EmailTaken from None
-        return member
+    @asynccontextmanager
+    async def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AsyncIterator[Enrolment]:
+        """See `Store.enrol`. Until it is settled it is a transaction on a connection of its own."""
+        async with AsyncExitStack() as transaction:
+            connection = await transaction.enter_async_context(self._connections.transaction())
+            member = await self._insert_client(connection, registration, user)
+
+            async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
+                for session in sessions:
+                    await connection.execute(PUT_SESSION, session_row(self._world, session))
+                for mail in mails:
+                    await connection.execute(ADD_MAIL, mail_row(self._world, mail))
+                await transaction.aclose()
+
+            enrolment = Enrolment(member, self, commit)
+            yield enrolment
+            await enrolment.settle()
 
     async def remove_client(self, user: User, before: User | None) -> None:
         """See `Store.remove_client`."""
@@ -216,6 +213,30 @@ class PostgresStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+
+    async def _insert_client(
+        self, connection: Connection, registration: Registration, user: User | None
+    ) -> User:
+        """See `Store.enrol`. Whether an address is free, its unique index decides."""
+        client_id = await self._lock(connection, new_ids=2 if user is None else 1)
+        owner = None if user is None else await self._owner(connection, registration.email_key)
+        if owner is None:
+            if user is not None:
+                raise LookupError(f"user {user.id} is not there any more")
+            key, password_hash = registration.email_key, registration.password_hash
+            owner = User(client_id - 1, registration.email, key, password_hash)
+        elif user is None or owner.id != user.id or owner.client:
+            raise EmailTaken
+        member = replace(owner, client=registration.client(client_id))
+        try:
+            await connection.execute(
+                INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
+            )
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "users_email_key":
+                raise
+            raise EmailTaken from None
+        return member
 
     async def _user(self, connection: Connection, user_id: int) -> User | None:
         found = await records(connection, User, USER, [self._world, user_id])
