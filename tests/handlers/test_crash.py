@@ -1,10 +1,11 @@
 """An unforeseen error: the answer, the store as it was before, and what the log tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from support.live import Live, altered, encoded, registration
+from support.mandrill import KEY, FakeMandrill
 from support.stored import stored
 
 from clients_register.handlers.logs import HIDDEN
@@ -14,12 +15,10 @@ PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
 CRASH = {"code": 500, "status": "application-crash"}
 
-# The steps that change something, in their order: the service, and its method.
-STEPS = [
-    ("store", "enrol"),
-    ("mailer", "welcome"),
-    ("sessions", "draw"),
-]
+# The steps of a registration, in their order: the service, and its method. Where a mail leaves the
+# machine the client is stored before, and the session after it.
+STEPS = [("store", "enrol"), ("mailer", "welcome"), ("sessions", "draw")]
+AFTER_A_MAIL = [*STEPS[1:], ("store", "put_session")]
 
 
 class FailingOnce:
@@ -54,6 +53,14 @@ def crashing(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Live
     return start(alter=failing(*request.param))
 
 
+@pytest.fixture(params=AFTER_A_MAIL, ids=".".join)
+def sending(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Iterator[Live]:
+    """The same, where mails leave the machine."""
+    with FakeMandrill() as api:
+        mandrill = {"mail": "mandrill", "mandrill_key": KEY, "mandrill_url": api.url}
+        yield start(alter=failing(*request.param), **mandrill)
+
+
 def tables(live: Live) -> dict[str, Any]:
     """Users and sessions as the file has them."""
     kept = stored(live.settings.data_file)
@@ -65,6 +72,13 @@ def test_a_crash_is_an_answer_and_leaves_nothing_stored(crashing: Live, email: s
     assert crashing.register(email) == CRASH
     assert tables(crashing) == before
     assert crashing.run(crashing.services.store.user_by_email(email.lower())) is None
+
+
+def test_a_crash_leaves_nothing_stored_though_the_mail_had_left(sending: Live, email: str) -> None:
+    before = tables(sending)
+    assert sending.register(email) == CRASH
+    assert tables(sending) == before
+    assert sending.register(email)["status"] == "action-successful"
 
 
 def test_after_a_crash_the_address_can_register(crashing: Live, email: str) -> None:

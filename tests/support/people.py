@@ -76,6 +76,14 @@ def enrolment(commit: Commit | None = None, first_name: str | None = "Ada") -> E
     return Enrolment(member, Nowhere(), commit or forgotten)
 
 
+async def registered(store: Store, email: str) -> User:
+    """Stores a new client with a mail and a session, as the route does; returns their user."""
+    async with store.enrol(about_to_register(email), None) as enrolment:
+        await enrolment.add_mail(mail(email))
+        await enrolment.put_session(session(email, enrolment.user.id))
+        return enrolment.user
+
+
 async def enrolled(store: Store, registration: Registration, before: User | None) -> User:
     """Stores a client alone, without mail and session; returns their user."""
     async with store.enrol(registration, before) as enrolment:
