@@ -9,7 +9,9 @@ from support.mandrill import KEY, FakeMandrill
 from support.stored import stored
 
 from clients_register.handlers.logs import HIDDEN
+from clients_register.handlers.records import Session
 from clients_register.handlers.services import Services
+from clients_register.handlers.store.tinydb import TinyDBStore
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
@@ -18,7 +20,6 @@ CRASH = {"code": 500, "status": "application-crash"}
 # The steps of a registration, in their order: the service, and its method. Where a mail leaves the
 # machine the client is stored before, and the session after it.
 STEPS = [("store", "enrol"), ("mailer", "welcome"), ("sessions", "draw")]
-AFTER_A_MAIL = [*STEPS[1:], ("store", "put_session")]
 
 
 class FailingOnce:
@@ -53,12 +54,31 @@ def crashing(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Live
     return start(alter=failing(*request.param))
 
 
-@pytest.fixture(params=AFTER_A_MAIL, ids=".".join)
-def sending(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Iterator[Live]:
-    """The same, where mails leave the machine."""
+@pytest.fixture(params=["sessions.draw", "store.put_session"])
+def sending(
+    request: pytest.FixtureRequest, start: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Live]:
+    """A server whose mails leave the machine, and that crashes once after the first."""
     with FakeMandrill() as api:
-        mandrill = {"mail": "mandrill", "mandrill_key": KEY, "mandrill_url": api.url}
-        yield start(alter=failing(*request.param), **mandrill)
+        settings: dict[str, Any] = {
+            "mail": "mandrill",
+            "mandrill_key": KEY,
+            "mandrill_url": api.url,
+        }
+        if request.param == "sessions.draw":
+            settings["alter"] = failing("sessions", "draw")
+        live = start(**settings)
+        if request.param == "store.put_session":
+            errors = [RuntimeError("the disk is on fire")]
+            put_session = TinyDBStore.put_session
+
+            async def failing_once(store: TinyDBStore, session: Session) -> None:
+                if errors:
+                    raise errors.pop()
+                await put_session(store, session)
+
+            monkeypatch.setattr(TinyDBStore, "put_session", failing_once)
+        yield live
 
 
 def tables(live: Live) -> dict[str, Any]:
