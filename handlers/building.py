@@ -28,16 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every store of a server has in common: the spec as read, the seed, and shared threads.
-
-    `transport` carries mails; None where each store keeps its own.
-    """
+    """What every store of a server has in common: spec and seed, threads, and who carries mails."""
 
     document: Mapping[str, Any]
     catalogue: Catalogue
     seed: Seed
     passwords: Passwords
-    transport: Transport | None
+    transport: Transport
     mail_from: str
 
     def services(
@@ -54,7 +51,7 @@ class Ground:
         registry = self.seed.registry()
         if deployed is not None:
             registry = replace(registry, services=deployed)
-        mailer = Mailer(altered(self.transport or Outbox(store)), self.mail_from, clock)
+        mailer = Mailer(altered(self.transport), self.mail_from, clock)
         return Services(
             catalogue=self.catalogue,
             media_type=media_type(self.document),
@@ -86,9 +83,10 @@ async def grounded(settings: Settings) -> AsyncIterator[Ground]:
     async with AsyncExitStack() as closing:
         passwords = Passwords(settings.cost)
         closing.callback(passwords.close)
-        transport = _shared_transport(settings)
-        if transport is not None:
-            closing.push_async_callback(transport.close)
+        transport: Transport = Outbox()
+        if settings.mail == "mandrill":
+            transport = mandrill = _mandrill(settings)
+            closing.push_async_callback(mandrill.close)
         yield Ground(document, catalogue, seed, passwords, transport, settings.mail_from)
 
 
@@ -141,9 +139,7 @@ async def _on(database: Database) -> Engine:
     return await Postgres.opened(database)
 
 
-def _shared_transport(settings: Settings) -> "Mandrill | None":
-    if settings.mail != "mandrill":
-        return None
+def _mandrill(settings: Settings) -> "Mandrill":
     # httpx takes a while to import, and nothing else needs it.
     from clients_register.handlers.mail.mandrill import Mandrill
 

@@ -57,6 +57,20 @@ class Registration:
     enterprise: bool
     created_at: datetime
 
+    def client(self, number: int) -> Client:
+        """The client that is stored under the id `number`."""
+        return Client(
+            id=number,
+            email=self.email,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            phone=self.phone,
+            company_id=self.company_id,
+            company_name=self.company_name,
+            enterprise=self.enterprise,
+            created_at=self.created_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

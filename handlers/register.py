@@ -10,6 +10,7 @@ from clients_register.handlers.records import Registration, User
 from clients_register.handlers.refusals import Refusal
 from clients_register.handlers.rules import TAKEN, hold
 from clients_register.handlers.store import EmailTaken
+from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.spec.catalogue import Stage
 
 
@@ -26,25 +27,22 @@ async def register(attempt: Attempt) -> Answer:
     await hold(Stage.IDENTITY, attempt)
     await hold(Stage.PARAMS, attempt)
 
-    before, user = await store(attempt)
-    async with taken_back_on_crash(attempt, before, user):
-        await welcome(attempt, user)
+    before = await attempt.owner()
+    registration = await registration_of(attempt, before)
+    async with stored_unless_it_crashes(attempt, registration, before) as enrolment:
+        await welcome(attempt, enrolment)
+        user = enrolment.user
         token, session = attempt.services.sessions.draw(user, attempt.params["application"])
-        answer = success(attempt, user, session, token)
-        await attempt.services.sessions.keep(session)
-    return answer
+        await enrolment.put_session(session)
+        return success(attempt, user, session, token)
 
 
-async def store(attempt: Attempt) -> tuple[User | None, User]:
-    """Stores the client; returns its user as they were before, if they were, and as they are now.
-
-    Between the rule `email_is_free` and here another request may have taken the address.
-    """
+async def registration_of(attempt: Attempt, before: User | None) -> Registration:
+    """The client to be stored, for whom the address belongs to, or for a user made with it."""
     services, params = attempt.services, attempt.params
     assert attempt.email is not None, "the rules saw to it"
     assert attempt.email_key is not None, "the rules saw to it"
-    before = await attempt.owner()
-    registration = Registration(
+    return Registration(
         email=attempt.email,
         email_key=attempt.email_key,
         # The password of a user who is there already is never set or changed (Q-EXISTING-USER).
@@ -57,30 +55,37 @@ async def store(attempt: Attempt) -> tuple[User | None, User]:
         enterprise=params["enterprise"] is True and params["client.company_id"] is None,
         created_at=services.clock.now(),
     )
-    try:
-        return before, await services.store.add_client(registration, before)
-    except EmailTaken:
-        raise Refusal("email_is_free", [TAKEN]) from None
 
 
 @asynccontextmanager
-async def taken_back_on_crash(
-    attempt: Attempt, before: User | None, user: User
-) -> AsyncIterator[None]:
-    """Whatever unforeseen happens in here, the client is not stored (Q-CRASH)."""
+async def stored_unless_it_crashes(
+    attempt: Attempt, registration: Registration, before: User | None
+) -> AsyncIterator[Enrolment]:
+    """Stores the client, with mail and session, in one when the context ends.
+
+    Whatever unforeseen happens in here, the client is not stored (Q-CRASH). Since the rule
+    `email_is_free` another request may have taken the address.
+    """
+    store, enrolment = attempt.services.store, None
     try:
-        yield
+        async with store.enrol(registration, before) as enrolment:
+            yield enrolment
+    except EmailTaken:
+        raise Refusal("email_is_free", [TAKEN]) from None
     except Refusal:
         raise
     except Exception:
-        await attempt.services.store.remove_client(user, before)
+        # It was settled for a mail that left the machine, or nobody knows what the database did.
+        if enrolment is not None and enrolment.may_be_stored:
+            await store.remove_client(enrolment.user, before)
         raise
 
 
-async def welcome(attempt: Attempt, user: User) -> None:
-    """Sends the welcome e-mail. The client stays where it fails (Q-MAIL-FAILURE)."""
+async def welcome(attempt: Attempt, enrolment: Enrolment) -> None:
+    """Sends the welcome e-mail. The client is stored where it fails, too (Q-MAIL-FAILURE)."""
     application = attempt.services.registry.applications[attempt.params["application"]]
     try:
-        await attempt.services.mailer.welcome(user, application, attempt.request.id)
+        await attempt.services.mailer.welcome(enrolment, application, attempt.request.id)
     except MailFailed as failure:
+        await enrolment.settle()
         raise Refusal("welcome_mail_is_sent") from failure

@@ -56,7 +56,7 @@ class Sessions:
         self._registry = registry
 
     def draw(self, user: User, application: str) -> tuple[str, Session]:
-        """A token and the new session that it opens once the session is kept."""
+        """A token, and the new session that it opens once that is stored."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock.now()
         return token, Session(
@@ -67,10 +67,6 @@ class Sessions:
             created_at=now,
             last_used_at=now,
         )
-
-    async def keep(self, session: Session) -> None:
-        """Opens `session`: from now on its token is known."""
-        await self._store.put_session(session)
 
     async def present(self, token: object) -> Bearer:
         """Whose `token` it is. A live session counts as used now; a lapsed one stays as it was."""

@@ -1,14 +1,13 @@
 """Faults in the welcome e-mail, and in what is kept when it fails."""
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from clients_register.conformance.mutants.planting import around_register, swap
+from clients_register.handlers import mail
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt
 from clients_register.handlers.mail import Mailer, MailFailed
-from clients_register.handlers.records import User
 from clients_register.handlers.refusals import Refusal
 
 
@@ -32,14 +31,9 @@ def two_mails() -> None:
 
 def mail_to_somebody_else() -> None:
     def make(right: Any) -> Any:
-        async def welcome(self: Mailer, user: User, *rest: Any) -> None:
-            assert user.client is not None, "only a client is welcomed"
-            client = replace(user.client, email="somebody@else.test")
-            await right(self, replace(user, client=client), *rest)
+        return lambda **fields: right(**{**fields, "recipient": "somebody@else.test"})
 
-        return welcome
-
-    swap(Mailer, "welcome", make)
+    swap(mail, "Mail", make)
 
 
 def failure_hidden() -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -44,17 +45,20 @@ def address_by_letter_case() -> None:
 
 def address_raced() -> None:
     def make(right: Any) -> Any:
-        async def add_client(store: Any, registration: Any, user: Any) -> Any:
+        @asynccontextmanager
+        async def enrol(store: Any, registration: Any, user: Any) -> AsyncIterator[Any]:
             await asyncio.sleep(GAP)
             try:
-                return await right(store, registration, user)
+                async with right(store, registration, user) as enrolment:
+                    yield enrolment
             except EmailTaken:
                 other = f"{registration.email_key} {secrets.token_hex(4)}"
-                return await right(store, replace(registration, email_key=other), None)
+                async with right(store, replace(registration, email_key=other), None) as enrolment:
+                    yield enrolment
 
-        return add_client
+        return enrol
 
-    store_method("add_client", make)
+    store_method("enrol", make)
 
 
 def address_without_at() -> None:

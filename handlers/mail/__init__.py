@@ -4,7 +4,8 @@ import re
 from typing import Protocol
 
 from clients_register.handlers.clock import Clock
-from clients_register.handlers.records import Mail, User
+from clients_register.handlers.records import Mail
+from clients_register.handlers.store.enrolment import Enrolment
 
 
 class MailFailed(Exception):
@@ -14,8 +15,12 @@ class MailFailed(Exception):
 class Transport(Protocol):
     """Carries a mail, or raises MailFailed."""
 
-    async def send(self, mail: Mail) -> None:
-        """Returns once the other side has taken the mail on."""
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
+        """Sends the mail that goes with an enrolment; returns once the other side has taken it on.
+
+        Whoever sends it out of this machine has the enrolment settled first: what the mail says is
+        then true, and nobody who writes to the store waits for the other side.
+        """
         ...
 
 
@@ -38,9 +43,9 @@ class Mailer:
         self._sender = sender
         self._clock = clock
 
-    async def welcome(self, user: User, application: str, request_id: str) -> None:
+    async def welcome(self, enrolment: Enrolment, application: str, request_id: str) -> None:
         """Greets the new client at the address as stored. Raises MailFailed."""
-        client = user.client
+        client = enrolment.user.client
         assert client is not None, "only a client is welcomed"
         application = _line(application)
         text = WELCOME.format(
@@ -56,7 +61,8 @@ class Mailer:
                 text=text,
                 request_id=request_id,
                 sent_at=self._clock.now(),
-            )
+            ),
+            enrolment,
         )
 
 

@@ -8,6 +8,7 @@ import httpx
 from clients_register import __version__
 from clients_register.handlers.mail import MailFailed
 from clients_register.handlers.records import Mail
+from clients_register.handlers.store.enrolment import Enrolment
 
 # What the API calls a mail that it has taken on; `rejected` and `invalid` are the others.
 TAKEN_ON = frozenset({"sent", "queued", "scheduled"})
@@ -37,8 +38,9 @@ class Mandrill:
             verify=trusted,
         )
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         """See `Transport.send`."""
+        await enrolment.settle()
         try:
             # httpx limits each step, so that a server which drips bytes would never end.
             async with asyncio.timeout(self._timeout):

@@ -1,15 +1,12 @@
 """The transport that keeps mails with the data: nothing leaves the machine."""
 
 from clients_register.handlers.records import Mail
-from clients_register.handlers.store import Store
+from clients_register.handlers.store.enrolment import Enrolment
 
 
 class Outbox:
-    """See `Transport`. A mail kept is a mail sent."""
+    """See `Transport`. A mail kept is a mail sent, and it is kept with the client or not at all."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         """See `Transport.send`."""
-        await self._store.add_mail(mail)
+        await enrolment.add_mail(mail)

@@ -1,6 +1,7 @@
 """What is broken in a world: states from which statuses follow by their natural cause."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.mock.news import News
 from clients_register.handlers.records import Mail, Registration, User
 from clients_register.handlers.store import Store
+from clients_register.handlers.store.enrolment import Enrolment
 
 if TYPE_CHECKING:
     from clients_register.handlers.mock.state import WorldState
@@ -66,35 +68,41 @@ class FaultyServices(Mapping[str, frozenset[str]]):
 class FaultyStore:
     """A store that crashes where a client would be stored: all rules have passed by then."""
 
-    def __init__(self, whole: Store, faults: Faults) -> None:
+    def __init__(self, whole: Store, faults: Faults, news: News) -> None:
+        """`news` is told once the mail of a client is there to be read."""
         self._whole = whole
         self._faults = faults
+        self._news = news
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
-        """See `Store.add_client`. Raises InjectedCrash where that is switched on."""
+    @asynccontextmanager
+    async def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AsyncIterator[Enrolment]:
+        """See `Store.enrol`. Raises InjectedCrash where that is switched on."""
         if self._faults.crash == IN_HANDLER:
             raise InjectedCrash("a crash in the handler was asked for")
-        return await self._whole.add_client(registration, user)
+        async with self._whole.enrol(registration, user) as enrolment:
+            yield enrolment
+        self._news.tell()
 
 
 class FaultyTransport:
     """A transport that fails as often as it was told to. See `Transport`."""
 
-    def __init__(self, whole: Transport, state: "WorldState", news: News) -> None:
-        """`news` is told of every mail that went out."""
+    def __init__(self, whole: Transport, state: "WorldState") -> None:
         self._whole = whole
         self._state = state
-        self._news = news
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         """See `Transport.send`."""
         if self._state.arranged.faults.mail_failures > 0:
+            # Its client is stored anyway, and nobody else waits while this waits for its turn.
+            await enrolment.settle()
             async with self._state.changing() as arranged:
                 fails = arranged.faults.use_mail_failure()
             if fails:
                 raise MailFailed("a failure of the mail was asked for")
-        await self._whole.send(mail)
-        self._news.tell()
+        await self._whole.send(mail, enrolment)

@@ -211,6 +211,6 @@ class World:
             store,
             self.arranged.clock,
             deployed=FaultyServices(ground.seed.registry().services, faults),
-            altered=lambda transport: FaultyTransport(transport, self.state, self.news),
+            altered=lambda transport: FaultyTransport(transport, self.state),
         )
-        return replace(whole, store=FaultyStore(store, faults))
+        return replace(whole, store=FaultyStore(store, faults, self.news))

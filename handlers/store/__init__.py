@@ -5,9 +5,11 @@ are compared by `email_key` alone, which the caller computes.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from clients_register.handlers.records import Mail, Registration, Session, User
+from clients_register.handlers.store.enrolment import Enrolment
 
 
 class StoreError(Exception):
@@ -36,8 +38,13 @@ class Store(Protocol):
         """The user with that address, a client or not."""
         ...
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
+    def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AbstractAsyncContextManager[Enrolment]:
         """Makes `user` a client, or, where there is none, a new user who is one.
+
+        The client, and what is written to the enrolment, is durable together when the context ends;
+        where that is by an exception, nothing is stored of what was not settled before.
 
         Check and insert are one step: of simultaneous calls for one address exactly one succeeds,
         the others raise EmailTaken. An existing user keeps the password they have. Raises
@@ -46,10 +53,10 @@ class Store(Protocol):
         ...
 
     async def remove_client(self, user: User, before: User | None) -> None:
-        """Takes back `add_client`: `before` is what it was called with, `user` what it returned.
+        """Takes back an enrolment: `before` is what it was asked for with, `user` whom it made.
 
-        With a user who was made by it go the sessions they have. One who is not there any more, or
-        is another by now, is passed over.
+        With a user who was made by it go the sessions they have. One who is not there, or is
+        another by now, is passed over.
         """
         ...
 

@@ -10,7 +10,7 @@ Action = Callable[[], None]
 
 # To hand a write to a thread, and to be told of its end, takes longer than a fast disk does. One
 # that is alone is therefore made on the event loop, if the one before took no longer than this many
-# seconds: for one caller, a registration's writes then take a third less time.
+# seconds: for one caller, a registration's write then takes a quarter less time.
 PROMPT = 0.001
 
 

@@ -4,7 +4,8 @@ What a document looks like follows from the fields of its record: times are text
 lists, a record inside another is an object.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 from operator import attrgetter
@@ -43,8 +44,11 @@ class Misfit(ValueError):
 
 def document_of(record: Client | User | Session | Mail) -> Document:
     """`record` as JSON has it."""
-    names, values = _FIELDS[type(record)]
-    return dict(zip(names, map(_plain, values(record)), strict=True))
+    names, values_of, conversions = _FIELDS[type(record)]
+    values = list(values_of(record))
+    for at, converted in conversions:
+        values[at] = converted(values[at])
+    return dict(zip(names, values, strict=True))
 
 
 def record_of(kind: type[Record], document: object, where: str) -> Record:
@@ -96,14 +100,6 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("an object has two members of one name")
     return members
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return written(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return document_of(value) if isinstance(value, Client) else value
 
 
 def _value(hint: Any, value: object, where: str) -> Any:
@@ -172,8 +168,30 @@ def _layout(kind: type[Any]) -> _Layout:
 
 _LAYOUTS = {tuple(HINTS[kind]): _layout(kind) for kind in KINDS}
 _SIZES = frozenset(map(len, _LAYOUTS))
+
+
+def _conversion(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes JSON of a value of `hint`; None where it is JSON already."""
+    if hint is datetime:
+        return written
+    if get_origin(hint) is frozenset:
+        return sorted
+    if Client in get_args(hint):
+        return lambda client: client and document_of(client)
+    return None
+
+
+# Record -> the names of its members, all their values, and the places of those that are converted.
+# Every write goes through this, and most members are JSON already.
 _FIELDS = {
-    kind: (names, attrgetter(*names))
-    for kind in KINDS
-    for names in [tuple(field.name for field in fields(kind))]
+    kind: (
+        tuple(hints),
+        attrgetter(*hints),
+        tuple(
+            (at, converted)
+            for at, converted in enumerate(map(_conversion, hints.values()))
+            if converted
+        ),
+    )
+    for kind, hints in HINTS.items()
 }

@@ -2,17 +2,18 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from clients_register.handlers.records import Client, Mail, Registration, Session, User
+from clients_register.handlers.records import Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, changes
 from clients_register.handlers.store.changes import Change
 from clients_register.handlers.store.commits import GroupCommit
+from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.handlers.store.newcomers import newcomers
 from clients_register.handlers.store.opening import opened
 from clients_register.handlers.store.state import State
@@ -52,7 +53,7 @@ class TinyDBStore:
 
     A write is checked and put in line at once; memory changes when it has come to the disk, in the
     order of the line, and then its caller is told. What may contradict a write on its way waits for
-    its outcome: a registration for one of the same address, and a removal or a seed for everything.
+    its outcome: an enrolment for one of the same address, and a removal or a seed for everything.
     """
 
     def __init__(self, path: Path, *, public_allowed: bool, locked: bool = True) -> None:
@@ -78,22 +79,27 @@ class TinyDBStore:
         """See `Store.user_by_email`."""
         return self._state.user_by_email(email_key)
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
-        """See `Store.add_client`."""
+    @asynccontextmanager
+    async def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AsyncIterator[Enrolment]:
+        """See `Store.enrol`."""
         await self._turns.of(registration.email_key)
-        owner = self._state.user_by_email(registration.email_key)
-        if owner is None and user is not None:
-            raise LookupError(f"user {user.id} is not there any more")
-        if owner is not None and (user is None or owner.id != user.id or owner.client):
-            raise EmailTaken
-        fields = asdict(registration)
-        password_hash = fields.pop("password_hash")
-        email_key = fields.pop("email_key")
-        if owner is None:
-            owner = User(self._next_id(), registration.email, email_key, password_hash)
-        member = replace(owner, client=Client(id=self._next_id(), **fields))
-        await self._commit(Change(users={member.id: member}), reserved=email_key)
-        return member
+        member = self._member(registration, user)
+        with ExitStack() as reservation:
+            reservation.callback(self._turns.reserve(registration.email_key))
+
+            async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
+                change = Change(
+                    users={member.id: member},
+                    sessions={session.digest: session for session in sessions},
+                    mails={self._next_mail(): mail for mail in mails},
+                )
+                await self._commit(change, reservation)
+
+            enrolment = Enrolment(member, self, commit)
+            yield enrolment
+            await enrolment.settle()
 
     @whole
     async def remove_client(self, user: User, before: User | None) -> None:
@@ -121,8 +127,7 @@ class TinyDBStore:
     async def add_mail(self, mail: Mail) -> None:
         """See `Store.add_mail`."""
         await self._turns.shared()
-        self._last_mail += 1
-        await self._commit(Change(mails={self._last_mail: mail}))
+        await self._commit(Change(mails={self._next_mail(): mail}))
 
     async def mails(self) -> Sequence[Mail]:
         """See `Store.mails`."""
@@ -189,21 +194,42 @@ class TinyDBStore:
         async with self._turns.alone():
             await asyncio.to_thread(self._file.close, self._state.contents)
 
+    def _member(self, registration: Registration, user: User | None) -> User:
+        """Who `user` is with the client. Raises EmailTaken, LookupError."""
+        owner = self._state.user_by_email(registration.email_key)
+        if owner is None and user is not None:
+            raise LookupError(f"user {user.id} is not there any more")
+        if owner is not None and (user is None or owner.id != user.id or owner.client):
+            raise EmailTaken
+        if owner is not None:
+            return replace(owner, client=registration.client(self._next_id()))
+        return User(
+            id=self._next_id(),
+            email=registration.email,
+            email_key=registration.email_key,
+            password_hash=registration.password_hash,
+            client=registration.client(self._next_id()),
+        )
+
     def _next_id(self) -> int:
         # One sequence for users and clients, so that the two numbers of a person never coincide.
         self._last_id += 1
         return self._last_id
 
-    async def _commit(self, change: Change, reserved: str | None = None) -> None:
+    def _next_mail(self) -> int:
+        self._last_mail += 1
+        return self._last_mail
+
+    async def _commit(self, change: Change, reservation: ExitStack | None = None) -> None:
         """Makes `change` durable, then visible; where that raises OSError, neither.
 
-        An address that is `reserved` is so until then.
+        The `reservation` is the write's, which ends it, even if the caller waits no more.
         """
         if not change:
             return
         content = changes.written(change)
-        release = None if reserved is None else self._turns.reserve(reserved)
-        await self._commits.submit(content, lambda: self._state.apply(change), release)
+        over = None if reservation is None else reservation.pop_all().close
+        await self._commits.submit(content, lambda: self._state.apply(change), over)
 
     def _compact(self) -> None:
         """Called between writes: memory is what the journals make of the snapshot."""

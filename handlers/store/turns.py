@@ -32,7 +32,7 @@ class Turns:
             await self.shared()
 
     def reserve(self, email_key: str) -> Callable[[], None]:
-        """Reserves the address until what is returned is called."""
+        """Reserves the address until what is returned is called, which is once."""
         over = self._reserved[email_key] = asyncio.Event()
 
         def release() -> None:
@@ -43,10 +43,12 @@ class Turns:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Waits for all writes on their way; no other begins until the context ends."""
+        """Waits for all reservations and writes; no other begins until the context ends."""
         async with self._alone:
             over = self._alone_is_over = asyncio.Event()
             try:
+                for reserved in [*self._reserved.values()]:
+                    await reserved.wait()
                 await self._idle()
                 yield
             finally:

@@ -1,26 +1,25 @@
 """An unforeseen error: the answer, the store as it was before, and what the log tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from support.live import Live, altered, encoded, registration
+from support.mandrill import KEY, FakeMandrill
 from support.stored import stored
 
 from clients_register.handlers.logs import HIDDEN
+from clients_register.handlers.records import Session
 from clients_register.handlers.services import Services
+from clients_register.handlers.store.tinydb import TinyDBStore
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
 CRASH = {"code": 500, "status": "application-crash"}
 
-# The steps that change something, in their order: the service, and its method.
-STEPS = [
-    ("store", "add_client"),
-    ("mailer", "welcome"),
-    ("sessions", "draw"),
-    ("sessions", "keep"),
-]
+# The steps of a registration, in their order: the service, and its method. Where a mail leaves the
+# machine the client is stored before, and the session after it.
+STEPS = [("store", "enrol"), ("mailer", "welcome"), ("sessions", "draw")]
 
 
 class FailingOnce:
@@ -55,6 +54,33 @@ def crashing(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Live
     return start(alter=failing(*request.param))
 
 
+@pytest.fixture(params=["sessions.draw", "store.put_session"])
+def sending(
+    request: pytest.FixtureRequest, start: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Live]:
+    """A server whose mails leave the machine, and that crashes once after the first."""
+    with FakeMandrill() as api:
+        settings: dict[str, Any] = {
+            "mail": "mandrill",
+            "mandrill_key": KEY,
+            "mandrill_url": api.url,
+        }
+        if request.param == "sessions.draw":
+            settings["alter"] = failing("sessions", "draw")
+        live = start(**settings)
+        if request.param == "store.put_session":
+            errors = [RuntimeError("the disk is on fire")]
+            put_session = TinyDBStore.put_session
+
+            async def failing_once(store: TinyDBStore, session: Session) -> None:
+                if errors:
+                    raise errors.pop()
+                await put_session(store, session)
+
+            monkeypatch.setattr(TinyDBStore, "put_session", failing_once)
+        yield live
+
+
 def tables(live: Live) -> dict[str, Any]:
     """Users and sessions as the file has them."""
     kept = stored(live.settings.data_file)
@@ -66,6 +92,13 @@ def test_a_crash_is_an_answer_and_leaves_nothing_stored(crashing: Live, email: s
     assert crashing.register(email) == CRASH
     assert tables(crashing) == before
     assert crashing.run(crashing.services.store.user_by_email(email.lower())) is None
+
+
+def test_a_crash_leaves_nothing_stored_though_the_mail_had_left(sending: Live, email: str) -> None:
+    before = tables(sending)
+    assert sending.register(email) == CRASH
+    assert tables(sending) == before
+    assert sending.register(email)["status"] == "action-successful"
 
 
 def test_after_a_crash_the_address_can_register(crashing: Live, email: str) -> None:
@@ -95,7 +128,7 @@ def test_a_crash_that_quotes_the_request_is_logged_without_the_words(
     start: Callable[..., Live], email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = encoded(registration(email, client={"password": PASSWORD}))
-    live = start(alter=failing("store", "add_client", f"cannot keep {PASSWORD!r} of {body!r}"))
+    live = start(alter=failing("store", "enrol", f"cannot keep {PASSWORD!r} of {body!r}"))
     answer = live.send(body)
     (entry,) = (each for each in caplog.messages if each.startswith(answer.headers["X-Request-Id"]))
     assert entry.splitlines()[-1].strip() == f"builtins.RuntimeError: {HIDDEN}"

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.live import START, Live, SettableClock, registration
+from support.live import Live, SettableClock, registration
 from support.mandrill import KEY, FakeMandrill, dripping, refusing, reporting
+from support.people import enrolment
 from support.stored import stored
 
 from clients_register.handlers.mail import Mailer
-from clients_register.handlers.records import Client, Mail, User
+from clients_register.handlers.records import Mail
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.enrolment import Enrolment
 
 SECRET = "never-in-any-log-8b1f"
 
@@ -24,21 +26,16 @@ class Recording:
     def __init__(self) -> None:
         self.mails: list[Mail] = []
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         self.mails.append(mail)
 
     async def close(self) -> None: ...
 
 
-def user_named(first_name: str | None) -> User:
-    client = Client(2, "Ada@example.test", first_name, None, None, None, None, False, START)
-    return User(1, "ada@example.test", "ada@example.test", None, client=client)
-
-
 async def welcomed(first_name: str | None, application: str = "PlanoAuth") -> Mail:
     transport = Recording()
     mailer = Mailer(transport, "no-reply@planomatic.test", SettableClock())
-    await mailer.welcome(user_named(first_name), application, "0123456789abcdef")
+    await mailer.welcome(enrolment(None, first_name), application, "0123456789abcdef")
     (mail,) = transport.mails
     return mail
 
@@ -47,8 +44,8 @@ async def welcomed(first_name: str | None, application: str = "PlanoAuth") -> Ma
     ("first_name", "greeting"),
     [
         ("Ada", "Hello Ada,"),
-        (None, "Hello Ada@example.test,"),
-        ("\u00a0\u2003", "Hello Ada@example.test,"),
+        (None, "Hello c@x.test,"),
+        ("\u00a0\u2003", "Hello c@x.test,"),
         ("Ada\r\nBcc: all@example.test\r\n\r\nYou have won", "Hello Ada Bcc: all@example.test You"),
         ("A\x00d\x1ba", "Hello A d a,"),
         ("Ada\u2028\u0085Lovelace", "Hello Ada Lovelace,"),

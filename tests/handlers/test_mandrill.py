@@ -22,6 +22,7 @@ from support.mandrill import (
     reporting,
     silent,
 )
+from support.people import enrolment
 
 from clients_register.handlers.mail import MailFailed
 from clients_register.handlers.mail.mandrill import Mandrill
@@ -88,13 +89,13 @@ async def failure(url: str, limit: float = LONG) -> str:
     """What the log will say of a mail that fails."""
     async with transport(url, limit) as mandrill:
         with pytest.raises(MailFailed) as caught:
-            await mandrill.send(MAIL)
+            await mandrill.send(MAIL, enrolment())
     return str(caught.value)
 
 
 async def test_a_mail_is_one_call_as_the_api_documents_it(api: FakeMandrill) -> None:
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL)
+        await mandrill.send(MAIL, enrolment())
     (call,) = api.calls
     assert (call.command, call.path) == ("POST", "/api/1.0/messages/send")
     assert call.headers["Content-Type"] == "application/json"
@@ -110,11 +111,32 @@ async def test_a_mail_is_one_call_as_the_api_documents_it(api: FakeMandrill) -> 
     }
 
 
+async def test_a_mail_leaves_once_its_client_is_stored(api: FakeMandrill) -> None:
+    calls_when_stored = []
+
+    async def commit(*_: object) -> None:
+        calls_when_stored.append(len(api.calls))
+
+    async with transport(api.url) as mandrill:
+        await mandrill.send(MAIL, enrolment(commit))
+    assert (calls_when_stored, len(api.calls)) == ([0], 1)
+
+
+async def test_no_mail_leaves_whose_client_cannot_be_stored(api: FakeMandrill) -> None:
+    async def commit(*_: object) -> None:
+        raise OSError("no space left")
+
+    async with transport(api.url) as mandrill:
+        with pytest.raises(OSError, match="no space left"):
+            await mandrill.send(MAIL, enrolment(commit))
+    assert api.calls == []
+
+
 @pytest.mark.parametrize("status", ["sent", "queued", "scheduled"])
 async def test_a_mail_that_is_taken_on_is_a_success(api: FakeMandrill, status: str) -> None:
     api.answer = reporting(status)
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL)
+        await mandrill.send(MAIL, enrolment())
 
 
 @pytest.mark.parametrize(("answer", "told"), REFUSED.values(), ids=list(REFUSED))
@@ -162,16 +184,16 @@ async def test_a_proxy_of_the_environment_sees_no_call(
     with FakeMandrill() as proxy:
         monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
         async with transport(api.url) as mandrill:
-            await mandrill.send(MAIL)
+            await mandrill.send(MAIL, enrolment())
         assert (len(proxy.calls), len(api.calls)) == (0, 1)
 
 
 async def test_a_connection_that_was_closed_between_mails_costs_no_mail(api: FakeMandrill) -> None:
     api.answer = closing_unannounced
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL)
+        await mandrill.send(MAIL, enrolment())
         assert api.closed.wait(LONG)
-        await mandrill.send(MAIL)
+        await mandrill.send(MAIL, enrolment())
     assert len(api.calls) == 2
 
 
@@ -198,5 +220,5 @@ async def test_a_certificate_that_this_machine_trusts_is_enough(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with FakeMandrill(certificate) as api:
         async with transport(api.url) as mandrill:
-            await mandrill.send(MAIL)
+            await mandrill.send(MAIL, enrolment())
         assert len(api.calls) == 1

@@ -10,7 +10,7 @@ import bcrypt
 import pytest
 import yaml
 from support.live import START, Live, SettableClock
-from support.people import HASH, about_to_register
+from support.people import HASH, about_to_register, enrolled
 
 from clients_register.handlers import seeding
 from clients_register.handlers.passwords import Passwords
@@ -97,7 +97,7 @@ async def test_at_the_next_start_a_user_who_became_a_client_still_is_one(
 ) -> None:
     await plant()
     liaison = await store.user(2)
-    made = await store.add_client(about_to_register("hash@x.test"), liaison)
+    made = await enrolled(store, about_to_register("hash@x.test"), liaison)
     await plant()
     assert await store.user(2) == made
 
@@ -105,7 +105,7 @@ async def test_at_the_next_start_a_user_who_became_a_client_still_is_one(
 async def test_a_seed_does_not_take_the_address_of_who_registered_it(
     store: Store, plant: Plant
 ) -> None:
-    made = await store.add_client(about_to_register("hash@x.test"), None)
+    made = await enrolled(store, about_to_register("hash@x.test"), None)
     with pytest.raises(StoreError, match=rf"seed's user 2 \(hash@x.test\).*found user {made.id}"):
         await plant()
     assert await store.user_by_email("hash@x.test") == made

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support import engines
-from support.people import about_to_register
+from support.people import about_to_register, enrolled
 from support.postgres import PASSWORD, Server
 from support.process import free_port
 
@@ -68,7 +68,7 @@ async def test_servers_that_start_at_once_make_the_tables_once(postgres: Server)
     opening = engines.postgres(postgres, postgres.made())
     opened = await asyncio.gather(*(opening() for _ in range(8)))
     stores = await asyncio.gather(*(e.store(DEFAULT, public_allowed=True) for e in opened))
-    made = await stores[0].add_client(about_to_register("ada@x.test"), None)
+    made = await enrolled(stores[0], about_to_register("ada@x.test"), None)
     for store in stores:
         assert await store.users() == (made,)
     await asyncio.gather(*(each.close() for each in opened))
@@ -141,7 +141,7 @@ async def test_an_empty_schema_of_ones_own_is_enough(
     )
     engine = await Postgres.opened(restricted)
     store = await engine.store(DEFAULT, public_allowed=True)
-    await store.add_client(about_to_register("ada@x.test"), None)
+    await enrolled(store, about_to_register("ada@x.test"), None)
     await engine.close()
 
 

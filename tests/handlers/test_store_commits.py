@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, enrolled, mail, session, user
 from support.stored import stored_text
 
 from clients_register.handlers.records import User
@@ -64,7 +64,7 @@ def opened(path: Path) -> TinyDBStore:
 
 def registering(store: TinyDBStore, *names: str) -> list[asyncio.Task[User]]:
     return [
-        asyncio.create_task(store.add_client(about_to_register(f"{name}@x.test"), None))
+        asyncio.create_task(enrolled(store, about_to_register(f"{name}@x.test"), None))
         for name in names
     ]
 
@@ -195,9 +195,9 @@ async def test_a_removal_waits_for_what_is_on_its_way_and_lets_nothing_pass(
 
 async def test_a_fresh_state_gives_out_the_same_ids_again(path: Path) -> None:
     store = opened(path)
-    first = await store.add_client(about_to_register("ada@x.test"), None)
+    first = await enrolled(store, about_to_register("ada@x.test"), None)
     await store.remove([first.id])
-    again = await store.add_client(about_to_register("ada@x.test"), None)
+    again = await enrolled(store, about_to_register("ada@x.test"), None)
     assert again == first
     await store.close()
 

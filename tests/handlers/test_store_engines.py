@@ -3,7 +3,7 @@
 import pytest
 from support import engines
 from support.engines import Opening
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, enrolled, mail, session, user
 
 from clients_register.handlers.store import Store, StoreError
 from clients_register.handlers.store.engine import Engine
@@ -11,7 +11,7 @@ from clients_register.handlers.store.engine import Engine
 
 async def filled(store: Store) -> None:
     """Puts something of every kind into `store`."""
-    made = await store.add_client(about_to_register("ada@x.test"), None)
+    made = await enrolled(store, about_to_register("ada@x.test"), None)
     await store.put_session(session("t", made.id))
     await store.add_mail(mail("ada@x.test"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, enrolled, mail, session, user
 
 from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.tinydb import TinyDBStore
@@ -24,7 +24,7 @@ def opened(path: Path, *, public_allowed: bool = True) -> TinyDBStore:
 async def fill(path: Path) -> None:
     """Puts a record of each kind into a file at `path`."""
     store = opened(path)
-    made = await store.add_client(about_to_register("ada@x.test"), None)
+    made = await enrolled(store, about_to_register("ada@x.test"), None)
     await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=False)
     await store.put_session(session("u", made.id))
     await store.add_mail(mail("ada@x.test"))

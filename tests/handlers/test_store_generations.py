@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.dying import asked
 from support.killed import AFTER, everything, journal_of, killed, refusal
-from support.people import about_to_register, mail, user
+from support.people import about_to_register, enrolled, mail, user
 from support.stored import files
 from tinydb import TinyDB, where
 
@@ -103,7 +103,7 @@ def test_a_file_of_version_1_beside_a_journal_is_refused(data: Path) -> None:
 
 def test_after_a_clean_stop_plain_tinydb_reads_the_whole_file(data: Path) -> None:
     store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(store.add_client(about_to_register("ada@x.test"), None))
+    asyncio.run(enrolled(store, about_to_register("ada@x.test"), None))
     asyncio.run(store.close())
     assert files(data) == [data]
     with TinyDB(data) as database:

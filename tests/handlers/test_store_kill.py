@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from support.dying import asked, begun, ended
 from support.people import session, user
-from support.storing import DIED, STEPS
+from support.storing import DIED, MOMENTS, STEPS
 
 from clients_register.handlers.store.documents import document_of
 from clients_register.handlers.store.tinydb import TinyDBStore
@@ -46,7 +46,7 @@ class Told:
                     self.leaving.discard(email)
                     self.stored[email] = {"left"}
                 case _:
-                    self.stored.setdefault(email, set()).add(what)
+                    self.stored[email] = {"client", "mail", "session"}
 
 
 async def missing(store: TinyDBStore, told: Told) -> list[tuple[str, str]]:
@@ -68,12 +68,14 @@ async def missing(store: TinyDBStore, told: Told) -> list[tuple[str, str]]:
 
 
 async def half_written(store: TinyDBStore) -> list[object]:
-    """Users without a client, and sessions of nobody: no process writes them."""
-    users = await store.users()
-    known = {each.id for each in users}
+    """Users without client, mail or session, and sessions of nobody: no process writes them."""
+    users, sessions = await store.users(), await store.sessions()
+    known, digests = {each.id for each in users}, {each.digest for each in sessions}
+    recipients = {each.recipient for each in await store.mails()}
     return [
-        *[each for each in users if each.client is None],
-        *[each for each in await store.sessions() if each.user_id not in known],
+        *[each for each in users if each.client is None or each.email not in recipients],
+        *[each for each in users if session(each.email, each.id).digest not in digests],
+        *[each for each in sessions if each.user_id not in known],
     ]
 
 
@@ -93,6 +95,20 @@ def test_what_was_told_is_stored_survives_a_kill(tmp_path: Path) -> None:
         assert asked(data, half_written) == []
         registered += len(told.stored)
     assert registered > KILLS
+
+
+@ON_POSIX
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_at_no_moment_of_a_registration_leaves_a_part_of_it(
+    tmp_path: Path, moment: str
+) -> None:
+    data = tmp_path / "data.json"
+    assert ended("once", data, moment) == (DIED, [])
+    whole = ["ada@x.test", "bea@x.test"] if MOMENTS[moment][0] == 1 else ["ada@x.test"]
+    assert [each.email for each in asked(data, TinyDBStore.users)] == whole
+    assert [each.recipient for each in asked(data, TinyDBStore.mails)] == whole
+    assert len(asked(data, TinyDBStore.sessions)) == len(whole)
+    assert asked(data, half_written) == []
 
 
 @ON_POSIX

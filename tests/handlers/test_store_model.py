@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 from support import engines
 from support.engines import Opening
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, enrolled, mail, session, user
 from support.postgres import Server
 from support.stored import files
 
@@ -67,7 +67,7 @@ class Model(RuleBasedStateMachine):
     def register(self, name: str) -> None:
         owner = self.owner(name)
         try:
-            made = self.run(self.store.add_client(about_to_register(f"{name}@x.test"), owner))
+            made = self.run(enrolled(self.store, about_to_register(f"{name}@x.test"), owner))
         except EmailTaken:
             assert owner is not None
             assert owner.client is not None
@@ -82,7 +82,7 @@ class Model(RuleBasedStateMachine):
     def register_at_once(self, names: list[str]) -> None:
         async def all_of_them() -> list[User | BaseException]:
             return await asyncio.gather(
-                *(self.store.add_client(about_to_register(f"{n}@x.test"), None) for n in names),
+                *(enrolled(self.store, about_to_register(f"{n}@x.test"), None) for n in names),
                 return_exceptions=True,
             )
 

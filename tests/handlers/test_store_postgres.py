@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from support import engines
-from support.people import about_to_register, session, user
+from support.people import about_to_register, enrolled, session, user
 from support.postgres import SHARED, Server, nobody_writes, waiting
 from support.process import until
 from support.writing import ACTS
@@ -32,7 +32,7 @@ async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
         stores = [await each.store(world, public_allowed=True) for each in (one, other)]
         outcomes = await asyncio.gather(
             *(
-                store.add_client(about_to_register("ada@x.test"), None)
+                enrolled(store, about_to_register("ada@x.test"), None)
                 for store in stores
                 for _ in range(8)
             ),
@@ -54,7 +54,7 @@ async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
         await stores[0].seed([there], [], public=False)
         outcomes = await asyncio.gather(
             *(
-                store.add_client(about_to_register("ada@x.test"), there)
+                enrolled(store, about_to_register("ada@x.test"), there)
                 for store in stores
                 for _ in range(8)
             ),
@@ -70,7 +70,7 @@ async def test_no_id_is_given_out_by_two_servers(postgres: Server, world: str) -
         stores = [await each.store(world, public_allowed=True) for each in (one, other)]
         made = await asyncio.gather(
             *(
-                store.add_client(about_to_register(f"{number}.{n}@x.test"), None)
+                enrolled(store, about_to_register(f"{number}.{n}@x.test"), None)
                 for n, store in enumerate(stores)
                 for number in range(10)
             )
@@ -103,7 +103,7 @@ async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
 ) -> None:
     async with engines.closing(engines.postgres(postgres)) as engine:
         store = await engine.store(world, public_allowed=True)
-        made = await store.add_client(about_to_register("ada@x.test"), None)
+        made = await enrolled(store, about_to_register("ada@x.test"), None)
         with psycopg.connect(**postgres.at(SHARED).parameters()) as removing:
             removing.execute(
                 "DELETE FROM clients_register.users WHERE world = %s AND id = %s", [world, made.id]
@@ -144,12 +144,12 @@ async def test_where_a_reference_server_is_nothing_public_is_added(
 async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, world: str) -> None:
     async with engines.closing(engines.postgres(postgres)) as engine:
         store = await engine.store(world, public_allowed=True)
-        await store.add_client(about_to_register("ada@x.test"), None)
+        await enrolled(store, about_to_register("ada@x.test"), None)
         postgres.told(
             SHARED, f"UPDATE clients_register.worlds SET last_id = 1000 WHERE name = '{world}'"
         )
         with pytest.raises(psycopg.errors.UniqueViolation):
-            await store.add_client(about_to_register("bea@x.test"), None)
+            await enrolled(store, about_to_register("bea@x.test"), None)
 
 
 async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: str) -> None:
@@ -161,7 +161,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
         async def register_on_and_on(name: int) -> None:
             for number in count():
                 email = f"{name}.{number}@x.test"
-                told.add(await store.add_client(about_to_register(email), None))
+                told.add(await enrolled(store, about_to_register(email), None))
                 if len(told) > 50:
                     enough.set()
 
@@ -199,7 +199,7 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
 async def test_a_record_that_is_none_is_told(postgres: Server, world: str, record: str) -> None:
     async with engines.closing(engines.postgres(postgres)) as engine:
         store = await engine.store(world, public_allowed=True)
-        made = await store.add_client(about_to_register("ada@x.test"), None)
+        made = await enrolled(store, about_to_register("ada@x.test"), None)
         postgres.told(
             SHARED,
             f"UPDATE clients_register.users SET record = '{record}' WHERE world = '{world}'",
@@ -214,7 +214,7 @@ async def test_a_connection_that_is_cut_off_is_told_and_replaced(
     async with engines.closing(engines.postgres(postgres)) as engine:
         store = await engine.store(world, public_allowed=True)
         with nobody_writes(postgres):
-            task = asyncio.ensure_future(store.add_client(about_to_register("ada@x.test"), None))
+            task = asyncio.ensure_future(enrolled(store, about_to_register("ada@x.test"), None))
             await asyncio.to_thread(until, lambda: waiting(postgres))
             postgres.told(
                 SHARED, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
@@ -223,4 +223,4 @@ async def test_a_connection_that_is_cut_off_is_told_and_replaced(
                 await task
         assert f"127.0.0.1:{postgres.port}/{SHARED} failed: terminating" in str(caught.value)
         assert await store.users() == ()
-        await store.add_client(about_to_register("ada@x.test"), None)
+        await enrolled(store, about_to_register("ada@x.test"), None)

@@ -31,7 +31,7 @@ class CrashingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def add_client(self, *_: Any) -> Any:
+    def enrol(self, *_: Any) -> Any:
         raise RuntimeError("the disk is on fire")
 
 

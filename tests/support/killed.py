@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.people import about_to_register, mail, session, user
+from support.people import about_to_register, enrolled, mail, session, user
 from support.stored import files
 
 from clients_register.handlers.store import StoreError
@@ -19,7 +19,7 @@ async def work(path: Path, folder: Path) -> Path:
     """One change of each kind, killed before the end of it: the journal is there."""
     store = TinyDBStore(path, public_allowed=True)
     await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=True)
-    made = await store.add_client(about_to_register("ada@x.test"), None)
+    made = await enrolled(store, about_to_register("ada@x.test"), None)
     await store.put_session(session("u", made.id))
     await store.add_mail(mail("ada@x.test"))
     await store.remove_client(made, None)

@@ -1,12 +1,15 @@
 """Records for tests of the store, valid in every field."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from support.live import START
 
 from clients_register.handlers.records import Client, Mail, Registration, Session, User
+from clients_register.handlers.store import Store
+from clients_register.handlers.store.enrolment import Commit, Enrolment
 
 HASH = "$2b$04$ibkOcb/P3vGEcti0hNhc3.tFkgxXoWnqEwhEkoT/7Qzmxwpvju80G"
 
@@ -54,3 +57,34 @@ def session(token: str, user_id: int, **changes: Any) -> Session:
 def mail(recipient: str) -> Mail:
     """A mail to somebody."""
     return Mail(recipient, "from@x.test", "Subject", "Two\nlines", "0123456789abcdef", START)
+
+
+class Nowhere:
+    """Stands where a store would be that keeps what follows an enrolment."""
+
+    async def put_session(self, _: Session) -> None: ...
+
+    async def add_mail(self, _: Mail) -> None: ...
+
+
+def enrolment(commit: Commit | None = None, first_name: str | None = "Ada") -> Enrolment:
+    """An enrolment in no store; `commit` is called where it would be stored."""
+
+    async def forgotten(*_: object) -> None: ...
+
+    member = user(7, "c@x.test", client=replace(client(8), first_name=first_name))
+    return Enrolment(member, Nowhere(), commit or forgotten)
+
+
+async def registered(store: Store, email: str) -> User:
+    """Stores a new client with a mail and a session, as the route does; returns their user."""
+    async with store.enrol(about_to_register(email), None) as enrolment:
+        await enrolment.add_mail(mail(email))
+        await enrolment.put_session(session(email, enrolment.user.id))
+        return enrolment.user
+
+
+async def enrolled(store: Store, registration: Registration, before: User | None) -> User:
+    """Stores a client alone, without mail and session; returns their user."""
+    async with store.enrol(registration, before) as enrolment:
+        return enrolment.user

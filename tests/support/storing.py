@@ -4,17 +4,19 @@ It says on standard output what it was told is stored, a line each, and nothing 
 """
 
 import asyncio
+import math
 import os
 import random
 import sys
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from support.people import about_to_register, mail, session
+from support.people import about_to_register, enrolled, mail, registered, session
 from support.process import PATIENCE
 
-from clients_register.handlers.store import StoreError, file
+from clients_register.handlers.store import StoreError, file, journal
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 # Exit code of a process that died at a step.
@@ -33,6 +35,18 @@ STEPS: dict[str, tuple[str, int, bool]] = {
     "when the directory is synced": ("fsync", 1, False),
     "before the journal is removed": ("unlink", 1, True),
     "when the journal is removed": ("unlink", 1, False),
+}
+
+
+# A registration's line of the journal: how much of it comes to the file before death, and whether
+# what was written is synced and told of.
+MOMENTS: dict[str, tuple[float, bool]] = {
+    "before the line is written": (0, False),
+    "when its first byte is written": (0.001, False),
+    "when half of it is written": (0.5, False),
+    "when all but its end is written": (0.999, False),
+    "when it is written": (1, False),
+    "when it is synced": (1, True),
 }
 
 
@@ -58,6 +72,29 @@ def die_at(step: str) -> None:
     setattr(os, name, fatal)
 
 
+class FatalFile(FileIO):
+    """A journal of which a part of the next write comes to the disk, before death."""
+
+    part, synced = 1.0, True
+
+    def write(self, content: Any) -> int:
+        longest = len(content) if self.part == 1 else len(content) - 1
+        super().write(content[: min(math.ceil(len(content) * self.part), longest)])
+        if self.synced:
+            os.fsync(self.fileno())
+        os._exit(DIED)
+
+
+async def register_once(data: Path, moment: str) -> None:
+    """Registers one client, and dies at that moment of the next one's write."""
+    store = TinyDBStore(data, public_allowed=True)
+    await registered(store, "ada@x.test")
+    store._file.journal.close()
+    FatalFile.part, FatalFile.synced = MOMENTS[moment]
+    journal.open = lambda path, *_, **__: FatalFile(path, "ab")  # type: ignore[attr-defined]
+    await registered(store, "bea@x.test")
+
+
 async def register_on_and_on(data: Path, seed: int) -> None:
     """Several callers register, and take some back; the file is compacted every few writes."""
     file.SMALLEST = 4096
@@ -68,17 +105,12 @@ async def register_on_and_on(data: Path, seed: int) -> None:
         while True:
             number += 1
             email = f"{seed}.{name}.{number}@kill.test"
-            made = await store.add_client(about_to_register(email), None)
-            say("client", email)
+            made = await registered(store, email)
+            say("registered", email)
             if chance.random() < 0.1:
                 say("leaving", email)
                 await store.remove_client(made, None)
                 say("left", email)
-                continue
-            await store.add_mail(mail(email))
-            say("mail", email)
-            await store.put_session(session(email, made.id))
-            say("session", email)
 
     await asyncio.gather(*map(caller, range(3)))
 
@@ -86,10 +118,10 @@ async def register_on_and_on(data: Path, seed: int) -> None:
 async def fill(store: TinyDBStore) -> None:
     """Some who stay and one who goes: a journal that must neither be lost nor made twice."""
     for name in ("ada", "bea"):
-        made = await store.add_client(about_to_register(f"{name}@x.test"), None)
+        made = await enrolled(store, about_to_register(f"{name}@x.test"), None)
         await store.put_session(session(name, made.id))
         await store.add_mail(mail(f"{name}@x.test"))
-    gone = await store.add_client(about_to_register("gone@x.test"), None)
+    gone = await enrolled(store, about_to_register("gone@x.test"), None)
     await store.put_session(session("gone", gone.id))
     await store.remove_client(gone, None)
 
@@ -135,7 +167,7 @@ async def limited(data: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (length + 100, hard))
     outcomes = await asyncio.gather(
-        store.add_client(about_to_register("full@x.test"), None),
+        enrolled(store, about_to_register("full@x.test"), None),
         store.add_mail(mail("full@x.test")),
         return_exceptions=True,
     )
@@ -143,7 +175,7 @@ async def limited(data: Path) -> None:
     say(await store.user_by_email("full@x.test"), len(await store.mails()))
     say(length_of_journal(data) - length)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    made = await store.add_client(about_to_register("full@x.test"), None)
+    made = await enrolled(store, about_to_register("full@x.test"), None)
     say(type(made).__name__)
     os._exit(DIED)
 
@@ -159,6 +191,7 @@ async def refused(data: Path) -> None:
 
 
 MODES: dict[str, Callable[..., Any]] = {
+    "once": register_once,
     "register": lambda data, seed: register_on_and_on(data, int(seed)),
     "compact": compact,
     "close": close,

@@ -1,12 +1,14 @@
 """The store of one world in a PostgreSQL database, for any number of servers."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
-from clients_register.handlers.records import Client, Mail, Registration, Session, User
+from clients_register.handlers.records import Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, StoreError
+from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.handlers.store.newcomers import newcomers, numbers_of
 from clients_register.handlers.store.postgres.connections import Connection, Connections
 from clients_register.handlers.store.postgres.rows import (
@@ -15,50 +17,22 @@ from clients_register.handlers.store.postgres.rows import (
     session_row,
     user_row,
 )
+from clients_register.handlers.store.postgres.statements import (
+    ADD_MAIL,
+    ALL_MAILS,
+    ALL_SESSIONS,
+    ALL_USERS,
+    FORGET_IDS,
+    INSERT_USER,
+    MET,
+    OWNER,
+    PUT_SESSION,
+    SEEDED,
+    SESSION,
+    UPDATE_USER,
+    USER,
+)
 from clients_register.handlers.store.state import LAST_SEEDED_ID
-
-USER = "SELECT record::text FROM clients_register.users WHERE world = %s AND id = %s"
-OWNER = "SELECT record::text FROM clients_register.users WHERE world = %s AND email_key = %s"
-SESSION = "SELECT record::text FROM clients_register.sessions WHERE world = %s AND digest = %s"
-ALL_USERS = "SELECT record::text FROM clients_register.users WHERE world = %s ORDER BY id"
-ALL_SESSIONS = "SELECT record::text FROM clients_register.sessions WHERE world = %s"
-ALL_MAILS = "SELECT record::text FROM clients_register.mails WHERE world = %s ORDER BY number"
-
-INSERT_USER = """
-    INSERT INTO clients_register.users (world, id, email_key, client_id, record)
-    VALUES (%(world)s, %(id)s, %(email_key)s, %(client_id)s, %(record)s)
-"""
-UPDATE_USER = """
-    UPDATE clients_register.users
-    SET email_key = %(email_key)s, client_id = %(client_id)s, record = %(record)s
-    WHERE world = %(world)s AND id = %(id)s
-"""
-PUT_SESSION = """
-    INSERT INTO clients_register.sessions (world, digest, user_id, record)
-    VALUES (%(world)s, %(digest)s, %(user_id)s, %(record)s)
-    ON CONFLICT (world, digest) DO UPDATE SET user_id = excluded.user_id, record = excluded.record
-"""
-ADD_MAIL = "INSERT INTO clients_register.mails (world, record) VALUES (%(world)s, %(record)s)"
-
-# Whom a seed may meet: who has one of its ids, as a user or as a client, or of its addresses.
-MET = """
-    SELECT record::text FROM clients_register.users
-    WHERE world = %s
-    AND (id = ANY(%s::bigint[]) OR client_id = ANY(%s::bigint[]) OR email_key = ANY(%s::text[]))
-"""
-
-# The file store, too, gives out the ids of those who were removed once more.
-FORGET_IDS = """
-    UPDATE clients_register.worlds SET last_id = greatest(%s,
-        (SELECT max(greatest(id, client_id)) FROM clients_register.users WHERE world = name))
-    WHERE name = %s
-"""
-
-SEEDED = """
-    UPDATE clients_register.worlds
-    SET public = public OR %s, last_id = greatest(last_id, %s)
-    WHERE name = %s
-"""
 
 
 class PostgresStore:
@@ -79,30 +53,25 @@ class PostgresStore:
         async with self._connections.connection() as connection:
             return await self._owner(connection, email_key)
 
-    async def add_client(self, registration: Registration, user: User | None) -> User:
-        """See `Store.add_client`. Whether an address is free, its unique index decides."""
-        fields = asdict(registration)
-        password_hash = fields.pop("password_hash")
-        email_key = fields.pop("email_key")
-        async with self._connections.transaction() as connection:
-            client_id = await self._lock(connection, new_ids=2 if user is None else 1)
-            owner = None if user is None else await self._owner(connection, email_key)
-            if owner is None:
-                if user is not None:
-                    raise LookupError(f"user {user.id} is not there any more")
-                owner = User(client_id - 1, registration.email, email_key, password_hash)
-            elif user is None or owner.id != user.id or owner.client:
-                raise EmailTaken
-            member = replace(owner, client=Client(id=client_id, **fields))
-            try:
-                await connection.execute(
-                    INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
-                )
-            except UniqueViolation as error:
-                if error.diag.constraint_name != "users_email_key":
-                    raise
-                raise EmailTaken from None
-        return member
+    @asynccontextmanager
+    async def enrol(
+        self, registration: Registration, user: User | None
+    ) -> AsyncIterator[Enrolment]:
+        """See `Store.enrol`. Until it is settled it is a transaction on a connection of its own."""
+        async with AsyncExitStack() as transaction:
+            connection = await transaction.enter_async_context(self._connections.transaction())
+            member = await self._insert_client(connection, registration, user)
+
+            async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
+                for session in sessions:
+                    await connection.execute(PUT_SESSION, session_row(self._world, session))
+                for mail in mails:
+                    await connection.execute(ADD_MAIL, mail_row(self._world, mail))
+                await transaction.aclose()
+
+            enrolment = Enrolment(member, self, commit)
+            yield enrolment
+            await enrolment.settle()
 
     async def remove_client(self, user: User, before: User | None) -> None:
         """See `Store.remove_client`."""
@@ -216,6 +185,30 @@ class PostgresStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+
+    async def _insert_client(
+        self, connection: Connection, registration: Registration, user: User | None
+    ) -> User:
+        """See `Store.enrol`. Whether an address is free, its unique index decides."""
+        client_id = await self._lock(connection, new_ids=2 if user is None else 1)
+        owner = None if user is None else await self._owner(connection, registration.email_key)
+        if owner is None:
+            if user is not None:
+                raise LookupError(f"user {user.id} is not there any more")
+            key, password_hash = registration.email_key, registration.password_hash
+            owner = User(client_id - 1, registration.email, key, password_hash)
+        elif user is None or owner.id != user.id or owner.client:
+            raise EmailTaken
+        member = replace(owner, client=registration.client(client_id))
+        try:
+            await connection.execute(
+                INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
+            )
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "users_email_key":
+                raise
+            raise EmailTaken from None
+        return member
 
     async def _user(self, connection: Connection, user_id: int) -> User | None:
         found = await records(connection, User, USER, [self._world, user_id])
