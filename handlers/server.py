@@ -12,6 +12,7 @@ import uvicorn
 
 from clients_register import output
 from clients_register.handlers.banner import banner
+from clients_register.handlers.garbage import settled
 from clients_register.handlers.product import Product, made
 from clients_register.handlers.settings import Settings
 
@@ -40,7 +41,8 @@ async def serve(settings: Settings, listener: socket.socket, stop: Stop) -> None
         if stop.asked:
             return
         output.say(await banner(settings, product, listener))
-        await Server(product, settings, stop).serve(sockets=[listener])
+        with settled():
+            await Server(product, settings, stop).serve(sockets=[listener])
         output.say(product.farewell())
 
 
