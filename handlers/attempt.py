@@ -12,7 +12,8 @@ from clients_register.handlers.sessions import Bearer
 from clients_register.handlers.transport import Body
 
 
-@dataclass(frozen=True)
+# Not frozen: one of these is made for each request, and that takes 0.5 µs in place of 0.1.
+@dataclass
 class Request:
     """What of an HTTP request the route looks at. `body` is None where it was over the limit."""
 

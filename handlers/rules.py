@@ -29,16 +29,16 @@ JUDGED = (Stage.DEPLOYMENT, Stage.TRANSPORT, Stage.IDENTITY, Stage.PARAMS)
 
 async def hold(stage: Stage, attempt: Attempt) -> None:
     """Asks for the facts of `stage`, row by row; the first row with a fault raises Refusal."""
+    passed = attempt.passed
     for status in attempt.services.catalogue.at(stage):
         attempt.faults = []
         broken = None
         for fact in status.facts:
-            found = await RULES[fact](attempt)
-            if found:
+            if found := await RULES[fact](attempt):
                 attempt.faults += found
                 broken = broken or fact
             else:
-                attempt.passed.append(fact)
+                passed.append(fact)
         if broken is not None:
             raise Refusal(broken, attempt.faults)
 
