@@ -1,9 +1,9 @@
 """One request on its way through the rules: what was sent, and what became known of it so far."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from clients_register.handlers.emails import key_of, trimmed
+from clients_register.handlers.once import once
 from clients_register.handlers.params import Params
 from clients_register.handlers.records import User
 from clients_register.handlers.refusals import Fault
@@ -12,7 +12,8 @@ from clients_register.handlers.sessions import Bearer
 from clients_register.handlers.transport import Body
 
 
-@dataclass(frozen=True)
+# Not frozen: one of these is made for each request, and that takes 0.5 µs in place of 0.1.
+@dataclass
 class Request:
     """What of an HTTP request the route looks at. `body` is None where it was over the limit."""
 
@@ -21,12 +22,12 @@ class Request:
     content_encoding: str
     body: bytes | None = field(repr=False)
 
-    @cached_property
+    @once
     def content(self) -> Body:
         """The body and what it decodes to."""
         return Body(self.body or b"")
 
-    @cached_property
+    @once
     def params(self) -> Params:
         """The parameters; none where the body holds no JSON object."""
         value = self.content.value
@@ -49,29 +50,29 @@ class Attempt:
     faults: list[Fault] = field(default_factory=list)
     broken: str | None = None
 
-    @property
+    @once
     def body(self) -> Body:
         """The body of the request and what it decodes to."""
         return self.request.content
 
-    @property
+    @once
     def params(self) -> Params:
         """The parameters; none where the body holds no JSON object."""
         return self.request.params
 
-    @cached_property
+    @once
     def email(self) -> str | None:
         """The address that was passed, trimmed; None if none was, or no string."""
         email = self.params["client.email"]
         return trimmed(email) if isinstance(email, str) else None
 
-    @property
+    @once
     def email_is_too_long(self) -> bool:
         """Whether the address has more code points than the spec allows."""
-        limit = self.services.max_length("client.email")
+        limit = self.services.parameters.max_lengths.get("client.email")
         return self.email is not None and limit is not None and len(self.email) > limit
 
-    @cached_property
+    @once
     def email_key(self) -> str | None:
         """What the address is compared by; None where there is none, or it is no address.
 

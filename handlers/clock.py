@@ -1,6 +1,7 @@
 """The one owner of time. No other module asks the system what time it is."""
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,8 +19,8 @@ class SystemClock:
 
     def now(self) -> datetime:
         """See `Clock.now`."""
-        present = datetime.now(UTC)
-        return present.replace(microsecond=present.microsecond // 1000 * 1000)
+        # Half of what `replace` takes, which each request would pay for.
+        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
 
 def written(moment: datetime) -> str:

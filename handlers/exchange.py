@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from itertools import count
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt, Request
@@ -57,7 +57,13 @@ async def read(scope: Scope, receive: Receive, max_body: int) -> tuple[Request, 
 
     `max_body` is in bytes. Raises CallerGone.
     """
-    body, complete = await _body(receive, max_body)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        # Nearly every body comes whole, with its head.
+        whole: bytes = message.get("body", b"")
+        body, complete = (whole if len(whole) <= max_body else None), True
+    else:
+        body, complete = await _rest(message, receive, max_body)
     content_type = content_encoding = None
     for name, value in scope["headers"]:
         if name == b"content-type" and content_type is None:
@@ -72,12 +78,14 @@ def new_id() -> str:
     return f"{next(_NUMBERS):016x}"
 
 
-async def _body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
-    """The raw body, None where it is over `limit`; and whether it was read to its end."""
+async def _rest(message: Message, receive: Receive, limit: int) -> tuple[bytes | None, bool]:
+    """The raw body, None where it is over `limit`; and whether it was read to its end.
+
+    `message` is the first that was received. Raises CallerGone.
+    """
     chunks: list[bytes] = []
     size = 0
-    while size <= limit + GRACE:
-        message = await receive()
+    while True:
         if message["type"] == "http.disconnect":
             raise CallerGone
         chunk = message.get("body", b"")
@@ -88,4 +96,6 @@ async def _body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
             chunks.clear()
         if not message.get("more_body", False):
             return (b"".join(chunks) if size <= limit else None), True
-    return None, False
+        if size > limit + GRACE:
+            return None, False
+        message = await receive()

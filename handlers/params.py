@@ -1,6 +1,6 @@
 """The decoded parameters, after the dropping of what counts as not passed (Q-NULLS)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # The contract's white space: no Unicode space, and not str.isspace()'s idea of it.
@@ -43,6 +43,10 @@ class Params:
 
     def __contains__(self, path: str) -> bool:
         return path in self._passed
+
+    def passed(self) -> Iterable[tuple[str, Any]]:
+        """Path and value of all that was passed, of parameters that the spec does not know, too."""
+        return self._passed.items()
 
     def absence(self, path: str) -> str | None:
         """Why `path` is not passed: `missing` (absent or null), `empty` (blank); None if it is."""

@@ -12,7 +12,6 @@ from clients_register.handlers.attempt import Attempt
 from clients_register.handlers.refusals import Fault, Refusal
 from clients_register.handlers.transport import UNREADABLE, media_type
 from clients_register.spec.catalogue import Catalogue, SpecError, Stage
-from clients_register.spec.schemas import Parameter
 
 Faults = list[Fault]
 Rule = Callable[[Attempt], Awaitable[Faults]]
@@ -30,16 +29,16 @@ JUDGED = (Stage.DEPLOYMENT, Stage.TRANSPORT, Stage.IDENTITY, Stage.PARAMS)
 
 async def hold(stage: Stage, attempt: Attempt) -> None:
     """Asks for the facts of `stage`, row by row; the first row with a fault raises Refusal."""
+    passed = attempt.passed
     for status in attempt.services.catalogue.at(stage):
         attempt.faults = []
         broken = None
         for fact in status.facts:
-            found = await RULES[fact](attempt)
-            if found:
+            if found := await RULES[fact](attempt):
                 attempt.faults += found
                 broken = broken or fact
             else:
-                attempt.passed.append(fact)
+                passed.append(fact)
         if broken is not None:
             raise Refusal(broken, attempt.faults)
 
@@ -123,10 +122,13 @@ async def required_params_are_passed(attempt: Attempt) -> Faults:
 
 async def types_are_right(attempt: Attempt) -> Faults:
     """Every parameter that is passed has the JSON type of the spec; nothing is coerced."""
+    known = attempt.services.parameters.by_path
     return [
-        Fault(parameter.path, "wrong_type")
-        for parameter in attempt.services.parameters
-        if parameter.path in attempt.params and not _has_type(attempt, parameter)
+        Fault(path, "wrong_type")
+        for path, value in attempt.params.passed()
+        if (parameter := known.get(path)) is not None
+        # To Python's `isinstance` a boolean is an integer; to JSON it is not.
+        if type(value) is not TYPES[parameter.type]
     ]
 
 
@@ -150,10 +152,8 @@ async def application_is_known(attempt: Attempt) -> Faults:
 async def views_are_known(attempt: Attempt) -> Faults:
     """The views that are asked for exist."""
     faults: Faults = []
-    for parameter in attempt.services.parameters:
-        if parameter.view_of is not None:
-            known = attempt.services.views[parameter.view_of]
-            faults += _unrecognized(attempt, parameter.path, known)
+    for path, kind in attempt.services.parameters.views.items():
+        faults += _unrecognized(attempt, path, attempt.services.views[kind])
     return faults
 
 
@@ -171,10 +171,9 @@ async def required_client_fields_are_passed(attempt: Attempt) -> Faults:
 async def lengths_are_kept(attempt: Attempt) -> Faults:
     """No value has more code points than the spec allows."""
     return [
-        Fault(parameter.path, "too_long")
-        for parameter in attempt.services.parameters
-        if parameter.max_length is not None
-        and len(_measured(attempt, parameter)) > parameter.max_length
+        Fault(path, "too_long")
+        for path, limit in attempt.services.parameters.max_lengths.items()
+        if len(_measured(attempt, path)) > limit
     ]
 
 
@@ -230,28 +229,21 @@ RULES: dict[str, Rule] = {
 
 def _absent(attempt: Attempt, container: str) -> Faults:
     return [
-        Fault(parameter.path, reason)
-        for parameter in attempt.services.parameters
-        if parameter.required and parameter.container == container
-        if (reason := attempt.params.absence(parameter.path)) is not None
+        Fault(path, reason)
+        for path in attempt.services.parameters.required.get(container, ())
+        if (reason := attempt.params.absence(path)) is not None
     ]
-
-
-def _has_type(attempt: Attempt, parameter: Parameter) -> bool:
-    value = attempt.params[parameter.path]
-    # To Python a boolean is an integer; to JSON it is not.
-    if isinstance(value, bool):
-        return parameter.type == "boolean"
-    return isinstance(value, TYPES[parameter.type])
 
 
 def _unrecognized(attempt: Attempt, path: str, known: Container[object]) -> Faults:
     value = attempt.params[path]
+    if value is None:
+        return HOLDS
     hashable = isinstance(value, str | int) and not isinstance(value, bool)
     return [Fault(path, "unrecognized")] if hashable and value not in known else HOLDS
 
 
-def _measured(attempt: Attempt, parameter: Parameter) -> str:
+def _measured(attempt: Attempt, path: str) -> str:
     """What counts for the length of a parameter: an address after trimming, all else as sent."""
-    value = attempt.email if parameter.path == "client.email" else attempt.params[parameter.path]
+    value = attempt.email if path == "client.email" else attempt.params[path]
     return value if isinstance(value, str) else ""

@@ -12,6 +12,7 @@ import uvicorn
 
 from clients_register import output
 from clients_register.handlers.banner import banner
+from clients_register.handlers.garbage import settled
 from clients_register.handlers.product import Product, made
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.workers import Worker
@@ -46,7 +47,8 @@ async def serve(
             output.say(await banner(settings, product, listener))
         if worker is not None:
             worker.answers()
-        await Server(product, settings, stop).serve(sockets=[listener])
+        with settled():
+            await Server(product, settings, stop).serve(sockets=[listener])
         if worker is None or worker.leads:
             output.say(await product.farewell())
 

@@ -11,7 +11,7 @@ from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.store import Store
 from clients_register.handlers.views import Views
 from clients_register.spec.catalogue import Catalogue
-from clients_register.spec.schemas import Parameter
+from clients_register.spec.schemas import Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Services:
 
     catalogue: Catalogue
     media_type: str
-    parameters: tuple[Parameter, ...]
+    parameters: Parameters
     views: Views
     severity: Mapping[str, int]
     registry: Registry
@@ -29,9 +29,3 @@ class Services:
     sessions: Sessions
     clock: Clock
     mailer: Mailer
-
-    def max_length(self, path: str) -> int | None:
-        """The most code points that the spec allows the parameter at `path`; None for any."""
-        return next(
-            (parameter.max_length for parameter in self.parameters if parameter.path == path), None
-        )

@@ -7,8 +7,9 @@ section 4, RFC 8259.
 import binascii
 import json
 import re
-from functools import cached_property
 from typing import Any, Never
+
+from clients_register.handlers.once import once
 
 WHITE_SPACE = b"\t\n\v\f\r "
 
@@ -45,12 +46,12 @@ class Body:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
 
-    @cached_property
+    @once
     def stripped(self) -> bytes:
         """The raw body without ASCII white space: `base64(1)` and MIME encoders wrap lines."""
         return self.raw.translate(None, WHITE_SPACE)
 
-    @cached_property
+    @once
     def decoded(self) -> bytes | None:
         """What the base64 holds; None where the body is not base64."""
         # Before 3.13, CPython's strict mode takes padding that follows a complete quadruple.
@@ -61,7 +62,7 @@ class Body:
         except binascii.Error:
             return None
 
-    @cached_property
+    @once
     def value(self) -> Any | Unreadable:
         """The JSON value; UNREADABLE where there is none."""
         if self.decoded is None:
@@ -79,7 +80,7 @@ def _parse(text: str) -> Any:
     of integers. Of duplicate keys the last one counts.
     """
     _check_depth(text)
-    value = json.loads(text, parse_int=_integer, parse_constant=_refuse)
+    value = _DECODER.decode(text)
     _check_surrogates(text)
     return value
 
@@ -90,6 +91,10 @@ def _integer(digits: str) -> int:
 
 def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is not JSON")
+
+
+# `json.loads` would make one for each request.
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse)
 
 
 def _check_depth(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -19,6 +20,38 @@ class Parameter:
     def container(self) -> str:
         """The path of the object that holds it; empty at the top level."""
         return self.path.rpartition(".")[0]
+
+
+class Parameters(tuple[Parameter, ...]):
+    """All parameters, containers before what they hold, and by what is asked of them.
+
+    Rules ask on each request; what they ask is derived once.
+    """
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Parameter]:
+        """Each under its path."""
+        return {each.path: each for each in self}
+
+    @cached_property
+    def required(self) -> Mapping[str, tuple[str, ...]]:
+        """Container -> paths of what must be passed in it."""
+        return {
+            container: tuple(
+                each.path for each in self if each.required and each.container == container
+            )
+            for container in {each.container for each in self}
+        }
+
+    @cached_property
+    def max_lengths(self) -> Mapping[str, int]:
+        """Path -> most code points, of those that have a limit."""
+        return {each.path: each.max_length for each in self if each.max_length is not None}
+
+    @cached_property
+    def views(self) -> Mapping[str, str]:
+        """Path -> what it is a view of, of those that name one."""
+        return {each.path: each.view_of for each in self if each.view_of is not None}
 
 
 def resolve(document: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
@@ -50,9 +83,9 @@ def decoded_schema(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return _dereferenced(document, encoded["x-decoded-schema"])
 
 
-def parameters(document: Mapping[str, Any]) -> tuple[Parameter, ...]:
+def parameters(document: Mapping[str, Any]) -> Parameters:
     """Every parameter of the decoded body, containers before what they hold."""
-    return tuple(_parameters(document, decoded_schema(document), prefix=""))
+    return Parameters(_parameters(document, decoded_schema(document), prefix=""))
 
 
 def views(document: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
