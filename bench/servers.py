@@ -17,6 +17,9 @@ import testers
 ROUTE = "/api/v1/clients/register"
 PATIENCE = 60.0
 
+# Peer -> its command, where that has another name.
+COMMANDS = {"mockoon": "mockoon-cli"}
+
 PRODUCT = [sys.executable, "-m", "clients_register"]
 
 
@@ -84,16 +87,40 @@ def prism(document: Path) -> Iterator[int]:
 def wiremock(folder: Path) -> Iterator[int]:
     """WireMock on a warm virtual machine, with the mappings in `folder`: its port."""
     port = free_port()
-    command = [str(testers.npm("wiremock")), "--port", str(port), "--root-dir", str(folder)]
+    command = [*java("wiremock"), "--port", str(port), "--root-dir", str(folder)]
     with running([*command, "--no-request-journal", "--disable-banner"], port):
         yield port
 
 
+@contextmanager
+def mockoon(environment: Path) -> Iterator[int]:
+    """Mockoon without its log file and admin API, on its `environment`: its port."""
+    port = free_port()
+    command = [str(testers.npm(COMMANDS["mockoon"])), "start", "--data", str(environment)]
+    quiet = ["--disable-log-to-file", "--disable-admin-api", "--repair"]
+    with running([*command, "--port", str(port), "--hostname", "127.0.0.1", *quiet], port):
+        yield port
+
+
+@contextmanager
+def specmatic(document: Path, examples: Path) -> Iterator[int]:
+    """Specmatic's mock of the document, on a warm virtual machine: its port."""
+    port = free_port()
+    command = [*java("specmatic"), "mock", str(document), "--data", str(examples)]
+    with running([*command, "--host", "127.0.0.1", "--port", str(port), "--noConsoleLog"], port):
+        yield port
+
+
+def java(name: str) -> list[str]:
+    """How Java runs a tool of npm, whose own command would leave it running when it is ended."""
+    (jar,) = (testers.MODULES.parent / name).glob(f"**/{name}*.jar")
+    return ["java", "-jar", str(jar)]
+
+
 def available(name: str) -> bool:
     """Whether a peer is installed here."""
-    return testers.npm(name) is not None and (
-        name != "wiremock" or shutil.which("java") is not None
-    )
+    runs = name not in ("specmatic", "wiremock") or shutil.which("java") is not None
+    return runs and testers.npm(COMMANDS.get(name, name)) is not None
 
 
 def memory(pid: int) -> int:

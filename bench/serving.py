@@ -7,13 +7,12 @@ which takes its part of the same cores. Rounds go through all servers in turn; p
 of requests per second, and ratios to the bare application (bare.py), to some of which there is a
 bar.
 
-forced      an answer asked for by a header; on Prism and WireMock in their own way
+forced      an answer asked for by a header; by other tools in their own way (peers.py)
 refused     a taken address: decoded, validated, looked up, refused by the real rules
 registered  stored durably, after bcrypt at cost 4; the bare application does the bcrypt alone
 """
 
 import argparse
-import json
 import re
 import shutil
 import statistics
@@ -25,13 +24,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import peers
 import servers
-
-from clients_register import spec
 
 SCRIPT = str(Path(__file__).with_name("load.lua"))
 CONNECTIONS = (1, 32)
-PEERS = ("prism", "wiremock")
+PEERS = ("prism", "wiremock", "mockoon", "specmatic")
+
+# These take the path alone, without the base path of the document.
+BASELESS = ("prism", "specmatic")
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,16 @@ class Row:
 
 def rows(folder: Path) -> list[Row]:
     """What is measured; what is not installed is left out by name."""
-    document = folder / "openapi.yaml"
-    document.write_text(spec.text("openapi"), "utf-8")
-    mapped(folder / "wiremock")
+    document, examples = peers.document(folder), peers.examples(folder)
+    mapping, environment = peers.mapping(folder), peers.environment(folder)
     absent = [peer for peer in PEERS if not servers.available(peer)]
     found = [
         Row("bare", "forced", lambda: servers.bare("bytes"), "bare"),
         Row("stub, forced", "forced", servers.product, "bare", 0.8),
         Row("prism, forced", "forced", lambda: servers.prism(document), "bare"),
-        Row("wiremock, forced", "forced", lambda: servers.wiremock(folder / "wiremock"), "bare"),
+        Row("wiremock, forced", "forced", lambda: servers.wiremock(mapping), "bare"),
+        Row("mockoon, forced", "forced", lambda: servers.mockoon(environment), "bare"),
+        Row("specmatic, forced", "forced", lambda: servers.specmatic(document, examples), "bare"),
         Row("reference, refused", "refused", lambda: reference(folder), "bare", 0.35),
         Row("stub, refused", "refused", servers.product, "bare", 0.25),
         Row("bare, bcrypt", "forced", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
@@ -75,24 +77,10 @@ def reference(folder: Path) -> AbstractContextManager[int]:
     return servers.product("--reference", "--seed", str(seed))
 
 
-def mapped(folder: Path) -> None:
-    """What WireMock answers: the same bytes for the same header."""
-    (folder / "mappings").mkdir(parents=True)
-    asked = {"contains": "missing-param"}
-    mapping = {
-        "request": {"method": "POST", "url": servers.ROUTE, "headers": {"Prefer": asked}},
-        "response": {
-            "status": 400,
-            "headers": {"Content-Type": "application/json"},
-            "body": '{"code":400,"status":"missing-param"}',
-        },
-    }
-    (folder / "mappings" / "forced.json").write_text(json.dumps(mapping), "utf-8")
-
-
 def load(row: Row, port: int, connections: int, seconds: int, run: str) -> float:
     """Requests per second that wrk gets answered."""
-    path = servers.ROUTE.removeprefix("/api/v1") if row.name.startswith("prism") else servers.ROUTE
+    baseless = row.name.startswith(BASELESS)
+    path = servers.ROUTE.removeprefix("/api/v1") if baseless else servers.ROUTE
     command = [
         *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT),
         *(f"http://127.0.0.1:{port}{path}", "--", row.kind, run),

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -55,6 +56,17 @@ def registration(email: str, **changes: Any) -> dict[str, Any]:
     return {"application": "planoauth", "client": client} | changes
 
 
+class Prompt(Server):
+    """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped."""
+
+    async def main_loop(self) -> None:
+        """See `uvicorn.Server`."""
+        for tick in count():
+            if await self.on_tick(tick):
+                return
+            await asyncio.sleep(0.01)
+
+
 class Live:
     """A running server. Use as a context manager."""
 
@@ -98,7 +110,7 @@ class Live:
                     port = listener.getsockname()[1]
                     self.origin = f"http://127.0.0.1:{port}"
                     self.url = f"{self.origin}{self.settings.base_path}/clients/register"
-                    server = Server(product, self.settings, self)
+                    server = Prompt(product, self.settings, self)
                     self._loop = asyncio.get_running_loop()
                     self._ready.set_result(None)
                     await server.serve(sockets=[listener])
@@ -110,7 +122,8 @@ class Live:
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.result(timeout=30)
-        self.http = httpx.Client(timeout=30)
+        # Nothing is encrypted here, and reading all certificates takes longer than the rest.
+        self.http = httpx.Client(timeout=30, verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
