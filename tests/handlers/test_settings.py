@@ -16,6 +16,7 @@ NAMES = [each.name for each in fields(Settings)]
 TEXTS: dict[str, tuple[str, Any]] = {
     "host": ("::1", "::1"),
     "port": ("0", 0),
+    "workers": ("4", 4),
     "base_path": ("/v2/", "/v2"),
     "data": ("there.json", Path("there.json")),
     "store": (
@@ -42,6 +43,9 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "control_token": ("t0ken-7f3a", "t0ken-7f3a"),
 }
 KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
+
+# What some settings need beside them.
+BESIDE = {"workers": {"CLIENTS_REGISTER_STORE": "postgresql://db.test/clients"}}
 TOKEN = {"CLIENTS_REGISTER_CONTROL_TOKEN": "t0ken-7f3a"}
 WITH_OPTION = sorted(set(NAMES) - {"mandrill_key"})
 
@@ -62,19 +66,22 @@ def test_without_options_and_variables_the_defaults_hold() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_has_a_variable(name: str) -> None:
     text, value = TEXTS[name]
-    assert getattr(read([], KEY | {variable(name): text}), name) == value
+    environ = KEY | BESIDE.get(name, {})
+    assert getattr(read([], environ | {variable(name): text}), name) == value
 
 
 @pytest.mark.parametrize("name", WITH_OPTION)
 def test_each_setting_but_the_secret_one_has_an_option(name: str) -> None:
     text, value = TEXTS[name]
-    assert getattr(read(option(name, text), KEY), name) == value
+    environ = KEY | BESIDE.get(name, {})
+    assert getattr(read(option(name, text), environ), name) == value
 
 
 @pytest.mark.parametrize("name", WITH_OPTION)
 def test_an_option_wins_over_its_variable_even_over_a_bad_one(name: str) -> None:
     text, value = TEXTS[name]
-    assert getattr(read(option(name, text), KEY | {variable(name): "\0"}), name) == value
+    environ = KEY | BESIDE.get(name, {})
+    assert getattr(read(option(name, text), environ | {variable(name): "\0"}), name) == value
 
 
 def test_a_switch_that_a_variable_sets_can_be_unset_by_an_option() -> None:

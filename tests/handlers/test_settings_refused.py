@@ -142,6 +142,19 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             " of it, CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
         ),
         (
+            ["--workers", "4"],
+            {},
+            "--workers 4: expected a --store beside it, since a data file is for one process, found"
+            " none; name a PostgreSQL database with --store or CLIENTS_REGISTER_STORE, or leave"
+            " --workers out",
+        ),
+        (
+            ["--workers", "4", "--watch", "--store", "postgresql://db.test/clients"],
+            {},
+            "--workers 4: expected no --watch beside it, since each of them would pick up an edit"
+            " at a moment of its own; leave one of them out",
+        ),
+        (
             ["--control-host", "stub,a b"],
             {},
             "--control-host: expected an IP address or a host name, such as 127.0.0.1, ::1 or"

@@ -89,7 +89,7 @@ async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
         before = await everything(store)
         with nobody_writes(postgres):
             task = asyncio.ensure_future(ACTS[act](store, there))
-            await asyncio.to_thread(until, lambda: waiting(postgres))
+            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -109,7 +109,7 @@ async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
                 "DELETE FROM clients_register.users WHERE world = %s AND id = %s", [world, made.id]
             )
             task = asyncio.ensure_future(store.put_session(session("t", made.id)))
-            await asyncio.to_thread(until, lambda: waiting(postgres))
+            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
             removing.commit()
         with pytest.raises(LookupError):
             await task
@@ -182,7 +182,7 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
         store = await engine.store(world, public_allowed=True)
         with nobody_writes(mortal):
             callers = [
-                asyncio.ensure_future(store.add_client(about_to_register(f"{n}@x.test"), None))
+                asyncio.ensure_future(enrolled(store, about_to_register(f"{n}@x.test"), None))
                 for n in range(MOST)
             ]
             await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
@@ -215,7 +215,7 @@ async def test_a_connection_that_is_cut_off_is_told_and_replaced(
         store = await engine.store(world, public_allowed=True)
         with nobody_writes(postgres):
             task = asyncio.ensure_future(enrolled(store, about_to_register("ada@x.test"), None))
-            await asyncio.to_thread(until, lambda: waiting(postgres))
+            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
             postgres.told(
                 SHARED, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
             )
