@@ -43,7 +43,7 @@ class Stop:
     def on_signals(self) -> Iterator[None]:
         """SIGINT and SIGTERM ask, until the context ends, and do nothing else."""
         before = {
-            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self.ask) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             yield
@@ -51,7 +51,8 @@ class Stop:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _ask(self, *_: object) -> None:
+    def ask(self, *_: object) -> None:
+        """Asks; takes what a handler of signals is called with."""
         self._asked = True
 
 

@@ -94,7 +94,7 @@ async def test_a_caller_who_never_finishes_is_cut_off_in_one_line(
         _, caller = await asyncio.open_connection(*listener.getsockname())
         caller.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         await called.wait()
-        stop.asked = True
+        stop.ask()
         await running
         caller.close()
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []
