@@ -1,6 +1,7 @@
 """The state of one world, for any number of stubs: read at each request, written with each answer.
 
-None of it need outlive the database, so that nobody waits for a disk.
+What was arranged outlives the loss of the database; the last answers before it may be forgotten,
+so that none waits for a disk.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ CHANGE = """
     UPDATE clients_register_stub.worlds
     SET arranged = %s, used_at = clock_timestamp(),
         version = nextval('clients_register_stub.versions')
-    WHERE name = %s AND set_config('synchronous_commit', 'off', true) = 'off'
+    WHERE name = %s
     RETURNING version
 """
 
