@@ -45,10 +45,16 @@ class Worker:
 class Workers:
     """`count` processes that all do the same work. Number 0 leads."""
 
-    def __init__(self, count: int, work: Callable[[Worker], int]) -> None:
-        """`work` returns the exit code; it ends early where SIGTERM asks it to."""
+    def __init__(
+        self, count: int, work: Callable[[Worker], int], let_go: Callable[[], None]
+    ) -> None:
+        """`work` returns the exit code; it ends early where SIGTERM asks it to.
+
+        `let_go` is called when no more processes will be started: what they share is theirs then.
+        """
         self._count = count
         self._work = work
+        self._let_go = let_go
         self._running: dict[int, int] = {}
         self._seen: set[int] = set()
 
@@ -111,6 +117,7 @@ class Workers:
 
     def _end(self) -> int:
         """Ends all, the first one last: it tells at its end what all have answered."""
+        self._let_go()
         code = 0
         for is_first in (False, True):
             ending = [pid for pid, number in self._running.items() if (number == 0) is is_first]

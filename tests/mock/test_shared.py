@@ -310,7 +310,7 @@ def test_who_joins_after_the_database_was_lost_begins_nothing_anew(mortal: Serve
         one.control("PUT", "/next", ["missing-param"])
         mortal.stop("immediate")
         mortal.start()
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
         until(lambda: mortal.told(name, held) == [(1,)])
         with stub_on(mortal, name) as other:
             assert seen(other, "/next")[0]["slug"] == "missing-param"

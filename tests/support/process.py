@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.absence import absent
 from support.stored import stored
 
 COMMAND = (sys.executable, "-m", "clients_register")
@@ -61,6 +62,15 @@ class Process:
         self._killer = threading.Timer(PATIENCE, process.kill)
         self._killer.start()
         self.banner = ""
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that it has started, oldest first, where the system tells."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        if not children.exists():
+            absent("the processes that another has started are read from /proc, which is of Linux")
+        return [int(each) for each in children.read_text().split()]
 
     def greet(self) -> None:
         """Waits until the server listens, and reads what it says."""

@@ -1,0 +1,171 @@
+"""`clients-register serve --workers`: several processes are one server, which none of them ends."""
+
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from support.live import encoded, registration
+from support.postgres import Server
+from support.process import Process, listens, run, serving, until
+
+WORKERS = 4
+
+# How many stubs are on a database.
+THERE = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND locktype = 'advisory' AND mode = 'ShareLock' AND granted
+"""
+REFERENCE = ("--reference", "--bcrypt-cost", "4")
+
+
+class Caller:
+    """Asks servers, each in its turn, on as many connections as there are threads."""
+
+    def __init__(self, http: httpx.Client, *processes: Process) -> None:
+        self._http = http
+        self._processes = processes
+
+    def origin(self, number: int) -> str:
+        return self._processes[number % len(self._processes)].url.partition("/api/")[0]
+
+    def registered(self, number: int, email: str) -> str:
+        """The status of registering `email`, asked of the server whose turn `number` is."""
+        url = f"{self.origin(number)}/api/v1/clients/register"
+        headers = {"Content-Type": "text/plain"}
+        sent = encoded(registration(email))
+        return str(self._http.post(url, content=sent, headers=headers).json()["status"])
+
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        return self._http.request(method, f"{self.origin(0)}/_mock{path}", json=body).json()
+
+    def all(self, emails: list[str]) -> list[str]:
+        """The statuses of registering `emails`, many at once."""
+        with ThreadPoolExecutor(16) as threads:
+            return [*threads.map(self.registered, range(len(emails)), emails)]
+
+
+@pytest.fixture
+def store(postgres: Server) -> dict[str, str]:
+    """The variable that keeps the data of a command in an empty database."""
+    return {"CLIENTS_REGISTER_STORE": postgres.url(postgres.made())}
+
+
+@contextmanager
+def many(store: dict[str, str], *options: str) -> Iterator[Process]:
+    with serving("--workers", str(WORKERS), *options, env=store) as process:
+        until(lambda: len(process.workers) == WORKERS)
+        yield process
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=60, verify=False) as client:
+        yield client
+
+
+def stopped(process: Process, number: signal.Signals = signal.SIGTERM) -> str:
+    """What the process says at its end, which it comes to without complaint."""
+    process.tell(number)
+    ended = process.ended()
+    assert (ended.code, ended.err) == (0, "")
+    return ended.out
+
+
+def test_of_simultaneous_callers_of_many_processes_one_registers_each_address(
+    store: dict[str, str], http: httpx.Client
+) -> None:
+    with ExitStack() as stack:
+        caller = Caller(http, *(stack.enter_context(many(store)) for _ in range(2)))
+        emails = [f"{number % 40}@x.test" for number in range(160)]
+        assert Counter(caller.all(emails)) == {
+            "action-successful": 40,
+            "email-already-registered": 120,
+        }
+        stored = {each["email"] for each in caller.control("GET", "/clients") if each["client"]}
+        assert set(emails) <= stored, "no client is lost"
+        mails = [each["to"] for each in caller.control("GET", "/outbox")]
+        assert sorted(mails) == sorted(set(emails))
+
+
+def test_many_processes_give_each_answer_of_a_script_once(
+    store: dict[str, str], http: httpx.Client
+) -> None:
+    with ExitStack() as stack:
+        caller = Caller(http, *(stack.enter_context(many(store)) for _ in range(2)))
+        script = [{"slug": "missing-param", "times": 30}, {"slug": "invalid-token", "times": 30}]
+        caller.control("PUT", "/next", script)
+        met = caller.all([f"{number}@x.test" for number in range(100)])
+        assert Counter(met) == {
+            "missing-param": 30,
+            "invalid-token": 30,
+            "action-successful": 40,
+        }
+
+
+def test_the_reference_serves_by_many_processes_too(
+    store: dict[str, str], http: httpx.Client
+) -> None:
+    with many(store, *REFERENCE) as process:
+        assert f"the plain reference, {WORKERS} workers\n" in process.banner
+        met = Caller(http, process).all(["a@x.test"] * 32)
+        assert Counter(met) == {"action-successful": 1, "email-already-registered": 31}
+        assert stopped(process) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_one_speaks_for_all_at_the_start_and_at_the_end(
+    store: dict[str, str], http: httpx.Client, number: signal.Signals
+) -> None:
+    with many(store) as process:
+        assert process.banner.count("listening") == 1
+        Caller(http, process).all([f"{n}@x.test" for n in range(32)])
+        told = stopped(process, number)
+        assert re.search(r"action-successful +32 by the rules", told), "whoever answered"
+        assert told.count("Statuses met") == 1
+        assert not listens(process.address)
+
+
+@pytest.mark.parametrize("place", [0, WORKERS - 1], ids=["the first", "another"])
+def test_one_that_dies_is_replaced_and_the_others_answer_meanwhile(
+    postgres: Server, http: httpx.Client, place: int
+) -> None:
+    name = postgres.made()
+    with many({"CLIENTS_REGISTER_STORE": postgres.url(name)}) as process:
+        until(lambda: postgres.told(name, THERE) == [(WORKERS,)])
+        caller = Caller(http, process)
+        caller.control("PUT", "/clock", {"advance": "P8D"})
+        before = process.workers
+        os.kill(before[place], signal.SIGKILL)
+        until(lambda: before[place] not in process.workers)
+        with httpx.Client(timeout=60, verify=False) as anew:
+            assert Caller(anew, process).registered(0, "a@x.test") == "action-successful"
+        until(lambda: len(process.workers) == WORKERS)
+        assert caller.control("GET", "/clock")["ahead"] > 0, "nothing is begun anew"
+        process.tell(signal.SIGTERM)
+        ended = process.ended()
+    assert ended.code == 0
+    (line,) = ended.err.splitlines()
+    told = f"worker {place + 1} of {WORKERS} has ended by itself, with -9; another takes its place"
+    assert told in line
+
+
+def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
+    with many(store) as process:
+        process.tell(signal.SIGKILL)
+        until(lambda: not listens(process.address))
+
+
+def test_what_keeps_the_first_from_starting_is_told_once() -> None:
+    env = {"CLIENTS_REGISTER_STORE": "postgresql://ada:hush@127.0.0.1:1/clients"}
+    ended = run("serve", "--port", "0", "--workers", str(WORKERS), env=env)
+    (line,) = ended.stderr.splitlines()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "the database postgresql://127.0.0.1:1/clients cannot be reached" in line
+    assert "hush" not in line
