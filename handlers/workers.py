@@ -86,14 +86,14 @@ class Workers:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _start(self, number: int, mask: set[signal.Signals]) -> None:
+    def _start(self, number: int, mask: set[int | signal.Signals]) -> None:
         process = os.fork()
         if process == 0:
             self._be(number, mask)
         self._running[process] = number
         self._seen.add(number)
 
-    def _be(self, number: int, mask: set[signal.Signals]) -> Never:
+    def _be(self, number: int, mask: set[int | signal.Signals]) -> Never:
         code = 1
         try:
             # A terminal tells all processes of a group; the parent decides who ends when.
