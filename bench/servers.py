@@ -68,6 +68,21 @@ def product(*options: str) -> Iterator[int]:
 
 
 @contextmanager
+def shared(store: str, workers: int) -> Iterator[int]:
+    """So many processes of `clients-register serve` on one database: their port.
+
+    Nobody is stored in it but the personas.
+    """
+    port = free_port()
+    command = [*PRODUCT, "serve", "--port", str(port), "--store", store, "--workers", str(workers)]
+    with running(command, port):
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        link.request("POST", "/_mock/reset")
+        link.getresponse().read()
+        yield port
+
+
+@contextmanager
 def bare(kind: str) -> Iterator[int]:
     """bare.py, which is the baseline: its port."""
     port = free_port()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from support.live import encoded, registration
 from support.postgres import Server
 from support.process import Process, listens, run, serving, until
+from support.verifying import bad, verified
 
 WORKERS = 4
 
@@ -160,6 +162,14 @@ def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
     with many(store) as process:
         process.tell(signal.SIGKILL)
         until(lambda: not listens(process.address))
+
+
+def test_the_suite_finds_nothing_in_many_processes(store: dict[str, str], tmp_path: Path) -> None:
+    with many(store) as process:
+        code, report, text = verified(tmp_path, process.url.partition("/clients/")[0], "--strict")
+        process.tell(signal.SIGTERM)
+        assert process.ended().code == 0
+    assert (code, bad(report)) == (0, {}), text
 
 
 def test_what_keeps_the_first_from_starting_is_told_once() -> None:

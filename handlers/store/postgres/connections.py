@@ -6,6 +6,7 @@ that has noticed that the database is back.
 
 import asyncio
 import logging
+import selectors
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -129,7 +130,8 @@ class Connections:
         while self._idle:
             connection = self._idle.pop()
             try:
-                await connection.execute("")
+                if _has_news(connection):
+                    await connection.execute("")
             except psycopg.OperationalError:
                 await connection.close()
                 # What broke it broke the others, and to find that out of each takes time.
@@ -156,6 +158,16 @@ class Connections:
             ) from None
         async with connection:
             await prepare(connection, self.database)
+
+
+def _has_news(connection: Connection) -> bool:
+    """Whether something came on a connection that was idle: a farewell, most likely, or its end.
+
+    To ask the system takes microseconds; to ask the database would double the time of a read.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _words(error: psycopg.Error) -> str:

@@ -22,10 +22,13 @@ MARKED = """
 # JSON as text, for the sake of the character NUL (see the tables of the stores). Versions are never
 # given twice, so that who has read a later one knows it, whatever became of the world meanwhile.
 #
+# Rows that every answer changes are small, and have room beside them: a new version of a row then
+# costs the least, and it stays where it is found.
+#
 # What was answered is counted under the name of its world, and under '' for worlds that are gone.
 TABLES = """
-DROP TABLE IF EXISTS clients_register_stub.requests, clients_register_stub.worlds,
-    clients_register_stub.met;
+DROP TABLE IF EXISTS clients_register_stub.requests, clients_register_stub.uses,
+    clients_register_stub.worlds, clients_register_stub.met;
 DROP SEQUENCE IF EXISTS clients_register_stub.versions;
 
 CREATE SEQUENCE clients_register_stub.versions;
@@ -33,14 +36,18 @@ CREATE SEQUENCE clients_register_stub.versions;
 CREATE TABLE clients_register_stub.worlds (
     name text COLLATE "C" PRIMARY KEY REFERENCES clients_register.worlds ON DELETE CASCADE,
     version bigint NOT NULL DEFAULT nextval('clients_register_stub.versions'),
-    arranged json NOT NULL,
+    arranged json NOT NULL
+);
+
+CREATE TABLE clients_register_stub.uses (
+    world text COLLATE "C" PRIMARY KEY REFERENCES clients_register_stub.worlds ON DELETE CASCADE,
     asked bigint NOT NULL DEFAULT 0,
     used_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
+) WITH (fillfactor = 10);
 
 CREATE TABLE clients_register_stub.requests (
     world text COLLATE "C" NOT NULL
-        REFERENCES clients_register_stub.worlds ON DELETE CASCADE,
+        REFERENCES clients_register_stub.uses ON DELETE CASCADE,
     number bigint NOT NULL,
     id text NOT NULL,
     status text,
@@ -54,7 +61,7 @@ CREATE TABLE clients_register_stub.met (
     by_the_rules bigint NOT NULL,
     forced bigint NOT NULL,
     PRIMARY KEY (world, status)
-);
+) WITH (fillfactor = 10);
 """
 
 

@@ -27,27 +27,36 @@ OPENING = int.from_bytes(b"open")
 AHEAD = 2**63
 
 READ = "SELECT version, arranged::text FROM clients_register_stub.worlds WHERE name = %s"
-BEGIN = "INSERT INTO clients_register_stub.worlds (name, arranged) VALUES (%s, %s)"
+BEGIN = """
+    WITH begun AS (
+        INSERT INTO clients_register_stub.worlds (name, arranged) VALUES (%s, %s) RETURNING name
+    )
+    INSERT INTO clients_register_stub.uses (world) SELECT name FROM begun
+"""
 CHANGE = """
+    WITH used AS (
+        UPDATE clients_register_stub.uses SET used_at = clock_timestamp() WHERE world = %(world)s
+    )
     UPDATE clients_register_stub.worlds
-    SET arranged = %s, used_at = clock_timestamp(),
-        version = nextval('clients_register_stub.versions')
-    WHERE name = %s
-    RETURNING version
+    SET arranged = %(arranged)s, version = nextval('clients_register_stub.versions')
+    WHERE name = %(world)s RETURNING version
 """
 
-# One statement, and so one way to the database and back: it is made for every answer.
+# One statement, and so one way to the database and back: it is made for every answer. Entries are
+# forgotten by the hundred, which is quicker than one at a time.
+FORGOTTEN_AT_ONCE = 100
 KEEP = """
     WITH counted AS (
-        UPDATE clients_register_stub.worlds SET asked = asked + 1, used_at = clock_timestamp()
-        WHERE name = %(world)s AND set_config('synchronous_commit', 'off', true) = 'off'
+        UPDATE clients_register_stub.uses SET asked = asked + 1, used_at = clock_timestamp()
+        WHERE world = %(world)s AND set_config('synchronous_commit', 'off', true) = 'off'
         RETURNING asked
     ), kept AS (
         INSERT INTO clients_register_stub.requests (world, number, id, status, shown)
         SELECT %(world)s, asked, %(id)s, %(status)s, %(shown)s FROM counted
     ), forgotten AS (
         DELETE FROM clients_register_stub.requests
-        WHERE world = %(world)s AND number <= (SELECT asked FROM counted) - %(kept)s
+        USING counted
+        WHERE asked %% %(at_once)s = 0 AND world = %(world)s AND number <= asked - %(kept)s
     )
     INSERT INTO clients_register_stub.met AS before (world, status, by_the_rules, forced)
     SELECT %(world)s, %(status)s::text, %(by_the_rules)s, %(forced)s FROM counted
@@ -58,12 +67,12 @@ KEEP = """
 """
 
 REQUESTS = """
-    SELECT number, shown::text FROM clients_register_stub.requests
-    WHERE world = %s AND number > %s AND (%s::text IS NULL OR status = %s) ORDER BY number
+    SELECT number, shown::text
+    FROM clients_register_stub.requests JOIN clients_register_stub.uses USING (world)
+    WHERE world = %s AND number > asked - %s
 """
-REQUEST = """
-    SELECT number, shown::text FROM clients_register_stub.requests WHERE world = %s AND id = %s
-"""
+FITTING = " AND number > %s AND (%s::text IS NULL OR status = %s) ORDER BY number"
+ONE = " AND id = %s"
 FORGET_REQUESTS = "DELETE FROM clients_register_stub.requests WHERE world = %s"
 
 MET = """
@@ -140,9 +149,10 @@ class PostgresState:
                     self._version = AHEAD
                     yield self.arranged
                     document = json.dumps(self.arranged.document())
-                    found = await connection.execute(CHANGE, [document, self._name])
-                    (changed,) = await found.fetchone() or (version,)
-                version = changed
+                    changed = {"world": self._name, "arranged": document}
+                    found = await connection.execute(CHANGE, changed)
+                    (written,) = await found.fetchone() or (version,)
+                version = written
             finally:
                 self._version = version
 
@@ -158,6 +168,7 @@ class PostgresState:
             "status": entry.slug,
             "shown": json.dumps(await shown(entry)),
             "kept": KEPT,
+            "at_once": FORGOTTEN_AT_ONCE,
             "by_the_rules": int(not forced),
             "forced": int(forced),
         }
@@ -166,11 +177,11 @@ class PostgresState:
 
     async def requests(self, after: int, status: str | None) -> Sequence[Mapping[str, Any]]:
         """See `WorldState.requests`."""
-        return await self._shown(REQUESTS, [self._name, after, status, status])
+        return await self._shown(REQUESTS + FITTING, [self._name, KEPT, after, status, status])
 
     async def request(self, request_id: str) -> Mapping[str, Any] | None:
         """See `WorldState.request`."""
-        return next(iter(await self._shown(REQUEST, [self._name, request_id])), None)
+        return next(iter(await self._shown(REQUESTS + ONE, [self._name, KEPT, request_id])), None)
 
     async def forget_requests(self) -> None:
         """See `WorldState.forget_requests`."""

@@ -14,9 +14,9 @@ from clients_register.handlers.store.postgres.connections import MOST, Connectio
 USES = """
     SELECT stored.name, coalesce(asked, 0),
         coalesce(extract(epoch FROM clock_timestamp() - used_at), 0)::float,
-        opened.name IS NOT NULL
+        opened.world IS NOT NULL
     FROM clients_register.worlds AS stored
-    LEFT JOIN clients_register_stub.worlds AS opened ON opened.name = stored.name
+    LEFT JOIN clients_register_stub.uses AS opened ON opened.world = stored.name
 """
 
 MET = """
