@@ -12,6 +12,7 @@ import httpcore  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
+from support.keeping import InDatabases, InFiles, Keep, Keeper
 from support.live import Live
 from support.postgres import Server, postgres_server
 from support.second import Second, second_server
@@ -38,9 +39,59 @@ settings.load_profile("repeatable")
 
 LiveFactory = Callable[..., Live]
 
+# Whoever starts servers through these keeps their data where `--store` says.
+ROOMS = frozenset({"keep", "keep_for_module"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=["file", "postgres"],
+        default="file",
+        help="where the servers of tests keep their data; what is the same there is left out",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("store") == "file":
+        return
+    others = [item for item in items if ROOMS.isdisjoint(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=others)
+    left_out = set(others)
+    items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        if item.get_closest_marker("files"):
+            item.add_marker(pytest.mark.skip(reason="it is about the data file"))
+
+
+@pytest.fixture(scope="session")
+def keeper(request: pytest.FixtureRequest) -> Keeper:
+    """Has room for the data of servers, as `--store` asks for."""
+    if request.config.getoption("store") == "file":
+        return InFiles()
+    return InDatabases(request.getfixturevalue("postgres"))
+
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[LiveFactory]:
+def keep(keeper: Keeper) -> Iterator[Keep]:
+    """Where the servers of a test keep their data: `Settings(**keep(tmp_path / "data.json"))`."""
+    with keeper.room() as room:
+        yield room
+
+
+@pytest.fixture(scope="module")
+def keep_for_module(keeper: Keeper) -> Iterator[Keep]:
+    """The same for servers that run as long as a module."""
+    with keeper.room() as room:
+        yield room
+
+
+@pytest.fixture
+def start(tmp_path: Path, keep: Keep) -> Iterator[LiveFactory]:
     """Starts a server with the given settings: `start(reference=True, alter=...)`."""
     numbers = count()
     with ExitStack() as stack:
@@ -50,8 +101,8 @@ def start(tmp_path: Path) -> Iterator[LiveFactory]:
             before_routing: ASGIApp | None = None,
             **changes: Any,
         ) -> Live:
-            data = tmp_path / f"data-{next(numbers)}.json"
-            settings = Settings(**{"data": data, "port": 0, "bcrypt_cost": 4, **changes})
+            kept = keep(changes.pop("data", tmp_path / f"data-{next(numbers)}.json"))
+            settings = Settings(**{"port": 0, "bcrypt_cost": 4, **kept, **changes})
             return stack.enter_context(Live(settings, alter, before_routing))
 
         yield started
@@ -64,10 +115,10 @@ def live(start: LiveFactory) -> Live:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def shared(tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep) -> Iterator[Live]:
     """One server for all tests of a module that leave nothing behind that another would meet."""
-    data = tmp_path_factory.mktemp("shared") / "data.json"
-    with Live(Settings(data=data, port=0, bcrypt_cost=4)) as server:
+    kept = keep_for_module(tmp_path_factory.mktemp("shared") / "data.json")
+    with Live(Settings(port=0, bcrypt_cost=4, **kept)) as server:
         yield server
 
 
@@ -78,14 +129,14 @@ def email(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_stub(tmp_path: Path) -> Iterator[Callable[..., LiveStub]]:
+def start_stub(tmp_path: Path, keep: Keep) -> Iterator[Callable[..., LiveStub]]:
     """Starts a stub with the given settings."""
     numbers = count()
     with ExitStack() as stack:
 
         def started(**changes: Any) -> LiveStub:
-            data = tmp_path / f"stub-{next(numbers)}.json"
-            settings = Settings(**{"data": data, "port": 0, "bcrypt_cost": 4, **changes})
+            kept = keep(changes.pop("data", tmp_path / f"stub-{next(numbers)}.json"))
+            settings = Settings(**{"port": 0, "bcrypt_cost": 4, **kept, **changes})
             return stack.enter_context(LiveStub(settings))
 
         yield started
@@ -98,10 +149,12 @@ def stub(start_stub: Callable[..., LiveStub]) -> LiveStub:
 
 
 @pytest.fixture(scope="module")
-def shared_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
+def shared_stub(
+    tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep
+) -> Iterator[LiveStub]:
     """One stub for all tests of a module, each of which keeps to a world of its own."""
-    data = tmp_path_factory.mktemp("stub") / "data.json"
-    with LiveStub(Settings(data=data, port=0, bcrypt_cost=4)) as server:
+    kept = keep_for_module(tmp_path_factory.mktemp("stub") / "data.json")
+    with LiveStub(Settings(port=0, bcrypt_cost=4, **kept)) as server:
         yield server
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
 from support.fuzzing import explored
-from support.postgres import Server
+from support.keeping import Keep, options
 from support.process import free_port, serving
 
 
@@ -41,18 +40,9 @@ def restartable(*place: str) -> Iterator[Restartable]:
         server.stop()
 
 
-@pytest.fixture(params=["file", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
-    """Where each engine keeps its data, as options."""
-    if request.param == "file":
-        return "--data", str(tmp_path / "data.json")
-    server: Server = request.getfixturevalue("postgres")
-    return "--store", server.url(server.made())
-
-
-def test_a_server_does_as_the_model_does_over_restarts(place: tuple[str, str]) -> None:
+def test_a_server_does_as_the_model_does_over_restarts(keep: Keep, tmp_path: Path) -> None:
     with (
-        restartable(*place) as server,
+        restartable(*options(keep(tmp_path / "data.json"))) as server,
         explored(server.base, 100, "sequences", restart=server.start) as (campaign, ended),
     ):
         assert [each.about for each in campaign.violations] == []

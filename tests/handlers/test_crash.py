@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.kept import tables_of
 from support.live import Live, altered, encoded, registration
 from support.mandrill import KEY, FakeMandrill
-from support.stored import stored
 
 from clients_register.handlers.logs import HIDDEN
 from clients_register.handlers.records import Session
 from clients_register.handlers.services import Services
-from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.store import Store
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
@@ -70,20 +70,21 @@ def sending(
         live = start(**settings)
         if request.param == "store.put_session":
             errors = [RuntimeError("the disk is on fire")]
-            put_session = TinyDBStore.put_session
+            kind: Any = type(live.services.store)
+            put_session = kind.put_session
 
-            async def failing_once(store: TinyDBStore, session: Session) -> None:
+            async def failing_once(store: Store, session: Session) -> None:
                 if errors:
                     raise errors.pop()
                 await put_session(store, session)
 
-            monkeypatch.setattr(TinyDBStore, "put_session", failing_once)
+            monkeypatch.setattr(kind, "put_session", failing_once)
         yield live
 
 
 def tables(live: Live) -> dict[str, Any]:
-    """Users and sessions as the file has them."""
-    kept = stored(live.settings.data_file)
+    """Users and sessions as they are kept."""
+    kept = tables_of(live.settings)
     return {name: kept[name] for name in ("users", "sessions")}
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.keeping import Keep
+from support.kept import tables_of
 from support.live import Live, SettableClock, registration
 from support.mandrill import KEY, FakeMandrill, dripping, refusing, reporting
 from support.people import enrolment
-from support.stored import stored
 
 from clients_register.handlers.mail import Mailer
 from clients_register.handlers.records import Mail
@@ -93,9 +94,9 @@ def test_a_refused_registration_sends_no_mail(shared: Live, email: str) -> None:
     assert mails_of(shared) == before
 
 
-def test_the_outbox_is_in_the_data_file(live: Live, email: str) -> None:
+def test_the_outbox_is_kept_with_the_data(live: Live, email: str) -> None:
     live.register(email)
-    outbox = stored(live.settings.data_file)["outbox"]
+    outbox = tables_of(live.settings)["outbox"]
     assert [kept["recipient"] for kept in outbox.values()] == [email]
 
 
@@ -113,15 +114,17 @@ def api() -> Iterator[FakeMandrill]:
 
 
 @pytest.fixture(scope="module")
-def sending(api: FakeMandrill, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def sending(
+    api: FakeMandrill, tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep
+) -> Iterator[Live]:
     """A server that sends its mails through `api`."""
     settings = Settings(
         port=0,
-        data=tmp_path_factory.mktemp("sending") / "data.json",
         bcrypt_cost=4,
         mail="mandrill",
         mandrill_key=KEY,
         mandrill_url=api.url,
+        **keep_for_module(tmp_path_factory.mktemp("sending") / "data.json"),
     )
     with Live(settings) as live:
         yield live
@@ -132,7 +135,7 @@ def sessions_of(live: Live, email: str) -> list[Any]:
     user = live.run(live.services.store.user_by_email(email.lower()))
     assert user is not None
     assert user.client is not None
-    tables = stored(live.settings.data_file)
+    tables = tables_of(live.settings)
     return [each for each in tables["sessions"].values() if each["user_id"] == user.id]
 
 

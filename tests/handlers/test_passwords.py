@@ -9,8 +9,8 @@ import bcrypt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.kept import text_of
 from support.live import Live
-from support.stored import stored_text
 
 from clients_register.handlers.passwords import Passwords, fault_of
 
@@ -101,7 +101,7 @@ def test_a_password_is_stored_at_the_cost_of_the_setting(
 ) -> None:
     live = start(bcrypt_cost=5)
     assert live.register(email)["code"] == 200
-    content = stored_text(live.settings.data_file)
+    content = text_of(live.settings)
     assert re.search(rf'"{re.escape(email)}".*"\$2b\$05\$', content)
 
 

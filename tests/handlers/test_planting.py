@@ -9,6 +9,7 @@ from typing import Any
 import bcrypt
 import pytest
 import yaml
+from support.kept import text_of
 from support.live import START, Live, SettableClock
 from support.people import HASH, about_to_register, enrolled
 
@@ -134,7 +135,7 @@ def test_a_server_does_not_start_where_a_seed_meets_somebody(
     first = start(data=data, seed=nobody)
     first.register("hash@x.test")
     first.__exit__()
-    content = data.read_bytes()
+    content = text_of(first.settings)
     with pytest.raises(StoreError, match="user 2"):
         start(data=data, seed=path)
-    assert data.read_bytes() == content
+    assert text_of(first.settings) == content

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.keeping import Keep
 from support.live import Live, altered, encoded, registration
 
 from clients_register import spec
@@ -102,25 +103,24 @@ def test_of_many_faults_the_one_whose_row_comes_first_is_told(
 
 
 @contextmanager
-def reordered(directory: Path, order: tuple[int, ...]) -> Iterator[Live]:
+def reordered(kept: dict[str, Any], order: tuple[int, ...]) -> Iterator[Live]:
     """A server by a spec whose rows about parameters stand in another order."""
     document = copy.deepcopy(spec.load("openapi"))
     rows = document["x-statuses"]
     places = [at for at, row in enumerate(rows) if row.get("stage") == Stage.PARAMS]
     for place, row in zip(places, [rows[places[at]] for at in order], strict=True):
         rows[place] = row
-    data = directory / f"{''.join(map(str, order))}.json"
     changed = altered(catalogue=Catalogue.of(document))
-    with Live(Settings(data=data, port=0, bcrypt_cost=4), changed) as live:
+    with Live(Settings(port=0, bcrypt_cost=4, **kept), changed) as live:
         yield live
 
 
 @pytest.mark.parametrize("order", [*permutations(range(4))][1::5], ids=str)
 def test_another_order_of_rows_in_the_spec_is_another_precedence(
-    tmp_path: Path, order: tuple[int, ...]
+    tmp_path: Path, keep: Keep, order: tuple[int, ...]
 ) -> None:
     about_params = tuple(row.slug for row in catalogue().at(Stage.PARAMS))
-    with reordered(tmp_path, order) as live:
+    with reordered(keep(tmp_path / "data.json"), order) as live:
         for slugs in combinations(about_params, 2):
             assert planted(slugs).to(live) == first(live.services.catalogue, slugs)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from support.exchanges import crash_in_handler
+from support.kept import tables_of, text_of
 from support.live import Live, encoded, registration
-from support.stored import files, stored, stored_text
+from support.stored import files
 
 SECRET = "vG7-secret-pAssw0rd-Qz"  # long, and like nothing else that is sent
 TOKEN = "tk9-secret-tOken-Wm4-and-more"
@@ -76,7 +77,7 @@ def test_no_secret_leaves_in_an_answer_a_log_or_the_file(
     caplog.set_level(logging.DEBUG)
     answer = server.send(REQUESTS[request_name](email))
     told = answer.text + str(answer.headers)
-    kept = stored_text(server.settings.data_file)
+    kept = text_of(server.settings)
     # httpx writes the log of this test's own client.
     logged = "\n".join(
         record.getMessage() for record in caplog.records if not record.name.startswith("http")
@@ -99,12 +100,12 @@ def test_a_hash_stands_in_the_file_where_it_belongs_and_nowhere_else(
     live: Live, email: str
 ) -> None:
     live.register(email)
-    assert holders(stored(live.settings.data_file)) == {"password_hash"}
+    assert holders(tables_of(live.settings)) == {"password_hash"}
 
 
 def test_the_token_of_a_new_session_is_kept_as_a_digest_only(live: Live, email: str) -> None:
     token = live.register(email)["session"]["token"]
-    assert not betrayed(token, stored_text(live.settings.data_file))
+    assert not betrayed(token, text_of(live.settings))
 
 
 def test_no_view_shows_a_password(shared: Live, email: str) -> None:
@@ -113,6 +114,7 @@ def test_no_view_shows_a_password(shared: Live, email: str) -> None:
         assert not [key for key in data if "password" in key]
 
 
+@pytest.mark.files
 def test_nobody_else_may_read_the_files(live: Live) -> None:
     assert [each for each in files(live.settings.data_file) if each.stat().st_mode & 0o077] == []
 

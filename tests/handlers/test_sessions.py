@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.kept import tables_of, text_of
 from support.live import START, Live, registration
-from support.stored import stored, stored_text
 
 from clients_register.handlers.clock import read
 
@@ -37,7 +37,7 @@ def use(live: Live, token: str) -> str:
 
 def kept(live: Live, token: str) -> dict[str, Any]:
     """What the data file has of the session that `token` opens."""
-    sessions = stored(live.settings.data_file)["sessions"]
+    sessions = tables_of(live.settings)["sessions"]
     digest = hashlib.sha256(token.encode()).hexdigest()
     (record,) = (each for each in sessions.values() if each["digest"] == digest)
     found: dict[str, Any] = record
@@ -147,7 +147,7 @@ def test_a_token_is_of_256_random_bits_and_fits_a_url(shared: Live, email: str) 
 def test_only_the_digest_of_a_token_is_stored(live: Live, email: str) -> None:
     token = login(live, email)
     assert use(live, token) == "missing-param"
-    content = stored_text(live.settings.data_file)
+    content = text_of(live.settings)
     assert hashlib.sha256(token.encode()).hexdigest() in content
     assert token not in content
 

@@ -199,6 +199,7 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
     await again.close()
 
 
+@pytest.mark.files
 def test_a_full_disk_is_a_crash_and_the_server_goes_on(live: Live, email: str, disk: Disk) -> None:
     content = stored_text(live.settings.data_file)
     disk.fail(FULL)
@@ -236,6 +237,7 @@ async def test_each_record_has_a_line(path: Path) -> None:
     assert sum('"digest"' in line for line in lines) == 1
 
 
+@pytest.mark.files
 def test_a_second_process_is_refused(live: Live) -> None:
     data = live.settings.data_file
     content = data.read_bytes()

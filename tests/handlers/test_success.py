@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.kept import text_of
 from support.live import PASSWORD, START, Live
-from support.stored import stored_text
 
 from clients_register import spec
 from clients_register.spec.schemas import views
@@ -140,7 +140,7 @@ def test_the_welcome_mail_goes_to_the_address_as_stored(live: Live) -> None:
 
 
 def test_a_refused_registration_leaves_nothing(live: Live, email: str) -> None:
-    before = stored_text(live.settings.data_file)
+    before = text_of(live.settings)
     for params in (
         {"application": "nowhere"},
         {"enterprise": "yes"},
@@ -150,7 +150,7 @@ def test_a_refused_registration_leaves_nothing(live: Live, email: str) -> None:
         {"token": "nobody's"},
     ):
         assert live.register(email, **params)["code"] in (400, 401)
-    assert stored_text(live.settings.data_file) == before
+    assert text_of(live.settings) == before
 
 
 @settings(max_examples=40)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.keeping import Keep
 from support.live import encoded, registration
 from support.stub import LiveStub
 
@@ -118,9 +119,9 @@ def test_the_journal_names_the_fault_and_the_log_is_silent(
 
 
 def test_a_slow_answer_ends_with_its_caller_and_a_stopping_server_need_not_cut_it_off(
-    tmp_path: Path, email: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, keep: Keep, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(data=tmp_path / "data.json", port=0, bcrypt_cost=4)
+    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "data.json"))
     with LiveStub(settings) as stub:
         stub.control("PUT", "/next", [{"fault": "slow"}])
         with asked(stub, None, encoded(registration(email))) as connection:

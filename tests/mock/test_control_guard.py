@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.keeping import Keep
 from support.live import Live, encoded, registration
 from support.stub import LiveStub
 
@@ -22,13 +22,15 @@ StubFactory = Callable[..., LiveStub]
 
 
 @pytest.fixture(scope="module")
-def start_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubFactory]:
+def start_stub(
+    tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep
+) -> Iterator[StubFactory]:
     """Starts stubs with the given settings; they run as long as the module."""
     with ExitStack() as stack:
 
         def started(**changes: Any) -> LiveStub:
-            data: Path = tmp_path_factory.mktemp("guard") / "data.json"
-            settings = Settings(data=data, port=0, bcrypt_cost=4, **changes)
+            kept = keep_for_module(tmp_path_factory.mktemp("guard") / "data.json")
+            settings = Settings(port=0, bcrypt_cost=4, **kept, **changes)
             return stack.enter_context(LiveStub(settings))
 
         yield started
@@ -114,11 +116,11 @@ def test_a_preflight_of_a_foreign_page_is_allowed_nothing(open_stub: LiveStub) -
     assert refused(preflight(open_stub, FOREIGN), 403, "foreign-origin")
 
 
-@pytest.mark.parametrize("name", ["open_stub", "token_stub"])
+@pytest.mark.parametrize("which", [0, 1], ids=["open", "token"])
 def test_a_preflight_of_an_allowed_page_is_allowed_all_there_is(
-    name: str, request: pytest.FixtureRequest
+    open_stub: LiveStub, token_stub: LiveStub, which: int
 ) -> None:
-    answer = preflight(request.getfixturevalue(name), FRIEND)
+    answer = preflight((open_stub, token_stub)[which], FRIEND)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["Access-Control-Allow-Origin"] == FRIEND
     methods = answer.headers["Access-Control-Allow-Methods"].split(", ")

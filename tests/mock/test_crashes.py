@@ -25,6 +25,7 @@ def test_a_crash_of_the_stub_is_an_envelope(
     assert stub.registered("a@b.test") == "action-successful"
 
 
+@pytest.mark.files
 def test_a_world_whose_file_is_damaged_is_an_envelope_and_a_line_in_the_log(
     stub: LiveStub, caplog: pytest.LogCaptureFixture
 ) -> None:

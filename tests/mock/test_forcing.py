@@ -159,7 +159,8 @@ def test_a_forced_answer_leaves_nothing_and_does_not_leak_into_the_next(
     assert earned(shared_stub.sent(params, world))["status"] == "action-successful"
 
 
-def test_a_header_forced_answer_makes_no_store(shared_stub: LiveStub, world: str) -> None:
+@pytest.mark.files
+def test_a_header_forced_answer_makes_no_file(shared_stub: LiveStub, world: str) -> None:
     shared_stub.sent({}, world, {"Prefer": "example=missing-param"})
     worlds = {each["name"]: each for each in shared_stub.control("GET", "/worlds").json()}
     assert worlds[world]["clients"] is None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.keeping import Keep
 from support.live import encoded, registration
 from support.process import until
 from support.stub import LiveStub
@@ -38,8 +39,10 @@ def test_the_plain_base_url_is_the_default_world(stub: LiveStub, email: str) -> 
     assert stub.registered(email, "default") == "email-already-registered"
 
 
-def test_people_sessions_and_mails_are_kept_over_a_restart(tmp_path: Path, email: str) -> None:
-    settings = Settings(data=tmp_path / "kept.json", port=0, bcrypt_cost=4)
+def test_people_sessions_and_mails_are_kept_over_a_restart(
+    tmp_path: Path, keep: Keep, email: str
+) -> None:
+    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "kept.json"))
     with LiveStub(settings) as stub:
         token = stub.sent(registration(email), "Ann").json()["session"]["token"]
     with LiveStub(settings) as stub:
@@ -86,9 +89,9 @@ def test_a_persona_of_a_new_world_ages_with_its_clock(shared_stub: LiveStub, wor
 
 
 def test_who_waits_for_news_does_not_keep_the_server_from_stopping(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, keep: Keep, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(data=tmp_path / "data.json", port=0)
+    settings = Settings(port=0, **keep(tmp_path / "data.json"))
     with LiveStub(settings) as stub, ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(httpx.get, stub.at("/_mock/outbox?wait=60"), timeout=60)
         until(lambda: stub.app.worlds.default.busy == 1)
