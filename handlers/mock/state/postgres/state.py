@@ -6,6 +6,7 @@ so that none waits for a disk.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -225,6 +226,7 @@ async def met(found: AsyncCursor[TupleRow]) -> Coverage:
     """The coverage whose rows were `found`: status, by the rules, forced."""
     coverage = Coverage()
     async for status, by_the_rules, forced in found:
-        coverage.natural[status] += by_the_rules
-        coverage.forced[status] += forced
+        # What was only forced is no key among what was earned: a sum of counters drops zeros.
+        coverage.natural += Counter({status: by_the_rules})
+        coverage.forced += Counter({status: forced})
     return coverage
