@@ -52,6 +52,9 @@ class Presence:
         self._held.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._held
+        # The database notices late that a connection is closed, and who starts now would join us.
+        with contextlib.suppress(psycopg.Error):
+            await self._connection.execute("SELECT pg_advisory_unlock_shared(%s)", [PRESENT])
         await self._connection.close()
 
     async def _hold(self) -> None:
