@@ -14,7 +14,7 @@ class once(Generic[S, T]):  # noqa: N801 - used like `property`
     """
 
     def __init__(self, compute: Callable[[S], T]) -> None:
-        self._compute = compute
+        self.compute = compute
         self.__doc__ = compute.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -30,5 +30,5 @@ class once(Generic[S, T]):  # noqa: N801 - used like `property`
         if instance is None:
             return self
         # From now on the instance itself answers; this is not called again.
-        value = instance.__dict__[self._name] = self._compute(instance)
+        value = instance.__dict__[self._name] = self.compute(instance)
         return value

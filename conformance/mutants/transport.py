@@ -3,13 +3,13 @@
 import base64
 import json
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 from starlette.types import Scope
 
 from clients_register.conformance.mutants.planting import Layer, broken_if, holds_if, request, swap
 from clients_register.handlers import transport
+from clients_register.handlers.once import once
 from clients_register.handlers.transport import Body, media_type
 
 
@@ -84,12 +84,12 @@ def limit_short_by_one() -> None:
 
 
 def _decoded(change: Callable[[Body, bytes | None], bytes | None]) -> None:
-    right = Body.__dict__["decoded"].func
+    right = Body.__dict__["decoded"].compute
     _put("decoded", lambda body: change(body, right(body)))
 
 
 def _value(read: Callable[[Body], Any]) -> None:
-    right = Body.__dict__["value"].func
+    right = Body.__dict__["value"].compute
 
     def value(body: Body) -> Any:
         found = right(body)
@@ -104,7 +104,7 @@ def _value(read: Callable[[Body], Any]) -> None:
 
 
 def _put(name: str, compute: Callable[[Body], Any]) -> None:
-    computed = cached_property(compute)
+    computed = once(compute)
     computed.__set_name__(Body, name)
     setattr(Body, name, computed)
 
