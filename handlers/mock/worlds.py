@@ -60,6 +60,13 @@ class Worlds:
             if name in self._named or name not in self._leaving
         }
 
+    async def clients(self) -> Mapping[str, int]:
+        """Name -> number of clients, of worlds that were used. Nothing is opened to find out.
+
+        Opened by who only looks, a world that is removed meanwhile would be there again.
+        """
+        return await self._engine.clients()
+
     async def at(self, path: str) -> tuple[World, str]:
         """The world that `path` is in, and the path there. Raises Problem."""
         if not path.startswith(PREFIX):

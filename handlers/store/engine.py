@@ -1,6 +1,6 @@
 """Where the stores of a server are kept: one per world, each apart from all others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from clients_register.handlers.store import Store
@@ -22,6 +22,10 @@ class Engine(Protocol):
         Raises StoreError where it cannot be used, or holds public secrets that are not
         `public_allowed`; it is left as it is then.
         """
+        ...
+
+    async def clients(self) -> Mapping[str, int]:
+        """Name -> number of clients, of worlds whose stores were opened. It opens none."""
         ...
 
     async def erase(self, world: str) -> None:

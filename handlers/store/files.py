@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clients_register.handlers.store import Store
@@ -18,6 +18,7 @@ class Files:
         """`data_file` is the default world's; the others' stand in a folder beside it."""
         self._data_file = data_file
         self._folder = data_file.with_name(data_file.name + ".worlds")
+        self._opened: dict[str, Store] = {}
 
     async def worlds(self) -> Sequence[str]:
         """See `Engine.worlds`."""
@@ -25,16 +26,23 @@ class Files:
 
     async def store(self, world: str, *, public_allowed: bool) -> Store:
         """See `Engine.store`."""
-        return await asyncio.to_thread(self._opened, world, public_allowed=public_allowed)
+        store = await asyncio.to_thread(self._open, world, public_allowed=public_allowed)
+        self._opened[world] = store
+        return store
+
+    async def clients(self) -> Mapping[str, int]:
+        """See `Engine.clients`."""
+        return {name: await store.count_clients() for name, store in [*self._opened.items()]}
 
     async def erase(self, world: str) -> None:
         """See `Engine.erase`."""
+        self._opened.pop(world, None)
         erase(self._file(world))
 
     async def close(self) -> None:
         """See `Engine.close`."""
 
-    def _opened(self, world: str, *, public_allowed: bool) -> TinyDBStore:
+    def _open(self, world: str, *, public_allowed: bool) -> TinyDBStore:
         # The default world's lock stands for them all, and its folder is the user's to make.
         alone = world == DEFAULT
         if not alone:

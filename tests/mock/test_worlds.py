@@ -156,3 +156,17 @@ def test_two_hundred_clients_in_fifty_worlds_never_meet(stub: LiveStub) -> None:
         assert days == number
         counted = stub.control("GET", "/coverage", world=name).json()["statuses"]
         assert sum(each["natural"] + each["forced"] for each in counted) == 16
+
+
+def test_worlds_that_are_deleted_while_others_look_stay_gone(stub: LiveStub) -> None:
+    names = [f"w{number}" for number in range(16)]
+    with ThreadPoolExecutor(len(names)) as threads:
+
+        def use_and_delete(name: str) -> list[str]:
+            assert stub.registered("a@b.test", name) == "action-successful"
+            shown = stub.control("DELETE", f"/worlds/{name}").json()
+            return [each["name"] for each in shown]
+
+        listed = [*threads.map(use_and_delete, names)]
+    assert [name for name, shown in zip(names, listed, strict=True) if name in shown] == []
+    assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]

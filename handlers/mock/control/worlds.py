@@ -7,15 +7,17 @@ from clients_register.handlers.mock.control.calls import NOTHING, Call, Shown
 
 async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
+    worlds = call.desk.worlds
+    there, clients = await worlds.all(), await worlds.clients()
     return [
         {
             "name": world.name,
             "base": world.base,
-            "clients": await (await world.services()).store.count_clients() if use.opened else None,
+            "clients": clients.get(world.name) if use.opened else None,
             "requests": use.requests,
             "idle_seconds": round(use.idle, 1),
         }
-        for world, use in (await call.desk.worlds.all()).items()
+        for world, use in there.items()
     ]
 
 

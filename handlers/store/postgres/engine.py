@@ -1,6 +1,6 @@
 """The stores of all worlds in one PostgreSQL database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from psycopg.errors import CheckViolation
@@ -15,6 +15,11 @@ from clients_register.handlers.store.state import LAST_SEEDED_ID
 OPEN = """
     INSERT INTO clients_register.worlds (name, private, last_id) VALUES (%s, %s, %s)
     ON CONFLICT (name) DO UPDATE SET private = worlds.private OR excluded.private
+"""
+
+CLIENTS = """
+    SELECT name, count(client_id)
+    FROM clients_register.worlds LEFT JOIN clients_register.users ON world = name GROUP BY name
 """
 
 
@@ -50,6 +55,12 @@ class Postgres:
                     f" and tokens in it are known to anybody; {ANOTHER}, or leave --reference out"
                 ) from None
         return PostgresStore(self.connections, world)
+
+    async def clients(self) -> Mapping[str, int]:
+        """See `Engine.clients`. Other servers have opened some of them."""
+        async with self.connections.connection() as connection:
+            found = await connection.execute(CLIENTS)
+            return {name: count async for name, count in found}
 
     async def erase(self, world: str) -> None:
         """See `Engine.erase`."""
