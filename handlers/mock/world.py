@@ -88,6 +88,7 @@ class World:
 
     async def refresh(self) -> None:
         """Learns what other servers have done here. Raises StoreError."""
+        await self._succeed()
         if not await self.state.read():
             self._services = None
             await self.services()
@@ -190,9 +191,14 @@ class World:
         if services is not None:
             self._services = services
 
-    async def _open(self) -> Services:
+    async def _succeed(self) -> None:
+        """Waits until an earlier world of that name is gone, lest its state be taken for ours."""
         if self._before is not None:
             await asyncio.wait([self._before])
+            self._before = None
+
+    async def _open(self) -> Services:
+        await self._succeed()
         async with self.state.opening() as new:
             store = await self._engine.store(self.name, public_allowed=True)
             try:

@@ -12,6 +12,7 @@ from support.process import until
 from support.stub import LiveStub
 
 from clients_register.handlers.mock import worlds
+from clients_register.handlers.mock.world import World
 from clients_register.handlers.settings import Settings
 
 
@@ -170,3 +171,31 @@ def test_worlds_that_are_deleted_while_others_look_stay_gone(stub: LiveStub) -> 
         listed = [*threads.map(use_and_delete, names)]
     assert [name for name, shown in zip(names, listed, strict=True) if name in shown] == []
     assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]
+
+
+def test_what_is_arranged_while_an_earlier_world_of_that_name_goes_is_not_gone_with_it(
+    stub: LiveStub,
+) -> None:
+    async def ann() -> World:
+        world: World
+        world, _ = await stub.app.worlds.at("/_world/ann/")
+        return world
+
+    async def leave() -> None:
+        earlier.leave()
+
+    assert stub.registered("a@b.test", "ann") == "action-successful"
+    earlier = stub.run(ann())
+    # As long as a request is in it, it is not removed.
+    earlier.enter()
+    with ThreadPoolExecutor(2) as threads:
+        deleted = threads.submit(httpx.delete, stub.at("/_mock/worlds/ann"), timeout=60)
+        until(lambda: stub.run(ann()) is not earlier)
+        put = threads.submit(
+            httpx.put, stub.at("/_mock/next", "ann"), json=["missing-param"], timeout=60
+        )
+        until(lambda: put.done() or stub.run(ann()).busy > 0)
+        stub.run(leave())
+        assert (deleted.result().status_code, put.result().status_code) == (200, 200)
+    assert stub.registered("a@b.test", "ann") == "missing-param"
+    assert stub.registered("a@b.test", "ann") == "action-successful"
