@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncCursor
+from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import TupleRow
 
 from clients_register.handlers.mock.coverage import Coverage
@@ -134,7 +135,10 @@ class PostgresState:
                 self._load(0, self._initial)
             yield new
             if new:
-                await connection.execute(BEGIN, [self._name, self._initial])
+                try:
+                    await connection.execute(BEGIN, [self._name, self._initial])
+                except ForeignKeyViolation:
+                    raise self._removed() from None
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Arrangement]:
@@ -145,7 +149,7 @@ class PostgresState:
             try:
                 async with self._connections.transaction() as connection:
                     if not await self._read(connection, READ + " FOR UPDATE"):
-                        raise StoreError(f"the world {self._name} was removed by another server")
+                        raise self._removed()
                     # Requests that read meanwhile find what was before, and go on with this.
                     self._version = AHEAD
                     yield self.arranged
@@ -202,6 +206,9 @@ class PostgresState:
     async def remove(self) -> None:
         """See `WorldState.remove`. All but what was met went with the store of the world."""
         await self.forget_met(whole=False)
+
+    def _removed(self) -> StoreError:
+        return StoreError(f"the world {self._name} was removed by another server")
 
     async def _read(self, connection: Connection, statement: str) -> bool:
         row = await (await connection.execute(statement, [self._name])).fetchone()
