@@ -91,8 +91,8 @@ def prism(document: Path) -> Iterator[Server]:
     port = free_port()
     with running(
         [str(testers.npm("prism")), "mock", str(document), "--port", str(port)], port
-    ) as process:
-        yield Server(port, process.pid)
+    ) as server:
+        yield server
 
 
 @contextmanager
@@ -112,8 +112,8 @@ def mockoon(environment: Path) -> Iterator[Server]:
     quiet = ["--disable-log-to-file", "--disable-admin-api", "--repair"]
     with running(
         [*command, "--port", str(port), "--hostname", "127.0.0.1", *quiet], port
-    ) as process:
-        yield Server(port, process.pid)
+    ) as server:
+        yield server
 
 
 @contextmanager
@@ -123,8 +123,8 @@ def specmatic(document: Path, examples: Path) -> Iterator[Server]:
     command = [*java("specmatic"), "mock", str(document), "--data", str(examples)]
     with running(
         [*command, "--host", "127.0.0.1", "--port", str(port), "--noConsoleLog"], port
-    ) as process:
-        yield Server(port, process.pid)
+    ) as server:
+        yield server
 
 
 def java(name: str) -> list[str]:

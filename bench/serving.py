@@ -124,26 +124,22 @@ def main() -> None:
                     load(row, server, 32, 1, f"{number}w")
                     for connections in CONNECTIONS:
                         run = f"{number}c{connections}"
-                        found = load(row, server, connections, options.seconds, run)
-                        loads.setdefault((row.name, connections), []).append(found)
+                        one = load(row, server, connections, options.seconds, run)
+                        loads.setdefault((row.name, connections), []).append(one)
     print(f"medians of {options.rounds} rounds of {options.seconds} s, load average", end=" ")
     print(f"{os.getloadavg()[1]:.1f}: requests a second (ratio), µs of processor for each")
     print(f"{'':<20}" + "".join(f"{f'{each} connections':>31}" for each in CONNECTIONS) + "  bar")
     for row in measured:
         cells = ""
         for connections in CONNECTIONS:
-            rate = median(loads[row.name, connections], "rate")
-            ratio = rate / median(loads[row.over, connections], "rate")
-            cost = median(loads[row.name, connections], "cost")
+            found, over = loads[row.name, connections], loads[row.over, connections]
+            rate = statistics.median(each.rate for each in found)
+            ratio = rate / statistics.median(each.rate for each in over)
+            cost = statistics.median(each.cost for each in found)
             cells += f"{f'{rate:,.0f} (x{ratio:.2f})':>21}{cost:>10,.1f}"
         print(
             f"{row.name:<20}{cells}  {'' if row.bar is None else f'x{row.bar:.2f} of {row.over}'}"
         )
-
-
-def median(loads: list[Load], name: str) -> float:
-    """The median of one of their numbers."""
-    return statistics.median(getattr(each, name) for each in loads)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Stub:
         world.enter()
         try:
             if path == CONTROL or path.startswith(f"{CONTROL}/"):
-                await self._control(_inside(scope, path) | {WORLD: world}, receive, send)
+                await self._control({**_inside(scope, path), WORLD: world}, receive, send)
             elif path == self._route and cors.is_preflight(scope["method"], scope["headers"]):
                 headers = cors.on_preflight(scope["headers"])
                 await send({"type": "http.response.start", "status": 204, "headers": headers})
@@ -189,7 +189,7 @@ class Stub:
     async def _real(self, visit: Visit) -> None:
         """Answers by the real rules, on the world's services."""
         services = await visit.world.services()
-        scope = _inside(visit.scope, visit.entry.path) | {VISIT: visit}
+        scope = {**_inside(visit.scope, visit.entry.path), VISIT: visit}
         await App(self._inner, services, self._max_body)(
             scope, visit.receive, adding(visit.headers, visit.send)
         )
