@@ -21,10 +21,14 @@ BODY = (
 HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-length", str(len(BODY)).encode()),
-    (b"x-request-id", b"0123456789abcdef"),
     (b"mock-forced", b"prefer"),
-    (b"preference-applied", b"example=missing-param"),
+    (b"x-request-id", b"0123456789abcdef"),
     (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"X-Request-Id, Mock-Forced, Mock-Error, Preference-Applied",
+    ),
+    (b"preference-applied", b"code=400, example=missing-param"),
 ]
 THREADS = ThreadPoolExecutor(os.cpu_count())
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import testers
@@ -23,6 +24,14 @@ COMMANDS = {"mockoon": "mockoon-cli"}
 PRODUCT = [sys.executable, "-m", "clients_register"]
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that answers: where, and as which process."""
+
+    port: int
+    pid: int
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as free:
@@ -32,12 +41,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str], port: int) -> Iterator[Server]:
     """A server, from when it answers until the context ends."""
     with subprocess.Popen(command, env=testers.ENVIRONMENT, **testers.QUIET) as process:
         try:
             until_answered(port)
-            yield process
+            yield Server(port, process.pid)
         finally:
             process.terminate()
 
@@ -57,73 +66,80 @@ def until_answered(port: int) -> None:
 
 
 @contextmanager
-def product(*options: str) -> Iterator[int]:
-    """`clients-register serve` with `options` on data of its own: its port."""
+def product(*options: str) -> Iterator[Server]:
+    """`clients-register serve` with `options` on data of its own."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "data.json")
         command = [*PRODUCT, "serve", "--port", str(port), "--data", data, *options]
-        with running(command, port):
-            yield port
+        with running(command, port) as server:
+            yield server
 
 
 @contextmanager
-def shared(store: str, workers: int) -> Iterator[int]:
-    """So many processes of `clients-register serve` on one database: their port.
+def shared(store: str, workers: int) -> Iterator[Server]:
+    """So many processes of `clients-register serve` on one database.
 
     Nobody is stored in it but the personas.
     """
     port = free_port()
     command = [*PRODUCT, "serve", "--port", str(port), "--store", store, "--workers", str(workers)]
-    with running(command, port):
+    with running(command, port) as server:
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         link.request("POST", "/_mock/reset")
         link.getresponse().read()
-        yield port
+        yield server
 
 
 @contextmanager
-def bare(kind: str) -> Iterator[int]:
-    """bare.py, which is the baseline: its port."""
+def bare(kind: str) -> Iterator[Server]:
+    """bare.py, which is the baseline."""
     port = free_port()
-    with running([sys.executable, str(Path(__file__).with_name("bare.py")), str(port), kind], port):
-        yield port
+    command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(port), kind]
+    with running(command, port) as server:
+        yield server
 
 
 @contextmanager
-def prism(document: Path) -> Iterator[int]:
-    """Prism's mock of the document: its port."""
+def prism(document: Path) -> Iterator[Server]:
+    """Prism's mock of the document."""
     port = free_port()
-    with running([str(testers.npm("prism")), "mock", str(document), "--port", str(port)], port):
-        yield port
+    with running(
+        [str(testers.npm("prism")), "mock", str(document), "--port", str(port)], port
+    ) as server:
+        yield server
 
 
 @contextmanager
-def wiremock(folder: Path) -> Iterator[int]:
-    """WireMock on a warm virtual machine, with the mappings in `folder`: its port."""
+def wiremock(folder: Path) -> Iterator[Server]:
+    """WireMock on a warm virtual machine, with the mappings in `folder`."""
     port = free_port()
     command = [*java("wiremock"), "--port", str(port), "--root-dir", str(folder)]
-    with running([*command, "--no-request-journal", "--disable-banner"], port):
-        yield port
+    with running([*command, "--no-request-journal", "--disable-banner"], port) as server:
+        yield server
 
 
 @contextmanager
-def mockoon(environment: Path) -> Iterator[int]:
-    """Mockoon without its log file and admin API, on its `environment`: its port."""
+def mockoon(environment: Path) -> Iterator[Server]:
+    """Mockoon without its log file and admin API, on its `environment`."""
     port = free_port()
     command = [str(testers.npm(COMMANDS["mockoon"])), "start", "--data", str(environment)]
     quiet = ["--disable-log-to-file", "--disable-admin-api", "--repair"]
-    with running([*command, "--port", str(port), "--hostname", "127.0.0.1", *quiet], port):
-        yield port
+    with running(
+        [*command, "--port", str(port), "--hostname", "127.0.0.1", *quiet], port
+    ) as server:
+        yield server
 
 
 @contextmanager
-def specmatic(document: Path, examples: Path) -> Iterator[int]:
-    """Specmatic's mock of the document, on a warm virtual machine: its port."""
+def specmatic(document: Path, examples: Path) -> Iterator[Server]:
+    """Specmatic's mock of the document, on a warm virtual machine."""
     port = free_port()
     command = [*java("specmatic"), "mock", str(document), "--data", str(examples)]
-    with running([*command, "--host", "127.0.0.1", "--port", str(port), "--noConsoleLog"], port):
-        yield port
+    with running(
+        [*command, "--host", "127.0.0.1", "--port", str(port), "--noConsoleLog"], port
+    ) as server:
+        yield server
 
 
 def java(name: str) -> list[str]:
@@ -142,3 +158,9 @@ def memory(pid: int) -> int:
     """Resident bytes of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def processor(pid: int) -> float:
+    """Seconds for which a process, with all its threads, has kept a processor busy."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

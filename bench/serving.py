@@ -5,7 +5,8 @@
 Each server is one process, warm, alone but for the load of wrk (one thread, 1 and 32 connections),
 which takes its part of the same cores. Rounds go through all servers in turn; printed are medians
 of requests per second, and ratios to the bare application (bare.py), to some of which there is a
-bar.
+bar. Beside them stands for how many microseconds a processor was busy with a request, in the
+server's process: whatever else the machine does changes that least.
 
 forced      an answer asked for by a header; by other tools in their own way (peers.py)
 refused     a taken address: decoded, validated, looked up, refused by the real rules
@@ -13,6 +14,7 @@ registered  stored durably, after bcrypt at cost 4; the bare application does th
 """
 
 import argparse
+import os
 import re
 import shutil
 import statistics
@@ -41,7 +43,7 @@ class Row:
 
     name: str
     kind: str
-    start: Callable[[], AbstractContextManager[int]]
+    start: Callable[[], AbstractContextManager[servers.Server]]
     over: str
     bar: float | None = None
 
@@ -60,7 +62,7 @@ def rows(folder: Path) -> list[Row]:
         Row("specmatic, forced", "forced", lambda: servers.specmatic(document, examples), "bare"),
         Row("reference, refused", "refused", lambda: reference(folder), "bare", 0.35),
         Row("stub, refused", "refused", servers.product, "bare", 0.25),
-        Row("bare, bcrypt", "forced", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
+        Row("bare, bcrypt", "registered", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
         Row("stub, registered", "registered", servers.product, "bare, bcrypt", 0.85),
     ]
     for peer in absent:
@@ -68,7 +70,7 @@ def rows(folder: Path) -> list[Row]:
     return [row for row in found if row.name.partition(",")[0] not in absent]
 
 
-def reference(folder: Path) -> AbstractContextManager[int]:
+def reference(folder: Path) -> AbstractContextManager[servers.Server]:
     """The plain reference, with one client, whose address is taken."""
     seed = folder / "seed.yaml"
     seed.write_text(
@@ -77,20 +79,32 @@ def reference(folder: Path) -> AbstractContextManager[int]:
     return servers.product("--reference", "--seed", str(seed))
 
 
-def load(row: Row, port: int, connections: int, seconds: int, run: str) -> float:
-    """Requests per second that wrk gets answered."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run of wrk came to: answers a second, and microseconds of processor for each."""
+
+    rate: float
+    cost: float
+
+
+def load(row: Row, server: servers.Server, connections: int, seconds: int, run: str) -> Load:
+    """Has wrk ask a server."""
     baseless = row.name.startswith(BASELESS)
     path = servers.ROUTE.removeprefix("/api/v1") if baseless else servers.ROUTE
     command = [
         *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT),
-        *(f"http://127.0.0.1:{port}{path}", "--", row.kind, run),
+        *(f"http://127.0.0.1:{server.port}{path}", "--", row.kind, run),
     ]
+    before = servers.processor(server.pid)
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    busy = servers.processor(server.pid) - before
     if "Socket errors" in said:
         print(f"{row.name}: {re.search('Socket errors.*', said)}", file=sys.stderr)
-    found = re.search(r"Requests/sec: +([0-9.]+)", said)
-    assert found is not None, said
-    return float(found[1])
+    rate = re.search(r"Requests/sec: +([0-9.]+)", said)
+    answers = re.search(r"([0-9]+) requests in", said)
+    assert rate is not None, said
+    assert answers is not None, said
+    return Load(float(rate[1]), busy / int(answers[1]) * 1_000_000)
 
 
 def main() -> None:
@@ -101,25 +115,28 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed: it is a package of Debian")
-    rates: dict[tuple[str, int], list[float]] = {}
+    loads: dict[tuple[str, int], list[Load]] = {}
     with tempfile.TemporaryDirectory() as folder:
         measured = rows(Path(folder))
         for number in range(options.rounds):
             for row in measured:
-                with row.start() as port:
-                    load(row, port, 32, 1, f"{number}w")
+                with row.start() as server:
+                    load(row, server, 32, 1, f"{number}w")
                     for connections in CONNECTIONS:
                         run = f"{number}c{connections}"
-                        rate = load(row, port, connections, options.seconds, run)
-                        rates.setdefault((row.name, connections), []).append(rate)
-    print(f"medians of {options.rounds} rounds of {options.seconds} s: requests a second (ratio)")
-    print(f"{'':<20}" + "".join(f"{f'{each} connections':>24}" for each in CONNECTIONS) + "  bar")
+                        one = load(row, server, connections, options.seconds, run)
+                        loads.setdefault((row.name, connections), []).append(one)
+    print(f"medians of {options.rounds} rounds of {options.seconds} s, load average", end=" ")
+    print(f"{os.getloadavg()[1]:.1f}: requests a second (ratio), µs of processor for each")
+    print(f"{'':<20}" + "".join(f"{f'{each} connections':>31}" for each in CONNECTIONS) + "  bar")
     for row in measured:
         cells = ""
         for connections in CONNECTIONS:
-            rate = statistics.median(rates[row.name, connections])
-            ratio = rate / statistics.median(rates[row.over, connections])
-            cells += f"{rate:>14,.0f} (x{ratio:.2f})".rjust(24)
+            found, over = loads[row.name, connections], loads[row.over, connections]
+            rate = statistics.median(each.rate for each in found)
+            ratio = rate / statistics.median(each.rate for each in over)
+            cost = statistics.median(each.cost for each in found)
+            cells += f"{f'{rate:,.0f} (x{ratio:.2f})':>21}{cost:>10,.1f}"
         print(
             f"{row.name:<20}{cells}  {'' if row.bar is None else f'x{row.bar:.2f} of {row.over}'}"
         )

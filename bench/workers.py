@@ -48,10 +48,10 @@ def main() -> None:
     for number in range(options.rounds):
         for places in zip(*(rows(options.store, kind) for kind in KINDS), strict=True):
             with ExitStack() as stack:
-                port = stack.enter_context(places[0].start())
+                server = stack.enter_context(places[0].start())
                 for row in places:
-                    load(row, port, 32, 1, f"{number}w{row.name[-11]}")
-                    rate = load(row, port, 32, options.seconds, f"{number}c")
+                    load(row, server, 32, 1, f"{number}w{row.name[-11]}")
+                    rate = load(row, server, 32, options.seconds, f"{number}c").rate
                     rates.setdefault((row.name, row.kind), []).append(rate)
     print(f"medians of {options.rounds} rounds of {options.seconds} s: requests a second (ratio)")
     print(f"{'':<24}" + "".join(f"{kind:>20}" for kind in KINDS))

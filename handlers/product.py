@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -11,6 +10,7 @@ from clients_register import spec
 from clients_register.handlers.app import App
 from clients_register.handlers.building import opened
 from clients_register.handlers.clock import Clock
+from clients_register.handlers.protocol import Protocol
 from clients_register.handlers.routing import routed
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
@@ -32,7 +32,7 @@ class Product:
 
     app: ASGIApp
     services: Services
-    protocol: Any = "httptools"
+    protocol: type[Protocol] = Protocol
     pages: tuple[tuple[str, str], ...] = ()
     farewell: Callable[[], Awaitable[str]] = nothing
     release: Callable[[], None] = lambda: None

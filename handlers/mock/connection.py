@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from clients_register.handlers.protocol import Protocol
 
 TRANSPORT = "clients_register.transport"
 
@@ -21,11 +22,11 @@ PACE = 0.02
 _LINGER = struct.pack("ii", 1, 0)
 
 
-class OpenProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with its transport in the scope's extensions."""
+class OpenProtocol(Protocol):
+    """The protocol of a server, with its transport in the scope's extensions."""
 
     def on_message_begin(self) -> None:
-        """See `HttpToolsProtocol`."""
+        """See `Protocol`."""
         super().on_message_begin()
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
         self.scope["extensions"] = extensions

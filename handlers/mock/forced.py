@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.types import Send
+from starlette.types import Message
 
-from clients_register.handlers.mock.headers import Headers
+from clients_register.handlers.mock.headers import Headers, whole
 from clients_register.spec.catalogue import Catalogue, SpecError, Status
 from clients_register.spec.schemas import operation
 
@@ -21,16 +21,9 @@ class Example:
     body: bytes
     headers: Headers
 
-    async def answer(self, send: Send, headers: Headers) -> None:
-        """Sends the example, with `headers` beside its own."""
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status.code,
-                "headers": self.headers + headers,
-            }
-        )
-        await send({"type": "http.response.body", "body": self.body})
+    def answer(self, headers: Headers) -> list[Message]:
+        """The example as an answer, with `headers` beside its own."""
+        return whole(self.status.code, self.headers + headers, self.body)
 
 
 def examples(document: Mapping[str, Any], statuses: Catalogue) -> dict[str, Example]:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from clients_register.handlers.mock import cors
+from clients_register.handlers.mock.headers import Headers
 from clients_register.handlers.mock.problems import Problem, suggestion
 from clients_register.spec.catalogue import Status
 
@@ -24,14 +26,14 @@ _PREFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What was asked for, and the `applied` preferences for `Preference-Applied`."""
+    """What was asked for, and the headers of any answer to it."""
 
     status: Status | None
     wait: float
-    applied: str
+    headers: Headers
 
 
-NONE = Preference(None, 0, "")
+NONE = Preference(None, 0, cors.ON_ANSWERS)
 
 
 class Preferences:
@@ -57,8 +59,7 @@ class Preferences:
         asked = _read(written.decode("latin-1"))
         status = _status(asked, self._statuses)
         wait = _wait(asked["wait"]) if "wait" in asked else 0
-        ours = (name for name in ("code", "example", "wait") if name in asked)
-        made = Preference(status, wait, ", ".join(f"{name}={asked[name]}" for name in ours))
+        made = Preference(status, wait, cors.ON_ANSWERS + _applied(asked))
         if len(self._known) < KEPT:
             self._known[written] = made
         return made
@@ -71,6 +72,11 @@ def _read(value: str) -> dict[str, str]:
         quoted = re.sub(r"\\(.)", r"\1", found[3]) if found[3] is not None else None
         asked.setdefault(found[1].lower(), found[2] or quoted or "")
     return asked
+
+
+def _applied(asked: Mapping[str, str]) -> Headers:
+    ours = [f"{name}={asked[name]}" for name in ("code", "example", "wait") if name in asked]
+    return [(b"preference-applied", ", ".join(ours).encode("latin-1"))] if ours else []
 
 
 def _status(asked: Mapping[str, str], statuses: Mapping[str, Status]) -> Status | None:

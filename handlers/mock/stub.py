@@ -17,7 +17,7 @@ from clients_register.handlers.mock.faults import BEFORE_ROUTING, InjectedCrash
 from clients_register.handlers.mock.forced import Example
 from clients_register.handlers.mock.headers import Headers, adding
 from clients_register.handlers.mock.journal import Entry
-from clients_register.handlers.mock.prefer import NONE, Preferences
+from clients_register.handlers.mock.prefer import Preferences
 from clients_register.handlers.mock.problems import Problem
 from clients_register.handlers.mock.world import World
 from clients_register.handlers.store import StoreError, StoreUnavailable
@@ -40,7 +40,7 @@ class Visit:
     at_route: bool
     scope: Scope
     receive: Receive
-    headers: Headers = field(default_factory=lambda: [*cors.ON_ANSWERS])
+    headers: Headers = field(default_factory=lambda: cors.ON_ANSWERS)
     answer: list[Message] = field(default_factory=list)
 
     async def send(self, message: Message) -> None:
@@ -82,34 +82,37 @@ class Stub:
             request_id = new_id()
             log.error("%s: crash before a world was found: %s", request_id, error)
             own = [(b"x-request-id", request_id.encode()), *cors.ON_ANSWERS]
-            await self._unidentified.answer(send, own)
+            for message in self._unidentified.answer(own):
+                await send(message)
             return
         world.enter()
         try:
-            inside = {**scope, "path": path, "raw_path": path.encode(), WORLD: world}
             if path == CONTROL or path.startswith(f"{CONTROL}/"):
-                await self._control(inside, receive, send)
+                await self._control({**_inside(scope, path), WORLD: world}, receive, send)
             elif path == self._route and cors.is_preflight(scope["method"], scope["headers"]):
                 headers = cors.on_preflight(scope["headers"])
                 await send({"type": "http.response.start", "status": 204, "headers": headers})
                 await send({"type": "http.response.body"})
             else:
-                await self._visit(world, inside, receive, send)
+                await self._visit(world, path, scope, receive, send)
         finally:
             world.leave()
 
-    async def _visit(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _visit(
+        self, world: World, path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         now, started = world.arranged.clock.now(), time.perf_counter()
-        entry = Entry("", now, scope["method"], scope["path"], started)
-        at_route = scope["path"] == self._route and scope["method"] == "POST"
+        entry = Entry("", now, scope["method"], path, started)
+        at_route = path == self._route and scope["method"] == "POST"
         visit = Visit(world, entry, at_route, scope, receive)
         try:
-            await world.refresh()
+            if world.state.is_shared:
+                await world.refresh()
             await self._answer(visit)
         except CallerGone:
             return
         except StoreError as error:
-            await self._earned(visit, self._crashed if at_route else self._unidentified)
+            self._earned(visit, self._crashed if at_route else self._unidentified)
             log.error("%s: crash in the world %s: %s", entry.id, world.name, error)
             if isinstance(error, StoreUnavailable):
                 # The journal is out of reach as well, and would have to be waited for.
@@ -119,7 +122,7 @@ class Stub:
             # Where it struck; the words of an exception may quote the request.
             struck = "".join(traceback.format_tb(error.__traceback__))
             log.error("the stub crashed:\n%s%s", struck, type(error).__name__)
-            await self._earned(visit, self._unidentified)
+            self._earned(visit, self._unidentified)
         entry.milliseconds = (time.perf_counter() - entry.started) * 1000
         try:
             await world.keep(entry)
@@ -145,8 +148,7 @@ class Stub:
         except Problem as problem:
             await self._complain(visit, problem)
             return
-        if asked is not NONE and asked.applied:
-            visit.headers.append((b"preference-applied", asked.applied.encode("latin-1")))
+        visit.headers = asked.headers
         item = None if asked.status else await visit.world.next()
         delay = asked.wait + (item.delay if item else 0)
         if delay:
@@ -169,16 +171,14 @@ class Stub:
         entry.id, entry.forced = visit.entry.request.id, how
         entry.slug, entry.code, entry.envelope = slug, example.status.code, example.envelope
         own: Headers = [(b"mock-forced", how.encode()), (b"x-request-id", entry.id.encode())]
-        await example.answer(visit.send, own + visit.headers)
+        visit.answer = example.answer(own + visit.headers)
 
-    async def _earned(self, visit: Visit, example: Example) -> None:
+    def _earned(self, visit: Visit, example: Example) -> None:
         """Answers with an example that is the truth."""
         visit.entry.id = new_id()
         visit.entry.slug, visit.entry.code = example.status.slug, example.status.code
         visit.entry.envelope = example.envelope
-        await example.answer(
-            visit.send, [(b"x-request-id", visit.entry.id.encode()), *visit.headers]
-        )
+        visit.answer = example.answer([(b"x-request-id", visit.entry.id.encode()), *visit.headers])
 
     async def _complain(self, visit: Visit, problem: Problem) -> None:
         request, _ = await read(visit.scope, visit.receive, self._max_body)
@@ -189,7 +189,7 @@ class Stub:
     async def _real(self, visit: Visit) -> None:
         """Answers by the real rules, on the world's services."""
         services = await visit.world.services()
-        scope = {**visit.scope, VISIT: visit}
+        scope = {**_inside(visit.scope, visit.entry.path), VISIT: visit}
         await App(self._inner, services, self._max_body)(
             scope, visit.receive, adding(visit.headers, visit.send)
         )
@@ -219,3 +219,8 @@ class Stub:
             raise InjectedCrash("a crash before routing was asked for")
         else:
             await self._routed(scope, receive, send)
+
+
+def _inside(scope: Scope, path: str) -> Scope:
+    """`scope` as it is in a world, where it has that `path`."""
+    return {**scope, "path": path, "raw_path": path.encode()}

@@ -34,6 +34,11 @@ class WorldState(Protocol):
         ...
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other servers have a part in it. Otherwise there is never anything to read."""
+        ...
+
+    @property
     def arranged(self) -> Arrangement:
         """As it was when it was last read; whoever has `read` goes on with it."""
         ...

@@ -50,6 +50,7 @@ class MemoryState:
     """See `WorldState`. The journal's entries are explained by what the world holds when asked."""
 
     pace: float | None = None
+    is_shared = False
 
     def __init__(self, name: str, arranged: Arrangement, states: MemoryStates) -> None:
         self.arranged = arranged

@@ -101,6 +101,7 @@ class PostgresState:
 
     # Nobody is told of what happens in other servers.
     pace: float | None = 0.1
+    is_shared = True
 
     def __init__(
         self,
