@@ -10,6 +10,7 @@ from typing import Self
 import psycopg
 
 from clients_register.handlers.mock.state.postgres.schema import prepare
+from clients_register.handlers.store import StoreUnavailable
 from clients_register.handlers.store.postgres.connections import Connection, Connections
 
 # The numbers of the locks: stubs that start at once take turns, and each that runs has a share.
@@ -32,19 +33,17 @@ class Presence:
     @classmethod
     async def taken(cls, connections: Connections) -> Self:
         """Being there, with the tables of the stub. Raises StoreError."""
-        connection = await connections.alone()
         try:
-            await connection.execute("SELECT pg_advisory_lock(%s)", [TURN])
-            found = await connection.execute("SELECT pg_try_advisory_lock(%s)", [PRESENT])
-            first = await found.fetchone() == (True,)
-            await prepare(connection, connections.database, first=first)
-            await _share(connection)
-            if first:
-                await connection.execute("SELECT pg_advisory_unlock(%s)", [PRESENT])
-            await connection.execute("SELECT pg_advisory_unlock(%s)", [TURN])
-        except BaseException:
-            await connection.close()
-            raise
+            connection = await connections.alone()
+            try:
+                await _join(connections, connection)
+            except BaseException:
+                await connection.close()
+                raise
+        except psycopg.Error as error:
+            raise StoreUnavailable(
+                f"the database {connections.database} failed: {' '.join(str(error).split())}"
+            ) from None
         return cls(connections, connection)
 
     async def close(self) -> None:
@@ -68,6 +67,17 @@ class Presence:
             with contextlib.suppress(psycopg.Error):
                 self._connection = await self._connections.alone()
                 await _share(self._connection)
+
+
+async def _join(connections: Connections, connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_lock(%s)", [TURN])
+    found = await connection.execute("SELECT pg_try_advisory_lock(%s)", [PRESENT])
+    first = await found.fetchone() == (True,)
+    await prepare(connection, connections.database, first=first)
+    await _share(connection)
+    if first:
+        await connection.execute("SELECT pg_advisory_unlock(%s)", [PRESENT])
+    await connection.execute("SELECT pg_advisory_unlock(%s)", [TURN])
 
 
 async def _share(connection: Connection) -> None:
