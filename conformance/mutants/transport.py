@@ -67,7 +67,8 @@ def latin_1_read() -> None:
 
 
 def nan_read() -> None:
-    swap(transport, "_refuse", lambda _: lambda _constant: float("nan"))
+    read = json.JSONDecoder(parse_constant=lambda _constant: float("nan"))
+    swap(transport, "_DECODER", lambda _: read)
 
 
 def first_of_duplicates_read() -> None:
