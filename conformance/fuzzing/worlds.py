@@ -66,12 +66,16 @@ class Worlds:
             return
         name = f"fuzz-{self._run.name}-{secrets.token_hex(4)}"
         control = Control(self._run.wire, name, self._token)
+        given_up = True
         try:
             yield Place(Arranger(target, control, None), model(target), control, control.prefix)
+            given_up = False
         finally:
-            # Where it cannot be forgotten, nothing else can be done with the target either.
-            with suppress(ControlFailed):
-                await Control(self._run.wire, None, self._token).delete_world(name)
+            # A request that was given up may arrive after the first, and make the world anew.
+            for _ in range(1 + given_up):
+                # Where it cannot be forgotten, nothing else can be done with the target either.
+                with suppress(ControlFailed):
+                    await Control(self._run.wire, None, self._token).delete_world(name)
 
 
 def _fixture(name: str, key: str | None = None) -> list[dict[str, Any]]:
