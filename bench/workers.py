@@ -15,6 +15,7 @@ registered  stored durably, after bcrypt at cost 4: a transaction more
 import argparse
 import statistics
 from contextlib import ExitStack
+from functools import partial
 
 import servers
 from serving import Row, load
@@ -25,16 +26,11 @@ WORKERS = (1, 2, 4)
 
 def rows(store: str, kind: str) -> list[Row]:
     """What is measured under load of that kind."""
-    file = Row("file, 1 process", kind, servers.product, "")
-    return [file] + [
-        Row(
-            f"PostgreSQL, {count} process{'es' * (count > 1)}",
-            kind,
-            lambda count=count: servers.shared(store, count),  # type: ignore[misc]
-            "",
-        )
-        for count in WORKERS
-    ]
+    found = [Row("file, 1 process", kind, servers.product, "")]
+    for count in WORKERS:
+        name = f"PostgreSQL, {count} process{'es' * (count > 1)}"
+        found.append(Row(name, kind, partial(servers.shared, store, count), ""))
+    return found
 
 
 def main() -> None:
@@ -50,7 +46,7 @@ def main() -> None:
             with ExitStack() as stack:
                 server = stack.enter_context(places[0].start())
                 for row in places:
-                    load(row, server, 32, 1, f"{number}w{row.name[-11]}")
+                    load(row, server, 32, 1, f"{number}w")
                     rate = load(row, server, 32, options.seconds, f"{number}c").rate
                     rates.setdefault((row.name, row.kind), []).append(rate)
     print(f"medians of {options.rounds} rounds of {options.seconds} s: requests a second (ratio)")

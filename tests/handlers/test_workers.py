@@ -18,12 +18,6 @@ from support.process import Process, listens, run, serving, until
 from support.verifying import bad, verified
 
 WORKERS = 4
-
-# How many stubs are on a database.
-THERE = """
-    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-    WHERE datname = current_database() AND locktype = 'advisory' AND mode = 'ShareLock' AND granted
-"""
 REFERENCE = ("--reference", "--bcrypt-cost", "4")
 
 
@@ -140,7 +134,7 @@ def test_one_that_dies_is_replaced_and_the_others_answer_meanwhile(
 ) -> None:
     name = postgres.made()
     with many({"CLIENTS_REGISTER_STORE": postgres.url(name)}) as process:
-        until(lambda: postgres.told(name, THERE) == [(WORKERS,)])
+        until(lambda: postgres.stubs(name) == WORKERS)
         caller = Caller(http, process)
         caller.control("PUT", "/clock", {"advance": "P8D"})
         before = process.workers

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 from support.live import registration
-from support.stub import LiveStub
+from support.stub import WAIT, LiveStub
 
 from clients_register.handlers.mock import worlds
-from clients_register.handlers.mock.news import News
 
 # Seconds that a test would wait for nothing, were it not told.
-WAIT = 59
 
 
 def folder_of(stub: LiveStub) -> Path:
@@ -183,21 +181,6 @@ def test_a_reset_is_of_one_world(shared_stub: LiveStub, world: str) -> None:
     live_in(shared_stub, f"{world}-other")
     shared_stub.control("POST", "/reset", world=f"{world}-other")
     assert state(shared_stub, world) == before
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Counts those who have begun to wait on the server for a mail or a request."""
-    begun = threading.Semaphore(0)
-    until = News.until
-
-    async def told(self: News, find: Any, seconds: float) -> Any:
-        if seconds == WAIT:
-            begun.release()
-        return await until(self, find, seconds)
-
-    monkeypatch.setattr(News, "until", told)
-    return begun
 
 
 @pytest.mark.parametrize("path", ["/outbox", "/requests"])

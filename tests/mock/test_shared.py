@@ -4,34 +4,16 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from support.live import registration
 from support.postgres import Server
-from support.process import until
-from support.stub import LiveStub
+from support.stub import WAIT, LiveStub, seen, stub_on
 
-from clients_register.handlers.mock.news import News
-from clients_register.handlers.settings import Settings
 from clients_register.handlers.store import StoreError
 
-WAIT = 30
 LIAISON = {"client": {"password": "password of liaison"}}
-
-
-@contextmanager
-def stub_on(postgres: Server, name: str) -> Iterator[LiveStub]:
-    """A stub on the database of that name."""
-    with LiveStub(Settings(store=postgres.at(name), port=0, bcrypt_cost=4)) as stub:
-        yield stub
-
-
-@pytest.fixture
-def name(postgres: Server) -> str:
-    """An empty database."""
-    return postgres.made()
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +32,6 @@ def one(both: tuple[LiveStub, LiveStub]) -> LiveStub:
 @pytest.fixture
 def other(both: tuple[LiveStub, LiveStub]) -> LiveStub:
     return both[1]
-
-
-def seen(stub: LiveStub, path: str, world: str | None = None) -> Any:
-    return stub.control("GET", path, world=world).json()
 
 
 def in_turn(stubs: tuple[LiveStub, LiveStub], world: str, addresses: list[str]) -> Counter[str]:
@@ -181,21 +159,6 @@ def test_no_secret_is_in_the_tables(postgres: Server, name: str) -> None:
         assert secret not in str(rows)
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Counts those who have begun to wait on a server for a mail or a request."""
-    begun = threading.Semaphore(0)
-    wait_until = News.until
-
-    async def told(self: News, find: Any, seconds: float) -> Any:
-        if seconds == WAIT:
-            begun.release()
-        return await wait_until(self, find, seconds)
-
-    monkeypatch.setattr(News, "until", told)
-    return begun
-
-
 @pytest.mark.parametrize("path", ["/outbox", "/requests"])
 def test_who_waits_at_one_is_told_of_what_happens_at_the_other(
     one: LiveStub, other: LiveStub, world: str, path: str, waits: threading.Semaphore
@@ -275,9 +238,7 @@ def test_a_world_that_is_removed_during_a_change_is_told(
     one: LiveStub, world: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one.registered("a@x.test", world)
-    shared = one.app.worlds.named(world)
-    state = one.run(shared).state
-    one.run(one.app.worlds.existing(world))
+    state = one.run(one.app.worlds.named(world)).state
     one.control("DELETE", f"/worlds/{world}")
 
     async def change() -> None:
@@ -286,51 +247,3 @@ def test_a_world_that_is_removed_during_a_change_is_told(
 
     with pytest.raises(StoreError, match=f"the world {world} was removed by another server"):
         one.run(change())
-
-
-def test_with_the_last_stub_goes_all_but_what_was_stored(postgres: Server, name: str) -> None:
-    with stub_on(postgres, name) as one:
-        with stub_on(postgres, name) as other:
-            other.registered("a@x.test")
-            other.control("PUT", "/clock", {"advance": "P8D"})
-            other.control("PUT", "/next", ["missing-param"])
-        assert one.registered("b@x.test") == "missing-param", "the other is gone, this one is not"
-        assert seen(one, "/clock")["ahead"] == 8 * 24 * 3600
-    with stub_on(postgres, name) as next_one:
-        assert seen(next_one, "/clock")["ahead"] == 0
-        assert seen(next_one, "/requests") == []
-        assert next_one.registered("a@x.test") == "email-already-registered"
-        live = registration("c@x.test", token="client-session")
-        assert next_one.sent(live).json()["status"] == "action-successful"
-
-
-def test_who_joins_after_the_database_was_lost_begins_nothing_anew(mortal: Server) -> None:
-    name = mortal.made()
-    with stub_on(mortal, name) as one:
-        one.control("PUT", "/next", ["missing-param"])
-        mortal.stop("immediate")
-        mortal.start()
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
-        until(lambda: mortal.told(name, held) == [(1,)])
-        with stub_on(mortal, name) as other:
-            assert seen(other, "/next")[0]["slug"] == "missing-param"
-            assert one.registered("a@x.test") == "missing-param"
-
-
-def test_the_schema_of_another_program_is_left_as_it_is(postgres: Server, name: str) -> None:
-    postgres.told(name, "CREATE SCHEMA clients_register_stub")
-    postgres.told(name, "CREATE TABLE clients_register_stub.worlds (theirs text)")
-    with pytest.raises(StoreError, match="belongs to another program; it is left as it is"):
-        stub_on(postgres, name).__enter__()
-    assert postgres.told(name, "SELECT * FROM clients_register_stub.worlds") == []
-
-
-def test_a_stub_of_another_version_is_told(postgres: Server, name: str) -> None:
-    with stub_on(postgres, name) as one:
-        mark = "clients-register, the stub, version 0"
-        postgres.told(name, f"COMMENT ON SCHEMA clients_register_stub IS '{mark}'")
-        with pytest.raises(StoreError, match=r"stubs of another version .* stop them first"):
-            stub_on(postgres, name).__enter__()
-        assert one.registered("a@x.test") == "action-successful"
-    with stub_on(postgres, name) as alone:
-        assert alone.registered("b@x.test") == "action-successful", "it begins anew"

@@ -111,6 +111,15 @@ class Server:
             found = connection.execute(statement)
             return found.fetchall() if found.description else []
 
+    def stubs(self, name: str) -> int:
+        """How many stubs are on the database of that name; who opens a world counts, too."""
+        ((count,),) = self.told(
+            name,
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND granted AND datname = current_database()",
+        )
+        return int(count)
+
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:

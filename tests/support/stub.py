@@ -1,13 +1,18 @@
 """A real stub on a free port, in a thread of the test process."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from support.live import Live, encoded, registration
+from support.postgres import Server
 
 from clients_register.handlers.mock.product import stub
 from clients_register.handlers.product import Product
+from clients_register.handlers.settings import Settings
+
+# Seconds for which a caller waits on the server in vain, if the test fails.
+WAIT = 59
 
 
 class LiveStub(Live):
@@ -48,3 +53,15 @@ class LiveStub(Live):
     def control(self, method: str, path: str, body: object = None, world: str | None = None) -> Any:
         """Asks the control plane of `world`; returns httpx's response."""
         return self.http.request(method, self.at(f"/_mock{path}", world), json=body)
+
+
+@contextmanager
+def stub_on(postgres: Server, name: str) -> Iterator[LiveStub]:
+    """A stub on the database of that name."""
+    with LiveStub(Settings(store=postgres.at(name), port=0, bcrypt_cost=4)) as stub:
+        yield stub
+
+
+def seen(stub: LiveStub, path: str, world: str | None = None) -> Any:
+    """What the control plane of `world` shows at `path`."""
+    return stub.control("GET", path, world=world).json()

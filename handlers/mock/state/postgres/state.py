@@ -19,6 +19,21 @@ from clients_register.handlers.mock.coverage import Coverage
 from clients_register.handlers.mock.journal import KEPT, Entry
 from clients_register.handlers.mock.showing import shown
 from clients_register.handlers.mock.state.arrangement import Arrangement
+from clients_register.handlers.mock.state.postgres.statements import (
+    ADDED,
+    BEGIN,
+    CHANGE,
+    FITTING,
+    FORGET_MET,
+    FORGET_REQUESTS,
+    FORGOTTEN_AT_ONCE,
+    KEEP,
+    MET,
+    ONE,
+    READ,
+    REQUESTS,
+    SUM_UP_MET,
+)
 from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.postgres.connections import Connection, Connections
 
@@ -27,73 +42,6 @@ OPENING = int.from_bytes(b"open")
 
 # A version that none is later than.
 AHEAD = 2**63
-
-READ = "SELECT version, arranged::text FROM clients_register_stub.worlds WHERE name = %s"
-BEGIN = """
-    WITH begun AS (
-        INSERT INTO clients_register_stub.worlds (name, arranged) VALUES (%s, %s) RETURNING name
-    )
-    INSERT INTO clients_register_stub.uses (world) SELECT name FROM begun
-"""
-CHANGE = """
-    WITH used AS (
-        UPDATE clients_register_stub.uses SET used_at = clock_timestamp() WHERE world = %(world)s
-    )
-    UPDATE clients_register_stub.worlds
-    SET arranged = %(arranged)s, version = nextval('clients_register_stub.versions')
-    WHERE name = %(world)s RETURNING version
-"""
-
-# One statement, and so one way to the database and back: it is made for every answer. Entries are
-# forgotten by the hundred, which is quicker than one at a time.
-FORGOTTEN_AT_ONCE = 100
-KEEP = """
-    WITH counted AS (
-        UPDATE clients_register_stub.uses SET asked = asked + 1, used_at = clock_timestamp()
-        WHERE world = %(world)s AND set_config('synchronous_commit', 'off', true) = 'off'
-        RETURNING asked
-    ), kept AS (
-        INSERT INTO clients_register_stub.requests (world, number, id, status, shown)
-        SELECT %(world)s, asked, %(id)s, %(status)s, %(shown)s FROM counted
-    ), forgotten AS (
-        DELETE FROM clients_register_stub.requests
-        USING counted
-        WHERE asked %% %(at_once)s = 0 AND world = %(world)s AND number <= asked - %(kept)s
-    )
-    INSERT INTO clients_register_stub.met AS before (world, status, by_the_rules, forced)
-    SELECT %(world)s, %(status)s::text, %(by_the_rules)s, %(forced)s FROM counted
-    WHERE %(status)s::text IS NOT NULL
-    ON CONFLICT (world, status) DO UPDATE SET
-        by_the_rules = before.by_the_rules + excluded.by_the_rules,
-        forced = before.forced + excluded.forced
-"""
-
-REQUESTS = """
-    SELECT number, shown::text
-    FROM clients_register_stub.requests JOIN clients_register_stub.uses USING (world)
-    WHERE world = %s AND number > asked - %s
-"""
-FITTING = " AND number > %s AND (%s::text IS NULL OR status = %s) ORDER BY number"
-ONE = " AND id = %s"
-FORGET_REQUESTS = "DELETE FROM clients_register_stub.requests WHERE world = %s"
-
-MET = """
-    SELECT status, by_the_rules, forced FROM clients_register_stub.met WHERE world = %s
-"""
-FORGET_MET = "DELETE FROM clients_register_stub.met WHERE world = %s"
-
-# In the order of the statuses, so that nobody waits in a circle.
-SUM_UP_MET = """
-    WITH gone AS (
-        DELETE FROM clients_register_stub.met WHERE world = %s
-        RETURNING status, by_the_rules, forced
-    )
-    INSERT INTO clients_register_stub.met AS before (world, status, by_the_rules, forced)
-    SELECT '', status, by_the_rules, forced FROM gone ORDER BY status
-    ON CONFLICT (world, status) DO UPDATE SET
-        by_the_rules = before.by_the_rules + excluded.by_the_rules,
-        forced = before.forced + excluded.forced
-"""
 
 
 class PostgresState:
@@ -179,7 +127,7 @@ class PostgresState:
             "forced": int(forced),
         }
         async with self._connections.connection() as connection:
-            await connection.execute(KEEP, written)
+            await connection.execute(KEEP + ADDED, written)
 
     async def requests(self, after: int, status: str | None) -> Sequence[Mapping[str, Any]]:
         """See `WorldState.requests`."""
@@ -202,7 +150,7 @@ class PostgresState:
     async def forget_met(self, *, whole: bool) -> None:
         """See `WorldState.forget_met`."""
         async with self._connections.connection() as connection:
-            await connection.execute(FORGET_MET if whole else SUM_UP_MET, [self._name])
+            await connection.execute(FORGET_MET if whole else SUM_UP_MET + ADDED, [self._name])
 
     async def remove(self) -> None:
         """See `WorldState.remove`. All but what was met went with the store of the world."""

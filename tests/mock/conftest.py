@@ -1,0 +1,31 @@
+"""Fixtures for the tests of the stub."""
+
+import threading
+from typing import Any
+
+import pytest
+from support.postgres import Server
+from support.stub import WAIT
+
+from clients_register.handlers.mock.news import News
+
+
+@pytest.fixture
+def name(postgres: Server) -> str:
+    """An empty database."""
+    return postgres.made()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Counts those who have begun to wait on a server for a mail or a request, WAIT seconds."""
+    begun = threading.Semaphore(0)
+    until = News.until
+
+    async def told(self: News, find: Any, seconds: float) -> Any:
+        if seconds == WAIT:
+            begun.release()
+        return await until(self, find, seconds)
+
+    monkeypatch.setattr(News, "until", told)
+    return begun
