@@ -45,7 +45,7 @@ async def main() -> None:
     for caller in callers:
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
-    passwords.close()
+    await passwords.close()
     print(f"{'':<24}{'median':>10}{'99th percentile':>18}{'most':>10}   (milliseconds late)")
     for name, found in (("nothing else", still), (f"{CALLERS} callers, cost {COST}", busy)):
         last = statistics.quantiles(found, n=100)[98]

@@ -6,7 +6,7 @@ Each server is one process, warm, alone but for the load of wrk (one thread, 1 a
 which takes its part of the same cores. Rounds go through all servers in turn; printed are medians
 of requests per second, and ratios to the bare application (bare.py), to some of which there is a
 bar. Beside them stands for how many microseconds a processor was busy with a request, in the
-server's process: whatever else the machine does changes that least.
+server's process and those it started: whatever else the machine does changes that least.
 
 forced      an answer asked for by a header; by other tools in their own way (peers.py)
 refused     a taken address: decoded, validated, looked up, refused by the real rules

@@ -1,12 +1,12 @@
 """How a state that a case needs is reached on a target: by which way, and what it gives."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from clients_register.conformance.composing import Values
 from clients_register.conformance.control import Control
-from clients_register.conformance.hook import Hook
+from clients_register.conformance.hook import Hook, StateUnknown
 from clients_register.conformance.target import BY_API, Target
 
 
@@ -63,7 +63,7 @@ class Arranger:
             given = await self._control.arrange(state)
         elif chosen == "hook":
             assert self._hook is not None, "the target says that there is one"
-            given = await self._hook.arrange(state)
+            given = await self._known(state, self._hook.arrange(state))
         else:
             given = chosen["preset"]
         for name in ("user.password", "client.password"):
@@ -79,7 +79,7 @@ class Arranger:
         if self._control is not None and chosen == "control":
             await self._control.advance(duration)
         elif self._hook is not None and chosen == "hook":
-            await self._hook.advance(duration)
+            await self._known("clock", self._hook.advance(duration))
         else:
             raise NotArranged("clock", "the target's time cannot be moved")
 
@@ -99,6 +99,12 @@ class Arranger:
         """How many mails went to that address; None where the target cannot tell."""
         observer = self._observer("mailed")
         return None if observer is None else await observer.mailed(email)
+
+    async def _known(self, state: str, asked: Awaitable[Any]) -> Any:
+        try:
+            return await asked
+        except StateUnknown:
+            raise NotArranged(state, "the target's hook does not know it") from None
 
     def _observer(self, what: str) -> Control | Hook | None:
         usual = "control" if self._control else "hook" if self._hook else "none"

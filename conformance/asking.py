@@ -2,17 +2,21 @@
 
 import argparse
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from clients_register.conformance import library, probing, reporting, target
-from clients_register.conformance.control import TOKEN_VARIABLE
+from clients_register.conformance import library, probing, profiles, reporting
+from clients_register.conformance.control import TOKEN_VARIABLE, NotAdmitted
+from clients_register.conformance.interrupting import terminations
 from clients_register.conformance.model import Case
 from clients_register.conformance.target import ProfileError, Target
 from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.writing import Unwritable, writable, write
 
 EXIT_CODES = """\
 exit codes, the first that applies:
@@ -68,35 +72,58 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A time of more than nothing. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, found {text!r}")
+
+
 def add_reports(parser: argparse.ArgumentParser) -> None:
     """The options for what is to be made of a report; see `reported`."""
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report: JSON")
+    parser.add_argument(
+        "--report", type=writable, metavar="FILE", help="write the whole report: JSON"
+    )
     for name in reporting.RENDERERS:
         parser.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help=f"write the report as {name}"
+            f"--{name}", type=writable, metavar="FILE", help=f"write the report as {name}"
         )
     parser.add_argument("-q", "--quiet", action="store_true", help="print the verdict alone")
 
 
-def reported(report: Mapping[str, Any], options: argparse.Namespace) -> int:
-    """Writes and prints what was asked for; returns the exit code."""
+def reported(
+    report: Mapping[str, Any], options: argparse.Namespace, also: Mapping[Path, str] | None = None
+) -> int:
+    """Writes what was asked for, and `also` these texts; prints; returns the exit code."""
+    texts = {**reporting.drawn(report, options), **(also or {})}
     if options.report is not None:
-        reporting.write(report, options.report)
-    for name, rendered in reporting.RENDERERS.items():
-        file: Path | None = getattr(options, name)
-        if file is not None:
-            file.write_text(rendered(report), "utf-8")
+        texts[options.report] = reporting.text(report)
+    faults = write(texts)
     if options.quiet:
         print(report["reason"])
     else:
         print(reporting.terminal(report, colour=sys.stdout.isatty()), end="")
+    for fault in faults:
+        print(f"clients-register: {fault}", file=sys.stderr)
     code: int = report["exit_code"]
-    return code
+    return Exit.USAGE if faults else code
 
 
 def found_out(url: str) -> Target:
-    """What stands at a URL: it is asked. Raises ProfileError."""
-    return asyncio.run(probing.found_out(url, control_token()))
+    """What stands at a URL: it is asked. Raises ProfileError.
+
+    A stub that does not let us drive it is judged as any other server, and that is said.
+    """
+    try:
+        return asyncio.run(probing.found_out(url, control_token()))
+    except NotAdmitted as refusal:
+        print(
+            f"the control plane of the stub at {url} is closed ({refusal}), so that no case is run"
+            f" that needs it; a token goes into {TOKEN_VARIABLE}",
+            file=sys.stderr,
+        )
+        return probing.without_control(url)
 
 
 def target_of(
@@ -106,7 +133,7 @@ def target_of(
     if (options.url is None) == (options.profile is None):
         raise ProfileError("expected a URL or a --profile FILE, and not both; see --help")
     if options.profile is not None:
-        return target.read(options.profile)
+        return profiles.read(options.profile)
     return found_out(options.url)
 
 
@@ -129,15 +156,16 @@ def control_token() -> str | None:
 def guarded(name: str, run: Callable[[], int]) -> int:
     """Runs a command; what stands in its way is one line, and an exit code that is never 0.
 
-    Of files only those for reports are left to fail here, and that is no verdict on a target.
+    Nor is it that of a violation, which a full disk behind the output, say, is not.
     """
     try:
-        return run()
-    except (ProfileError, library.CaseError, Lacking) as error:
+        with terminations():
+            return run()
+    except BrokenPipeError:
+        # Whoever reads the output has enough, which is known where all commands end.
+        raise
+    except (ProfileError, library.CaseError, Lacking, Unwritable, OSError) as error:
         print(f"clients-register {name}: {error}", file=sys.stderr)
-        return Exit.USAGE
-    except OSError as error:
-        print(f"clients-register {name}: cannot be written: {error}", file=sys.stderr)
         return Exit.USAGE
     except probing.Unreachable as error:
         print(f"clients-register {name}: {error}", file=sys.stderr)

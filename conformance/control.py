@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,10 @@ from clients_register.conformance.wire import NoAnswer, Request, Wire
 from clients_register.spec import parsed
 
 PLANE = "/_mock"
+
+# How a control plane that is ours says that it is closed.
+CLOSED = (401, 403)
+MARK = "mock-error"
 
 # Whoever has this in the environment of the server has it in that of the suite, too.
 TOKEN_VARIABLE = "CLIENTS_REGISTER_CONTROL_TOKEN"  # noqa: S105 - the name of one
@@ -40,6 +45,10 @@ FAULTS: dict[str, Mapping[str, Any]] = {
 
 class ControlFailed(Exception):
     """The control plane refused, or did not answer; the message says what was asked."""
+
+
+class NotAdmitted(ControlFailed):
+    """The control plane is our stub's, and closed to us; the message says what it wants."""
 
 
 class Control:
@@ -103,8 +112,15 @@ class Control:
             raise ControlFailed(f"{method} {target}: {failure}") from None
         if answer.code not in (200, 204):
             said = answer.body.decode("utf-8", "replace")[:500]
+            if answer.code in CLOSED and any(name.lower() == MARK for name, _ in answer.headers):
+                raise NotAdmitted(_detail(answer.body) or said)
             raise ControlFailed(f"{method} {target}: expected 200, found {answer.code}: {said}")
-        return json.loads(answer.body) if answer.body else None
+        if not answer.body:
+            return None
+        try:
+            return json.loads(answer.body)
+        except ValueError as error:
+            raise ControlFailed(f"{method} {target}: expected JSON, found {error}") from None
 
     async def _person(self, persona: str, session: str | None) -> dict[str, Any]:
         (person,) = await self.call("PUT", f"/clients/{persona}")
@@ -116,6 +132,15 @@ class Control:
             asked = {"email": person["email"], "state": session}
             await self.call("PUT", f"/sessions/{given['token']}", asked)
         return given
+
+
+def _detail(problem: bytes) -> str | None:
+    """What a problem tells of itself (RFC 9457), if it is one."""
+    with suppress(ValueError):
+        match json.loads(problem):
+            case {"detail": str(detail)}:
+                return detail
+    return None
 
 
 def _application_token() -> str:

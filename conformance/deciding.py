@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clients_register.conformance.findings import Result
-from clients_register.conformance.judging import INTERRUPTED
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import RAN, Exit, Verdict, violations
 
@@ -38,13 +37,14 @@ class Evidence:
         return self.share >= self.minimum and self.run >= FEWEST
 
 
-def evidence(results: Sequence[Result], target: Target, *, whole: bool) -> Evidence:
+def evidence(
+    results: Sequence[Result], target: Target, *, whole: bool, interrupted: bool = False
+) -> Evidence:
     """`whole`: all cases were asked for, and not only some."""
     claimed = [
         each for each in results if each.case.documented and each.verdict is not Verdict.NOT_CLAIMED
     ]
     ran = sum(each.verdict in RAN for each in claimed)
-    interrupted = any(each.reason == INTERRUPTED for each in results)
     return Evidence(len(claimed), ran, target.minimum_evidence, whole, interrupted)
 
 
@@ -63,10 +63,10 @@ def decide(results: Sequence[Result], found: Evidence, *, strict: bool) -> tuple
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in bad)
         return Exit.VIOLATION, f"the target violates the contract: {told}"
     ran = sum(counts[verdict] for verdict in RAN)
-    if not ran:
-        return Exit.TOO_LITTLE, "no case was run, so nothing was seen"
     if found.interrupted:
         return Exit.TOO_LITTLE, f"interrupted, after {ran} cases; nothing wrong was found in them"
+    if not ran:
+        return Exit.TOO_LITTLE, "no case was run, so nothing was seen"
     if not found.enough:
         return Exit.TOO_LITTLE, (
             f"too little was run: {found.run} of {found.documented} documented cases"

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import secrets
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.progress import Progress
 from clients_register.conformance.reporting.campaign import matrix
 from clients_register.conformance.target import Target
+from clients_register.conformance.writing import keeps, writable
 from clients_register.spec.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ def main(argv: list[str]) -> int:
         metavar="N",
         help=f"end after so many (default: {REQUESTS})",
     )
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so many, if earlier")
+    parser.add_argument(
+        "--seconds", type=asking.seconds, metavar="N", help="end after so many, if earlier"
+    )
     parser.add_argument(
         "--layer",
         action="append",
@@ -57,7 +61,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--first", action="store_true", help="end with the first fault")
     parser.add_argument(
-        "--order", type=Path, metavar="FILE", help="write which error wins of every two: CSV"
+        "--order", type=writable, metavar="FILE", help="write which error wins of every two: CSV"
     )
     asking.add_reports(parser)
     options = parser.parse_args(argv)
@@ -79,6 +83,7 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def _fuzz(options: argparse.Namespace) -> int:
+    ready(options)
     target = asking.target_of(options)
     known = catalogue()
     probing.is_this_api(asyncio.run(probing.smoke(target, known)), target)
@@ -95,21 +100,31 @@ def _fuzz(options: argparse.Namespace) -> int:
         created=found.created,
     )
     report = recording.report(found.results, target, known, whole)
-    if options.order is not None:
-        options.order.write_text(matrix(found.told["order"]), "utf-8")
-    code = asking.reported(report, options)
+    order = {} if options.order is None else {options.order: matrix(found.told["order"])}
+    code = asking.reported(report, options, order)
     if found.kept and not options.quiet:
         print("kept as cases:", *found.kept, sep="\n  ")
     return code
 
 
-def explore(target: Target, options: argparse.Namespace) -> "Explored":
-    """Runs the campaign that `options` ask for. Raises Lacking, CaseError, ProfileError."""
+def ready(options: argparse.Namespace) -> None:
+    """Sees, before anything is sent, that a campaign can be run, and its faults kept.
+
+    Raises Lacking, CaseError, Unwritable.
+    """
     try:
-        from clients_register.conformance.fuzzing import explored
-        from clients_register.conformance.fuzzing.campaign import Budget, Plan
+        from clients_register.conformance.fuzzing import corpus, explored  # noqa: F401
     except ModuleNotFoundError as lacking:
         raise asking.Lacking(f"{LACKING}; found no {lacking.name}") from None
+
+    corpus.read(options.corpus)
+    keeps(options.corpus)
+
+
+def explore(target: Target, options: argparse.Namespace) -> "Explored":
+    """Runs the campaign that `options` ask for, for which all is `ready`. Raises ProfileError."""
+    from clients_register.conformance.fuzzing import explored
+    from clients_register.conformance.fuzzing.campaign import Budget, Plan
 
     if options.seed is None:
         options.seed = secrets.randbelow(1_000_000)
@@ -129,9 +144,12 @@ def explore(target: Target, options: argparse.Namespace) -> "Explored":
         heard=heard,
     )
     try:
-        return explored.explore(target, catalogue(), plan, options.corpus, again(options))
+        found = explored.explore(target, catalogue(), plan, options.corpus, again(options))
     finally:
         progress.end()
+    for fault in found.lost:
+        print(f"clients-register: {fault}; the report tells it, too", file=sys.stderr)
+    return found
 
 
 def again(options: argparse.Namespace) -> list[str]:

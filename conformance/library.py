@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -43,6 +44,7 @@ class CaseError(ValueError):
     """Case files cannot be used; the message has one line for each fault: where, and what."""
 
 
+@cache
 def shipped() -> tuple[Case, ...]:
     """The cases of this package, in the order of their files. Raises CaseError."""
     return read(_texts(), catalogue(), _lock(files(__package__) / LOCK))

@@ -47,14 +47,14 @@ def pytest_collection_modifyitems(
 def _items(session: pytest.Session, config: pytest.Config) -> Iterator["CaseItem"]:
     import asyncio
 
-    from clients_register.conformance import asking, library, probing, target
+    from clients_register.conformance import asking, library, probing, profiles, target
     from clients_register.spec.catalogue import catalogue
 
     url, profile = config.getoption(URL), config.getoption(PROFILE)
     try:
         if url and profile:
             raise target.ProfileError(f"expected {URL} or {PROFILE}, and not both")
-        judged = target.read(Path(profile)) if profile else asking.found_out(url)
+        judged = profiles.read(Path(profile)) if profile else asking.found_out(url)
         checks = asyncio.run(probing.smoke(judged, catalogue()))
         probing.is_this_api(checks, judged)
         cases = library.shipped()

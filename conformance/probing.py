@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from clients_register.conformance.control import Control, ControlFailed
+from clients_register.conformance.control import Control, ControlFailed, NotAdmitted
 from clients_register.conformance.envelope import parsed
 from clients_register.conformance.matching import Seen
 from clients_register.conformance.target import Target, of_url
@@ -25,16 +25,30 @@ class Check:
 
 
 async def found_out(url: str, token: str | None) -> Target:
-    """The target at a bare URL: its base, or the route itself. Raises ProfileError."""
+    """The target at a bare URL: its base, or the route itself.
+
+    Raises ProfileError; NotAdmitted where it is our stub and its control plane is closed.
+    """
     plain = of_url(url, control=False)
-    base = url.rstrip("/").removesuffix(plain.route)
     async with Wire(plain.origin, timeout=5) as wire:
         try:
             health = await Control(wire, None, token).call("GET", "/health")
-        except (ControlFailed, ValueError):
-            return replace(plain, name=base, base_url=base)
-    served = health["route"].removesuffix(plain.route)
-    return replace(of_url(plain.origin + served, control=True), name=f"the stub at {plain.origin}")
+        except NotAdmitted:
+            raise
+        except ControlFailed:
+            health = None
+    match health:
+        case {"route": str(route), "contract": dict()}:
+            stub = of_url(plain.origin + route.removesuffix(plain.route), control=True)
+            return replace(stub, name=f"the stub at {plain.origin}")
+    return without_control(url)
+
+
+def without_control(url: str) -> Target:
+    """The target at a bare URL, taken for any server of the route. Raises ProfileError."""
+    plain = of_url(url, control=False)
+    base = url.rstrip("/").removesuffix(plain.route)
+    return replace(plain, name=base, base_url=base)
 
 
 async def smoke(target: Target, catalogue: Catalogue) -> list[Check]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clients_register.conformance import reporting
 from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.writing import writable, write
 
 
 def main(argv: list[str]) -> int:
@@ -18,17 +19,17 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("file", type=Path, help="the report, JSON")
     for name in reporting.RENDERERS:
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write it as {name}")
+        parser.add_argument(f"--{name}", type=writable, metavar="FILE", help=f"write it as {name}")
     options = parser.parse_args(argv)
     try:
         read = reporting.read(options.file)
     except reporting.ReportError as error:
         print(f"clients-register report: {error}", file=sys.stderr)
         return Exit.USAGE
-    asked = {name: getattr(options, name) for name in reporting.RENDERERS}
-    for name, file in asked.items():
-        if file is not None:
-            file.write_text(reporting.RENDERERS[name](read), "utf-8")
-    if not any(asked.values()):
+    texts = reporting.drawn(read, options)
+    if not texts:
         print(reporting.terminal(read, colour=sys.stdout.isatty()), end="")
-    return Exit.GOOD
+    faults = write(texts)
+    for fault in faults:
+        print(f"clients-register report: {fault}", file=sys.stderr)
+    return Exit.USAGE if faults else Exit.GOOD

@@ -2,12 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from clients_register.conformance.arranging import Arranger
-from clients_register.conformance.control import Control
+from clients_register.conformance.control import Control, ControlFailed
 from clients_register.conformance.findings import Result
 from clients_register.conformance.gate import Gate
 from clients_register.conformance.hook import Hook
@@ -24,68 +26,102 @@ WORLDS = 4
 Listener = Callable[[Result], None]
 
 
-async def run(
-    cases: Sequence[Case],
-    target: Target,
-    catalogue: Catalogue,
-    *,
-    control_token: str | None = None,
-    heard: Listener = lambda _: None,
-) -> list[Result]:
-    """The results of `cases`, in their order; `heard` gets each as soon as it is there.
+@dataclass
+class Runner:
+    """Runs `cases` on a target; `heard` gets each result as soon as it is there."""
 
-    A run that is cancelled gives what it has: what was made on the target has to be told.
-    Raises ProfileError where certificates cannot be read.
-    """
-    number = secrets.token_hex(4)
-    results: dict[str, Result] = {}
+    cases: Sequence[Case]
+    target: Target
+    catalogue: Catalogue
+    control_token: str | None = None
+    heard: Listener = lambda _: None
+    _done: dict[str, Result] = field(default_factory=dict)
+    _begun: Mapping[str, Result] = field(default_factory=dict)
 
-    def done(result: Result) -> None:
-        result = expected(result, target)
-        results[result.case.id] = result
-        heard(result)
-
-    runnable = []
-    for case in cases:
-        reason = not_claimed(case, target)
-        if reason is None:
-            runnable.append(case)
-        else:
-            done(Result(case, Verdict.NOT_CLAIMED, reason))
-    async with AsyncExitStack() as stack:
-        wire = await stack.enter_async_context(target.wire())
-
-        whole = Run(target, wire, Gate(target.limits), catalogue, number)
-
-        def bench(world: str | None) -> Bench:
-            control = Control(wire, world, control_token) if target.control else None
-            arranger = Arranger(target, control, hook)
-            return Bench(whole, arranger, control.prefix if control else "")
-
+    async def go(self) -> None:
+        """Runs them, once. Raises ProfileError where certificates cannot be read."""
+        target = self.target
+        runnable = []
+        for case in self.cases:
+            reason = not_claimed(case, target)
+            if reason is None:
+                runnable.append(case)
+            else:
+                self._hear(Result(case, Verdict.NOT_CLAIMED, reason))
+        number = secrets.token_hex(4)
+        wire = target.wire()
+        whole = Run(target, wire, Gate(target.limits), self.catalogue, number)
+        self._begun = whole.results
+        stack = AsyncExitStack()
+        stack.push_async_exit(wire)
         hook = None
         if target.hook is not None:
             hook_wire = Wire(origin_of(target.hook), timeout=target.limits.timeout)
-            stack.push_async_callback(hook_wire.close)
+            stack.push_async_exit(hook_wire)
             hook = Hook(hook_wire, target.hook)
-        # Whoever interrupts still learns what was made.
-        with suppress(asyncio.CancelledError):
+
+        def bench(world: str | None) -> Bench:
+            control = Control(wire, world, self.control_token) if target.control else None
+            arranger = Arranger(target, control, hook)
+            return Bench(whole, arranger, control.prefix if control else "")
+
+        try:
             if target.control:
                 worlds = [f"conformance-{number}-{place}" for place in range(WORLDS)]
-                stack.push_async_callback(_delete, wire, worlds, control_token)
-                await _side_by_side(runnable, [bench(world) for world in worlds], done)
+                stack.push_async_callback(_delete, wire, worlds, self.control_token)
+                await self._side_by_side(runnable, [bench(world) for world in worlds])
             else:
                 alone = [case for case in runnable if WHOLE.intersection(case.arrange)]
                 others = [case for case in runnable if case not in alone]
                 shared = bench(None)
-                await _side_by_side(others, [shared] * target.limits.parallel, done)
-                await _side_by_side(alone, [shared], done)
-    begun = whole.results
-    return [
-        results.get(case.id)
-        or begun.get(case.id)
-        or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
-        for case in cases
-    ]
+                await self._side_by_side(others, [shared] * target.limits.parallel)
+                await self._side_by_side(alone, [shared])
+        finally:
+            await _in_any_case(stack.aclose())
+
+    async def go_until_cancelled(self) -> bool:
+        """The same; whether it came to its end. For who tells what was made meanwhile."""
+        try:
+            await self.go()
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    @property
+    def results(self) -> list[Result]:
+        """Those of all cases, in their order; of a run that was cancelled, as far as it came."""
+        return [
+            self._done.get(case.id)
+            or self._begun.get(case.id)
+            or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
+            for case in self.cases
+        ]
+
+    def _hear(self, result: Result) -> None:
+        result = expected(result, self.target)
+        self._done[result.case.id] = result
+        self.heard(result)
+
+    async def _side_by_side(self, cases: Sequence[Case], benches: Sequence[Bench]) -> None:
+        """Each bench takes the next case as soon as it is done with one."""
+        waiting = iter(cases)
+
+        async def work(bench: Bench) -> None:
+            for case in waiting:
+                self._hear(await bench.judge(case))
+
+        async with asyncio.TaskGroup() as group:
+            for bench in benches:
+                group.create_task(work(bench))
+
+
+async def run(
+    cases: Sequence[Case], target: Target, catalogue: Catalogue, *, control_token: str | None = None
+) -> list[Result]:
+    """The results of `cases`, in their order. Raises ProfileError, see `Runner.go`."""
+    runner = Runner(cases, target, catalogue, control_token)
+    await runner.go()
+    return runner.results
 
 
 def not_claimed(case: Case, target: Target) -> str | None:
@@ -115,20 +151,19 @@ def expected(result: Result, target: Target) -> Result:
     return result
 
 
-async def _side_by_side(cases: Sequence[Case], benches: Sequence[Bench], done: Listener) -> None:
-    """Each bench takes the next case as soon as it is done with one."""
-    waiting = iter(cases)
-
-    async def work(bench: Bench) -> None:
-        for case in waiting:
-            done(await bench.judge(case))
-
-    async with asyncio.TaskGroup() as group:
-        for bench in benches:
-            group.create_task(work(bench))
+async def _in_any_case(work: Coroutine[Any, Any, object]) -> None:
+    """Does `work` to its end, even where it is cancelled meanwhile. Raises CancelledError then."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _delete(wire: Wire, worlds: Sequence[str], token: str | None) -> None:
     plane = Control(wire, None, token)
-    for world in worlds:
-        await plane.delete_world(world)
+    # A target that is gone has forgotten them, or will; what it did to the cases is told by them.
+    with suppress(ControlFailed):
+        for world in worlds:
+            await plane.delete_world(world)

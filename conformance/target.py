@@ -1,18 +1,11 @@
 """A server under test, as its profile describes it."""
 
 import ipaddress
-import os
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import jsonschema
-import yaml
 
 from clients_register import spec
 from clients_register.conformance.envelope import Layout
@@ -23,10 +16,11 @@ FEATURES = ("core", "tokens", "mail", "views", "uncommon")
 # How a state is reached where a profile does not say.
 BY_API = ("client", "session-live")
 
+# The path of the route is added to it.
+EXAMPLE = "http://127.0.0.1:4018/api/v1"
+
 # Reserved for tests (RFC 6761): mail to it leads nowhere.
 LOCAL_DOMAIN = "conformance.test"
-
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class ProfileError(ValueError):
@@ -135,39 +129,10 @@ def of_url(url: str, *, control: bool) -> Target:
 
     Raises ProfileError.
     """
-    _check_url(url)
-    _check_domain(url, None)
+    check_url(url)
+    check_domain(url, None)
     claims = FEATURES if control else ("core",)
-    return Target(url, url, _route(), claims=claims, control=control, bare=True)
-
-
-def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
-    """The target that the profile at `path` describes. Raises ProfileError."""
-    try:
-        written = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path}: cannot be read as YAML: {error}") from None
-    schema = spec.parsed((files(__package__) / "profile.schema.json").read_text("utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    fault = jsonschema.exceptions.best_match(validator.iter_errors(written))
-    if fault is not None:
-        raise ProfileError(f"{path}, {fault.json_path}: {fault.message}")
-    filled = _filled(written, environment, str(path))
-    _check_url(filled["base_url"])
-    _check_domain(filled["base_url"], filled.get("email_domain"))
-    filled.pop("profile")
-    if unknown := sorted(set(filled.get("answers", ())) - set(spec.load("questions")["questions"])):
-        raise ProfileError(f"{path}, $.answers: no questions of the spec: {', '.join(unknown)}")
-    return Target(
-        **{
-            "route": _route(),
-            **filled,
-            "claims": tuple(filled.get("claims", ("core",))),
-            "limits": Limits(**filled.get("limits", {})),
-            "known_failures": tuple(KnownFailure(**e) for e in filled.get("known_failures", ())),
-            "control": "control" in filled.get("arrange", {}).values(),
-        }
-    )
+    return Target(url, url, documented_route(), claims=claims, control=control, bare=True)
 
 
 def origin_of(url: str) -> str:
@@ -185,40 +150,32 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _route() -> str:
+def documented_route() -> str:
+    """The path of the route in the spec."""
     (path,) = spec.load("openapi")["paths"]
     return str(path)
 
 
-def _filled(written: Any, environment: Mapping[str, str], where: str) -> Any:
-    """`written` with every `${NAME}` filled from the environment."""
-    if isinstance(written, Mapping):
-        return {key: _filled(each, environment, f"{where}, {key}") for key, each in written.items()}
-    if isinstance(written, list):
-        return [_filled(each, environment, where) for each in written]
-    if not isinstance(written, str):
-        return written
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in environment:
-            raise ProfileError(f"{where}: the environment has no {found[1]}; set it")
-        return environment[found[1]]
-
-    return _REFERENCE.sub(value, written)
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+def check_url(url: str) -> None:
+    """Raises ProfileError where nothing can be sent to `url`; what may be a secret is not shown."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        found = "one with a user" if "@" in url else repr(url)
+        raise ProfileError(f"expected a URL such as {EXAMPLE}, found {found}")
+    beside = {"a user": parts.username, "a query": parts.query, "a fragment": parts.fragment}
+    if more := [name for name, there in beside.items() if there]:
         raise ProfileError(
-            f"expected a URL such as http://127.0.0.1:4018/api/v1, found {url!r};"
-            " the path of the route is added to it"
+            f"expected a URL of host and path alone, such as {EXAMPLE},"
+            f" found one with {' and '.join(more)}"
         )
-    if parts.query or parts.fragment or parts.username:
-        raise ProfileError(f"expected a URL of host and path alone, found {url!r}")
 
 
-def _check_domain(url: str, domain: str | None) -> None:
+def check_domain(url: str, domain: str | None) -> None:
+    """Raises ProfileError where mail from `url` might go to somebody."""
     if domain is None and not is_loopback(url):
         raise ProfileError(
             f"{url} is not on this machine, and registrations cause mail: write a profile"

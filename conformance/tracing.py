@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from clients_register import spec
@@ -10,6 +9,7 @@ from clients_register.conformance import asking, library
 from clients_register.conformance.model import Case
 from clients_register.conformance.mutants.model import Mutant, mutants
 from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.writing import Unwritable, writable, write
 
 Requirements = Mapping[str, Mapping[str, Any]]
 
@@ -21,7 +21,9 @@ def main(argv: list[str]) -> int:
         description="Print each requirement with its cases and mutants; fail where one has none.",
         allow_abbrev=False,
     )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
+    parser.add_argument(
+        "--markdown", type=writable, metavar="FILE", help="write the table there, too"
+    )
     options = parser.parse_args(argv)
     return asking.guarded("trace", lambda: _trace(options))
 
@@ -31,8 +33,9 @@ def _trace(options: argparse.Namespace) -> int:
     cases, planted = library.shipped(), mutants()
     table = list(rows(requirements, cases, planted))
     print(asking.table([(key, str(len(by)), str(len(of))) for key, by, of in table]), end="")
-    if options.markdown is not None:
-        options.markdown.write_text(markdown(table), "utf-8")
+    texts = {} if options.markdown is None else {options.markdown: markdown(table)}
+    if faults := write(texts):
+        raise Unwritable(faults[0])
     missing = list(gaps(requirements, cases, planted))
     print("\n".join(missing) or "no gaps")
     return Exit.VIOLATION if missing else Exit.GOOD

@@ -11,7 +11,7 @@ from clients_register.conformance import asking, deciding, fuzz, probing, record
 from clients_register.conformance.findings import Result
 from clients_register.conformance.model import Case
 from clients_register.conformance.progress import Progress
-from clients_register.conformance.running import run
+from clients_register.conformance.running import Runner
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict
 from clients_register.spec.catalogue import catalogue
@@ -44,19 +44,23 @@ def main(argv: list[str]) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     cases = asking.cases_of(options)
+    if options.requests is not None:
+        fuzz.ready(options)
     target = asking.target_of(options)
     known = catalogue()
     started, clock = datetime.now(UTC), time.perf_counter()
-    results = asyncio.run(judge(cases, target, options))
-    evidence = deciding.evidence(results, target, whole=not options.only)
-    found = None if options.requests is None else fuzz.explore(target, options)
+    results, ended = asyncio.run(judge(cases, target, options))
+    whole = not options.only
+    evidence = deciding.evidence(results, target, whole=whole, interrupted=not ended)
+    explores = options.requests is not None and ended
+    found = fuzz.explore(target, options) if explores else None
     results += found.results if found else []
     decision = deciding.decide(results, evidence, strict=options.strict)
     if found and decision[0] is Exit.GOOD:
         # What the cases show says nothing of a campaign that did not come to its end.
         campaign = found.decision(strict=options.strict)
         decision = decision if campaign[0] is Exit.GOOD else campaign
-    whole = recording.Run(
+    run = recording.Run(
         started=started,
         seconds=time.perf_counter() - clock,
         strict=options.strict,
@@ -66,11 +70,16 @@ def _verify(options: argparse.Namespace) -> int:
         fuzz=found.told if found else None,
         created=found.created if found else {},
     )
-    return asking.reported(recording.report(results, target, known, whole), options)
+    return asking.reported(recording.report(results, target, known, run), options)
 
 
-async def judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -> list[Result]:
-    """The results of `cases` on `target`. Raises Unreachable, ProfileError."""
+async def judge(
+    cases: Sequence[Case], target: Target, options: argparse.Namespace
+) -> tuple[list[Result], bool]:
+    """The results of `cases` on `target`, and whether nobody interrupted that.
+
+    Raises Unreachable, ProfileError.
+    """
     known = catalogue()
     probing.is_this_api(await probing.smoke(target, known), target)
     progress = Progress(wanted=not options.quiet)
@@ -81,9 +90,10 @@ async def judge(cases: Sequence[Case], target: Target, options: argparse.Namespa
         failed = sum(counts[each] for each in FAILED)
         progress.at(counts.total(), len(cases), f"{failed} failed")
 
-    results = await run(cases, target, known, control_token=asking.control_token(), heard=heard)
+    runner = Runner(cases, target, known, asking.control_token(), heard)
+    ended = await runner.go_until_cancelled()
     progress.end()
-    return results
+    return runner.results, ended
 
 
 def _again(options: argparse.Namespace) -> list[str]:

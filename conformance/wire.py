@@ -219,7 +219,8 @@ class Wire:
             return await self._opened()
         except (OSError, UnicodeError, NotHTTP, EOFError) as error:
             why = str(error) or type(error).__name__
-            raise NoAnswer("refused", f"no connection to {self._named}: {why}") from None
+            through = "" if self._proxy is None else f" through the proxy {self._proxy[0]}"
+            raise NoAnswer("refused", f"no connection to {self._named}{through}: {why}") from None
 
     async def _opened(self) -> _Connection:
         """A new connection, through the proxy if there is one."""

@@ -1,12 +1,12 @@
 """From a status to the bytes of an answer: the one place where envelopes are made (Q-ENVELOPE)."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from clients_register.handlers import views
 from clients_register.handlers.attempt import Attempt
+from clients_register.handlers.encoding import encoded
 from clients_register.handlers.records import Session, User
 from clients_register.handlers.refusals import Refusal, errors
 from clients_register.spec.catalogue import Status
@@ -26,11 +26,7 @@ class Answer:
 
     def encoded(self) -> bytes:
         """The envelope, as JSON in UTF-8."""
-        return _ENCODER.encode(self.envelope()).encode()
-
-
-# `json.dumps` would make one for each answer.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+        return encoded(self.envelope())
 
 
 def success(attempt: Attempt, user: User, session: Session, token: str) -> Answer:

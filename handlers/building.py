@@ -81,8 +81,8 @@ async def grounded(settings: Settings) -> AsyncIterator[Ground]:
     document = spec.load("openapi")
     catalogue, seed = _read(document, settings)
     async with AsyncExitStack() as closing:
-        passwords = Passwords(settings.cost)
-        closing.callback(passwords.close)
+        passwords = Passwords(settings.cost, settings.workers)
+        closing.push_async_callback(passwords.close)
         transport: Transport = Outbox()
         if settings.mail == "mandrill":
             transport = mandrill = _mandrill(settings)

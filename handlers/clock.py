@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -23,6 +24,8 @@ class SystemClock:
         return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
 
+# A registration shows one moment in eight places, and its answer lasts less than a millisecond.
+@lru_cache(maxsize=16)
 def written(moment: datetime) -> str:
     """`moment` (UTC) as answers and files show it: 2026-01-15T09:30:00.000Z."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

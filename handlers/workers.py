@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Never
 
 log = logging.getLogger(__name__)
@@ -22,19 +23,20 @@ PAUSE = 1
 class Worker:
     """One of the processes, as it sees itself."""
 
-    def __init__(self, *, leads: bool, again: bool) -> None:
-        """To be made by the process itself.
+    def __init__(self, parent: int, *, leads: bool, again: bool) -> None:
+        """Forked by the process `parent`, which may be gone by now.
 
         The one that `leads` speaks for all; started `again`, it has been heard before.
         """
         self.leads = leads
         self.greets = leads and not again
-        self._parent = os.getppid()
+        self._parent = parent
 
     def answers(self) -> None:
         """To be called once it answers: the others follow the one that leads."""
         if self.leads:
-            os.kill(self._parent, signal.SIGUSR1)
+            with suppress(ProcessLookupError):
+                os.kill(self._parent, signal.SIGUSR1)
 
     @property
     def is_orphan(self) -> bool:
@@ -87,19 +89,20 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _start(self, number: int, mask: set[int | signal.Signals]) -> None:
+        parent = os.getpid()
         process = os.fork()
         if process == 0:
-            self._be(number, mask)
+            self._be(number, parent, mask)
         self._running[process] = number
         self._seen.add(number)
 
-    def _be(self, number: int, mask: set[int | signal.Signals]) -> Never:
+    def _be(self, number: int, parent: int, mask: set[int | signal.Signals]) -> Never:
         code = 1
         try:
             # A terminal tells all processes of a group; the parent decides who ends when.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = self._work(Worker(leads=number == 0, again=number in self._seen))
+            code = self._work(Worker(parent, leads=number == 0, again=number in self._seen))
         except BaseException:
             log.exception("worker %d of %d crashed", number + 1, self._count)
         finally:

@@ -151,7 +151,9 @@ def test_what_is_printed_is_utf_8_whatever_the_locale() -> None:
 
 
 @ON_POSIX
-@pytest.mark.parametrize("argv", ["spec", "spec --format json", "--help", "serve --help"])
+@pytest.mark.parametrize(
+    "argv", ["spec", "spec --format json", "--help", "serve --help", "list", "trace"]
+)
 def test_a_reader_who_has_gone_is_no_reason_for_a_fuss(argv: str) -> None:
     ended = subprocess.Popen(
         [*COMMAND, *argv.split()],

@@ -23,6 +23,9 @@ class Layer:
     about: str
 
 
+# What the ids of all that fuzzing finds begin with.
+AREA = "fuzz"
+
 # In the order in which they run. What a layer leaves of its share, the later ones have.
 LAYERS: Mapping[str, Layer] = {
     "order": Layer(0.15, "which error wins where several apply"),

@@ -1,12 +1,10 @@
 """A campaign: layer after layer, within a budget, from one seed."""
 
-import signal
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from anyio.from_thread import BlockingPortal
@@ -38,41 +36,23 @@ LIMITED = "the profile allows no more"
 GONE = "the target does not answer any more"
 INTERRUPTED = "interrupted"
 
+# How often who waits for an answer looks for an interruption, and how long the answer may take
+# then, in seconds.
+LOOK = 0.1
+GRACE = 0.5
 
-class Ended(BaseException):
+
+class Ended(KeyboardInterrupt):
     """The campaign is over, in one of the ways above; `why` tells more.
 
-    No Exception, which Hypothesis would take for a fault.
+    An interruption to Hypothesis and to Schemathesis, too: anything else they would take for a
+    fault, or an example that ends where it did not end before for a flaky one.
     """
 
     def __init__(self, how: str, why: str = "") -> None:
         super().__init__(how)
         self.how = how
         self.why = why
-
-
-@contextmanager
-def interrupts() -> Iterator[Sequence[int]]:
-    """The signals by which somebody interrupts in this context, whatever becomes of them.
-
-    For what ends by KeyboardInterrupt for other reasons, too, or keeps it to itself.
-    """
-    seen: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    # Only the main thread is interrupted, and only where nobody had signals ignored.
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield seen
-        return
-
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        before(number, frame)
-
-    signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)
@@ -97,13 +77,14 @@ class Plan:
 class Campaign:
     """What a campaign is to do, and what it has found.
 
-    `finished` are the layers that came to their end.
+    `finished` are the layers that came to their end, `interrupts` the signals that ask for an end.
     """
 
     run: Run
     portal: BlockingPortal
     worlds: Worlds
     plan: Plan
+    interrupts: Sequence[int]
     tally: Tally = field(default_factory=Tally)
     matrix: Matrix = field(default_factory=Matrix)
     violations: list[Violation] = field(default_factory=list)
@@ -143,17 +124,26 @@ class Campaign:
 
     def call(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """What an asynchronous function returns. Raises Ended where there can be no more."""
+        self.heed()
         running = self.portal.start_task_soon(function, *args)
+        while wait((running,), LOOK).not_done:
+            if self.interrupts and wait((running,), GRACE).not_done:
+                # Nothing more is sent into a world that is about to be forgotten.
+                running.cancel()
+                self.worlds.given_up = True
+                self.heed()
         try:
             return running.result()
         except LimitReached as reason:
             raise Ended(LIMITED, str(reason)) from None
         except (Gone, ControlFailed, HookFailed) as reason:
+            self.worlds.given_up = True
             raise Ended(GONE, str(reason)) from None
-        except KeyboardInterrupt:
-            # Nothing more is sent into a world that is about to be forgotten.
-            running.cancel()
-            raise
+
+    def heed(self) -> None:
+        """Raises Ended where somebody has interrupted."""
+        if self.interrupts:
+            raise Ended(INTERRUPTED)
 
     def found(self, violation: Violation | None) -> None:
         """Keeps a fault, if it is one that was not found before. Raises Ended."""

@@ -2,37 +2,37 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from clients_register.conformance import library
+from clients_register.conformance.fuzzing import AREA
 from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import WHOLE, Case, Send
 from clients_register.spec.catalogue import catalogue
 
-AREA = "fuzz"
-
 
 def read(folder: Path) -> tuple[Case, ...]:
-    """The cases in `folder`, if it is there. Raises CaseError, OSError."""
-    texts = {each.name: each.read_text("utf-8") for each in sorted(folder.glob("*.yaml"))}
+    """The cases in `folder`, if it is there. Raises CaseError."""
+    try:
+        texts = {each.name: each.read_text("utf-8") for each in sorted(folder.glob("*.yaml"))}
+    except (OSError, ValueError) as error:
+        raise library.CaseError(f"{folder}: expected case files in UTF-8: {error}") from None
     return library.read(texts, catalogue(), {})
 
 
-def write(violation: Violation, folder: Path) -> Path | None:
-    """Puts a case for `violation` in `folder`; None where no case can send it."""
-    written = case(violation)
-    if written is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{written['id'].partition('/')[2]}.yaml"
-    about = f"{_title(violation)}; found by fuzzing."
-    document = {"area": AREA, "about": about, "cases": [written]}
-    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), "utf-8")
-    return path
+def texts(violations: Iterable[Violation], folder: Path) -> Iterator[tuple[Path, str]]:
+    """A case file in `folder` for each of `violations` that a case can send."""
+    for violation in violations:
+        written = case(violation)
+        if written is not None:
+            about = f"{_title(violation)}; found by fuzzing."
+            document = {"area": AREA, "about": about, "cases": [written]}
+            path = folder / f"{written['id'].partition('/')[2]}.yaml"
+            yield path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def case(violation: Violation) -> dict[str, Any] | None:

@@ -8,21 +8,26 @@ from typing import Any
 
 from clients_register.conformance.findings import Result
 from clients_register.conformance.fuzzing import corpus, recorded, running
-from clients_register.conformance.fuzzing.campaign import GONE, SPENT, Plan
-from clients_register.conformance.running import run
+from clients_register.conformance.fuzzing.campaign import GONE, INTERRUPTED, SPENT, Plan
+from clients_register.conformance.running import Runner
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict, violations
+from clients_register.conformance.writing import write
 from clients_register.spec.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
 class Explored:
-    """What an exploration came to. `told` is its part of a report, `kept` are new cases."""
+    """What an exploration came to.
+
+    `told` is its part of a report, `kept` are new cases, `lost` tells of those that could not be.
+    """
 
     results: list[Result]
     told: Mapping[str, Any]
     created: Mapping[str, int | None]
     kept: Sequence[Path]
+    lost: Sequence[str] = ()
 
     def decision(self, *, strict: bool) -> tuple[Exit, str]:
         """The exit code, and why."""
@@ -41,7 +46,7 @@ class Explored:
                 f" target; nothing wrong was found in the others, {looked}"
             )
         if not told["layers"] and not told["unparseable"]:
-            return Exit.TOO_LITTLE, f"nothing was judged {looked}"
+            return Exit.TOO_LITTLE, f"{ended}; nothing was judged {looked}"
         if told["ended"] != SPENT:
             return Exit.TOO_LITTLE, f"{ended}; nothing wrong was found {looked}"
         return Exit.GOOD, f"nothing wrong was found {looked}"
@@ -52,18 +57,22 @@ def explore(
 ) -> Explored:
     """Replays the cases in `folder`, and runs a campaign, whose faults become cases there.
 
-    `command` is that which makes the same campaign. Raises CaseError, ProfileError, OSError.
+    `command` is that which makes the same campaign. Raises CaseError, ProfileError.
     """
     known = corpus.read(folder)
-    replayed = asyncio.run(run(known, target, catalogue, control_token=plan.control_token))
+    runner = Runner(known, target, catalogue, plan.control_token)
+    ended = asyncio.run(runner.go_until_cancelled())
+    replayed = runner.results
     for each in replayed:
         each.rerun = tuple(command)
     with running.campaign(target, catalogue, plan) as campaign:
-        ended, why = running.go(campaign)
-        kept = [corpus.write(each, folder) for each in campaign.violations]
+        how, why = running.go(campaign) if ended else (INTERRUPTED, "")
+        texts = dict(corpus.texts(campaign.violations, folder))
+        lost = write(texts)
         return Explored(
-            [*replayed, *recorded.results(campaign, command, ended)],
-            recorded.told(campaign, catalogue, ended, why),
+            [*replayed, *recorded.results(campaign, command, how)],
+            recorded.told(campaign, catalogue, how, why),
             campaign.tally.created,
-            [each for each in kept if each is not None],
+            [path for path in texts if path.exists()],
+            lost,
         )

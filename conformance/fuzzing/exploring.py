@@ -23,8 +23,8 @@ PATIENCE = 60.0
 STEPS = 25
 
 
-class Spent(BaseException):
-    """The budget is spent. No Exception, which Hypothesis would take for a fault."""
+class Spent(KeyboardInterrupt):
+    """The budget is spent. An interruption to Hypothesis, which would take others for faults."""
 
 
 def setup(examples: int = EXAMPLES) -> settings:
@@ -97,18 +97,13 @@ class _Smallest:
         self._found: Violation | None = None
         self._until = 0.0
         self._tried = 0
-        self._over = False
 
     def begin(self) -> None:
         """Another example: raises Spent where there is to be none."""
-        try:
-            if self._found is None:
-                self._spend()
-            elif self._tried >= SHRINKING or time.monotonic() > self._until:
-                raise Spent
-        except Spent:
-            self._over = True
-            raise
+        if self._found is None:
+            self._spend()
+        elif self._tried >= SHRINKING or time.monotonic() > self._until:
+            raise Spent
         self._tried += self._found is not None
 
     def __enter__(self) -> None:
@@ -127,8 +122,5 @@ class _Smallest:
             run()
         except (Violation, Flaky, Spent):
             if self._found is None:
-                # The sudden end of an example is to Hypothesis one that is not like the first time.
-                if self._over:
-                    raise Spent from None
                 raise
         return self._found

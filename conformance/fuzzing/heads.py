@@ -64,8 +64,12 @@ class Head:
     splits: tuple[float, ...]
     chunked: bool
 
-    def pieces(self, route: str, host: str) -> list[bytes]:
-        """What goes over the wire, piece by piece."""
+    def pieces(self, prefix: str, route: str, host: str) -> list[bytes]:
+        """What goes over the wire, piece by piece.
+
+        Of `prefix`, which names a world, nothing is changed: a request for half a name would make
+        a world that nobody forgets.
+        """
         body = encoded(_CONTENT).encode()
         framing = f"Content-Length: {len(body)}"
         if self.chunked:
@@ -75,6 +79,7 @@ class Head:
         whole = "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body
         for change in self.changes:
             whole = change(whole)
+        whole = whole.replace(b"POST /", f"POST {prefix}/".encode())
         places = sorted({round(share * len(whole)) for share in self.splits})
         edges = [0, *places, len(whole)]
         return [whole[start:end] for start, end in pairwise(edges) if start < end]

@@ -108,6 +108,7 @@ def go(campaign: Campaign) -> None:
     for name, layer in chosen.items():
         with suppress(Spent):
             _RUNS[name](campaign, layer.share / whole)
+        campaign.heed()
         campaign.finished.append(name)
 
 
@@ -133,8 +134,8 @@ def _send(campaign: Campaign, examiner: Examiner, layer: str, example: Any) -> N
     if isinstance(example, Head):
         target = campaign.run.target
         host = target.origin.partition("//")[2]
-        route = examiner.prefix + target.base_path + target.route
-        campaign.call(examiner.ask_bytes, layer, example.pieces(route, host))
+        pieces = example.pieces(examiner.prefix, target.base_path + target.route, host)
+        campaign.call(examiner.ask_bytes, layer, pieces)
         return
     values = examiner.values()
     made = example if isinstance(example, Send) else example.send(values)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from clients_register.conformance.findings import Result
-from clients_register.conformance.fuzzing import LAYERS
+from clients_register.conformance.fuzzing import AREA, LAYERS
 from clients_register.conformance.fuzzing.campaign import Campaign
-from clients_register.conformance.fuzzing.corpus import AREA, name
+from clients_register.conformance.fuzzing.corpus import name
 from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import Case
 from clients_register.conformance.verdicts import Verdict, worst

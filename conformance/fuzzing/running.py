@@ -8,10 +8,11 @@ from dataclasses import replace
 from anyio.from_thread import start_blocking_portal
 
 from clients_register.conformance.fuzzing import layers
-from clients_register.conformance.fuzzing.campaign import INTERRUPTED, SPENT, Campaign, Ended, Plan
+from clients_register.conformance.fuzzing.campaign import SPENT, Campaign, Ended, Plan
 from clients_register.conformance.fuzzing.worlds import Worlds
 from clients_register.conformance.gate import Gate
 from clients_register.conformance.hook import Hook
+from clients_register.conformance.interrupting import interrupts
 from clients_register.conformance.judging import Run
 from clients_register.conformance.target import Limits, Target, origin_of
 from clients_register.conformance.wire import Wire
@@ -20,8 +21,11 @@ from clients_register.spec.catalogue import Catalogue
 
 @contextmanager
 def campaign(target: Target, catalogue: Catalogue, plan: Plan) -> Iterator[Campaign]:
-    """A campaign that is ready to go. Raises ProfileError where certificates cannot be read."""
-    with start_blocking_portal() as portal:
+    """A campaign that is ready to go; interruptions end it, and raise nothing in this context.
+
+    Raises ProfileError where certificates cannot be read.
+    """
+    with interrupts() as interruptions, start_blocking_portal() as portal:
 
         async def opened() -> Wire:
             return target.wire()
@@ -34,7 +38,7 @@ def campaign(target: Target, catalogue: Catalogue, plan: Plan) -> Iterator[Campa
                 hook_wire = Wire(origin_of(target.hook), timeout=target.limits.timeout)
                 hook = Hook(hook_wire, target.hook)
             worlds = Worlds(run, hook, plan.control_token)
-            yield Campaign(run, portal, worlds, plan)
+            yield Campaign(run, portal, worlds, plan, interruptions)
         finally:
             portal.call(wire.close)
             # What an interruption left in the middle is not waited for.
@@ -47,8 +51,6 @@ def go(campaign: Campaign) -> tuple[str, str]:
         layers.go(campaign)
     except Ended as end:
         return end.how, end.why
-    except KeyboardInterrupt:
-        return INTERRUPTED, ""
     return SPENT, ""
 
 

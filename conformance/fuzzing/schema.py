@@ -21,7 +21,7 @@ from clients_register.conformance.encoding import encoded
 from clients_register.conformance.findings import Exchange, Finding
 from clients_register.conformance.fuzzing import registrations
 from clients_register.conformance.fuzzing.addresses import SPACE
-from clients_register.conformance.fuzzing.campaign import GONE, Ended, interrupts
+from clients_register.conformance.fuzzing.campaign import GONE, Ended
 from clients_register.conformance.fuzzing.examining import Examiner
 from clients_register.conformance.fuzzing.oracle import MAX_PASSWORD
 from clients_register.conformance.fuzzing.params import Params
@@ -68,7 +68,7 @@ class Sight:
             return self.call(function, *args)
         except Ended as end:
             self.end(end)
-            raise KeyboardInterrupt from None
+            raise
 
     def end(self, end: Ended) -> None:
         """Nothing more is explored after what is under way; the first end is the one that tells."""
@@ -137,20 +137,16 @@ def explore(schema: Any, sight: Sight) -> Iterator[Violation]:
     try:
         stream = from_schema(schema).execute()
         sight.stop = stream.stop
-        # Whoever stops it, it says that it was interrupted.
-        with interrupts() as seen:
-            for event in stream:
-                if isinstance(event, events.ScenarioFinished):
-                    for violation in _built_in(event, sight.examiner.prefix):
-                        sight.keep(violation)
-                elif isinstance(event, events.NonFatalError):
-                    sight.end(Ended(GONE, f"Schemathesis: {event.value}"))
-                elif isinstance(event, events.FatalError):
-                    sight.end(Ended(GONE, f"Schemathesis: {event.exception}"))
+        for event in stream:
+            if isinstance(event, events.ScenarioFinished):
+                for violation in _built_in(event, sight.examiner.prefix):
+                    sight.keep(violation)
+            elif isinstance(event, events.NonFatalError):
+                sight.end(Ended(GONE, f"Schemathesis: {event.value}"))
+            elif isinstance(event, events.FatalError):
+                sight.end(Ended(GONE, f"Schemathesis: {event.exception}"))
     finally:
         del _sights[id(schema)]
-    if seen:
-        raise KeyboardInterrupt
     if sight.ended is not None:
         raise sight.ended
     yield from sight.found.values()

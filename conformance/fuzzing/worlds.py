@@ -49,13 +49,14 @@ def model(target: Target) -> World:
 
 
 class Worlds:
-    """Hands out places on one target."""
+    """Hands out places on one target. `given_up`: a request was, and may yet arrive."""
 
     def __init__(self, run: Run, hook: Hook | None, control_token: str | None) -> None:
         self._run = run
         self._hook = hook
         self._token = control_token
         self._lasting = model(run.target)
+        self.given_up = False
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Place]:
@@ -66,13 +67,11 @@ class Worlds:
             return
         name = f"fuzz-{self._run.name}-{secrets.token_hex(4)}"
         control = Control(self._run.wire, name, self._token)
-        given_up = True
         try:
             yield Place(Arranger(target, control, None), model(target), control, control.prefix)
-            given_up = False
         finally:
             # A request that was given up may arrive after the first, and make the world anew.
-            for _ in range(1 + given_up):
+            for _ in range(1 + self.given_up):
                 # Where it cannot be forgotten, nothing else can be done with the target either.
                 with suppress(ControlFailed):
                     await Control(self._run.wire, None, self._token).delete_world(name)

@@ -58,12 +58,16 @@ def main(argv: list[str]) -> int:
         "--whole", action="store_true", help="every mutant meets every case, and not only its own"
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (default: CPUs)"
+        "--jobs",
+        type=asking.positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="how many at a time (default: CPUs)",
     )
     parser.add_argument(
         "--fuzz",
         nargs="?",
-        type=float,
+        type=asking.seconds,
         const=60.0,
         metavar="SECONDS",
         help="tell instead what fuzzing alone finds, in so much time a mutant (default: 60)",
@@ -117,6 +121,8 @@ async def served(name: str) -> AsyncIterator[str]:
         *(sys.executable, "-m", "clients_register.conformance.mutants", name),
         stdout=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
+        # Ctrl-C is for the one who started it, and ends it from there.
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:

@@ -1,6 +1,7 @@
 """The report of a run: written and read as JSON, and drawn from it for people and machines."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ from clients_register.conformance.reporting.junit import junit
 from clients_register.conformance.reporting.markdown import markdown
 from clients_register.conformance.reporting.terminal import terminal
 
-__all__ = ["RENDERERS", "ReportError", "read", "terminal", "write"]
+__all__ = ["RENDERERS", "ReportError", "drawn", "read", "terminal", "text"]
 
 Report = Mapping[str, Any]
 
@@ -31,9 +32,15 @@ class ReportError(ValueError):
     """A file is no report of this suite; the message says where it is wrong."""
 
 
-def write(report: Report, path: Path) -> None:
-    """Writes the report, which is canonical: all other forms are drawn from it."""
-    path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+def text(report: Report) -> str:
+    """The report as JSON, which is canonical: all other forms are drawn from it."""
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def drawn(report: Report, options: Namespace) -> dict[Path, str]:
+    """The report in the forms for which `options` name a file, by these files."""
+    asked = {name: getattr(options, name) for name in RENDERERS}
+    return {file: RENDERERS[name](report) for name, file in asked.items() if file is not None}
 
 
 def read(path: Path) -> Report:

@@ -1,12 +1,11 @@
 """What is broken in a world: states from which statuses follow by their natural cause."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from clients_register.handlers.mail import MailFailed, Transport
-from clients_register.handlers.mock.news import News
 from clients_register.handlers.records import Mail, Registration, User
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.enrolment import Enrolment
@@ -68,25 +67,20 @@ class FaultyServices(Mapping[str, frozenset[str]]):
 class FaultyStore:
     """A store that crashes where a client would be stored: all rules have passed by then."""
 
-    def __init__(self, whole: Store, faults: Faults, news: News) -> None:
-        """`news` is told once the mail of a client is there to be read."""
+    def __init__(self, whole: Store, faults: Faults) -> None:
         self._whole = whole
         self._faults = faults
-        self._news = news
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
 
-    @asynccontextmanager
-    async def enrol(
+    def enrol(
         self, registration: Registration, user: User | None
-    ) -> AsyncIterator[Enrolment]:
+    ) -> AbstractAsyncContextManager[Enrolment]:
         """See `Store.enrol`. Raises InjectedCrash where that is switched on."""
         if self._faults.crash == IN_HANDLER:
             raise InjectedCrash("a crash in the handler was asked for")
-        async with self._whole.enrol(registration, user) as enrolment:
-            yield enrolment
-        self._news.tell()
+        return self._whole.enrol(registration, user)
 
 
 class FaultyTransport:

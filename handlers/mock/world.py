@@ -109,7 +109,7 @@ class World:
             return arranged.script.next()
 
     async def keep(self, entry: Entry) -> None:
-        """Puts `entry` into the journal, and tells who waits for it."""
+        """Puts `entry` into the journal, and tells who waits for it, or for the mail it caused."""
         await self.state.keep(entry)
         self.news.tell()
 
@@ -219,4 +219,4 @@ class World:
             deployed=FaultyServices(ground.seed.registry().services, faults),
             altered=lambda transport: FaultyTransport(transport, self.state),
         )
-        return replace(whole, store=FaultyStore(store, faults, self.news))
+        return replace(whole, store=FaultyStore(store, faults))

@@ -5,19 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from clients_register.handlers.encoding import encoded
 from clients_register.handlers.records import Mail, Session, User
 from clients_register.handlers.store.contents import Contents, is_digest, is_number
 from clients_register.handlers.store.documents import (
     Misfit,
     Record,
-    document_of,
     record_of,
     record_or_members,
 )
 
 Key = TypeVar("Key", int, str)
-
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,11 @@ def written(change: Change) -> bytes:
     """`change` as JSON on one line, without what stays as it is."""
     whole = {
         "public": change.public,
-        "users": _documents(change.users),
-        "sessions": _documents(change.sessions),
-        "outbox": _documents(change.mails),
+        "users": {str(number): user for number, user in change.users.items()},
+        "sessions": change.sessions,
+        "outbox": {str(number): mail for number, mail in change.mails.items()},
     }
-    return _encoded({name: part for name, part in whole.items() if part not in (None, {})}).encode()
+    return encoded({name: part for name, part in whole.items() if part not in (None, {})})
 
 
 def read(line: bytes) -> Change:
@@ -76,10 +74,6 @@ def replay(change: Change, contents: Contents) -> None:
     _put(change.users, contents.users, "users")
     _put(change.sessions, contents.sessions, "sessions")
     _put(change.mails, contents.mails, "outbox")
-
-
-def _documents(table: Mapping[Key, User | Session | Mail | None]) -> dict[Key, Any]:
-    return {key: record and document_of(record) for key, record in table.items()}
 
 
 def _records(

@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients_register.handlers.records import Mail, Session, User
-from clients_register.handlers.store.documents import (
-    Document,
-    Misfit,
-    Record,
-    document_of,
-    record_of,
-)
+from clients_register.handlers.store.documents import Misfit, Record, record_of
 
 FORMAT = "clients-register"
 
@@ -63,14 +57,14 @@ class Contents:
         _expect_distinct([user.email_key for user in self.users.values()], "email_key")
 
 
-class Documents(Mapping[str, Document]):
-    """A table for TinyDB whose documents are made when they are asked for, to be few at a time."""
+class Table(Mapping[str, User | Session | Mail]):
+    """Records by their numbers in text, as JSON has names, without a second table of them."""
 
     def __init__(self, records: Mapping[int, User] | Mapping[int, Session] | Mapping[int, Mail]):
         self._records = records
 
-    def __getitem__(self, number: str) -> Document:
-        return document_of(self._records[int(number)])
+    def __getitem__(self, number: str) -> User | Session | Mail:
+        return self._records[int(number)]
 
     def __iter__(self) -> Iterator[str]:
         return map(str, self._records)
@@ -84,7 +78,7 @@ def number_of(session: Session) -> int:
     return int(session.digest[:DIGITS], 16)
 
 
-def tables_of(contents: Contents, generation: int) -> dict[str, Mapping[str, Document]]:
+def tables_of(contents: Contents, generation: int) -> dict[str, Mapping[str, Any]]:
     """What stands in a file that has `contents`."""
     head = {
         "format": FORMAT,
@@ -94,9 +88,9 @@ def tables_of(contents: Contents, generation: int) -> dict[str, Mapping[str, Doc
     }
     return {
         "meta": {"1": head},
-        "users": Documents(contents.users),
-        "sessions": Documents({number_of(each): each for each in contents.sessions.values()}),
-        "outbox": Documents(contents.mails),
+        "users": Table(contents.users),
+        "sessions": Table({number_of(each): each for each in contents.sessions.values()}),
+        "outbox": Table(contents.mails),
     }
 
 

@@ -1,21 +1,18 @@
-"""Records as JSON documents and back. Reading is strict: what does not fit raises.
+"""JSON documents back as the records that `encoded` wrote. It is strict: what does not fit raises.
 
 What a document looks like follows from the fields of its record: times are text, sets are sorted
 lists, a record inside another is an object.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from clients_register.handlers.clock import read, written
+from clients_register.handlers.clock import read
 from clients_register.handlers.records import Client, Mail, Session, User
 
-Document = dict[str, Any]
 Record = TypeVar("Record", Client, User, Session, Mail)
 
 KINDS = (Client, User, Session, Mail)
@@ -42,17 +39,8 @@ class Misfit(ValueError):
     """
 
 
-def document_of(record: Client | User | Session | Mail) -> Document:
-    """`record` as JSON has it."""
-    names, values_of, conversions = _FIELDS[type(record)]
-    values = list(values_of(record))
-    for at, converted in conversions:
-        values[at] = converted(values[at])
-    return dict(zip(names, values, strict=True))
-
-
 def record_of(kind: type[Record], document: object, where: str) -> Record:
-    """The record of type `kind` that `document_of` wrote. Raises Misfit, which names `where`."""
+    """The record of type `kind` that `encoded` wrote. Raises Misfit, which names `where`."""
     if type(document) is kind:
         return document
     members = _of(dict, document, where)
@@ -67,7 +55,7 @@ def record_of(kind: type[Record], document: object, where: str) -> Record:
 
 
 def record_or_members(pairs: list[tuple[str, Any]]) -> Any:
-    """A hook for JSON: the record that `document_of` wrote as `pairs`, else their dictionary.
+    """A hook for JSON: the record that `encoded` wrote as `pairs`, else their dictionary.
 
     It makes the records of a whole file ten times as fast as `record_of`, and knows less: what is
     none at first sight is left to `record_of`, and so is saying why. Text must not have halves of
@@ -168,30 +156,3 @@ def _layout(kind: type[Any]) -> _Layout:
 
 _LAYOUTS = {tuple(HINTS[kind]): _layout(kind) for kind in KINDS}
 _SIZES = frozenset(map(len, _LAYOUTS))
-
-
-def _conversion(hint: Any) -> Callable[[Any], Any] | None:
-    """What makes JSON of a value of `hint`; None where it is JSON already."""
-    if hint is datetime:
-        return written
-    if get_origin(hint) is frozenset:
-        return sorted
-    if Client in get_args(hint):
-        return lambda client: client and document_of(client)
-    return None
-
-
-# Record -> the names of its members, all their values, and the places of those that are converted.
-# Every write goes through this, and most members are JSON already.
-_FIELDS = {
-    kind: (
-        tuple(hints),
-        attrgetter(*hints),
-        tuple(
-            (at, converted)
-            for at, converted in enumerate(map(_conversion, hints.values()))
-            if converted
-        ),
-    )
-    for kind, hints in HINTS.items()
-}

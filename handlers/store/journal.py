@@ -4,7 +4,7 @@ Its first line says whose it is and of which generation. Each further line is on
 checksum of all that stands before, so that no line can be altered, lost or moved unnoticed:
 
     {"format": "clients-register journal", "version": 1, "generation": 7}
-    {"crc32": "9c25d1f0", "change": {"users": {"1001": {...}}}}
+    {"crc32": "9c25d1f0", "change": {"users":{"1001":{...}}}}
 """
 
 import os

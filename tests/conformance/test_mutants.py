@@ -1,10 +1,14 @@
 """The teeth of the suite: the table of mutants, and links from requirements to them."""
 
+import os
+import re
+import signal
+import subprocess
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from support.process import run
+from support.process import COMMAND, PATIENCE, children, environment, run, until
 
 from clients_register.conformance import tracing
 from clients_register.conformance.mutants.model import UnknownMutant, chosen, mutants, named
@@ -27,6 +31,12 @@ def test_the_table_and_the_functions_agree(module: str) -> None:
         if callable(each) and each.__module__ == code.__name__ and not name.startswith("_")
     }
     assert functions == {mutant.name for mutant in mutants() if mutant.module == module}
+
+
+@pytest.mark.parametrize("option", ["--jobs=0", "--jobs=-1", "--fuzz=0", "--fuzz=nan"])
+def test_no_number_that_would_never_end_is_taken(option: str) -> None:
+    done = run("mutants", option)
+    assert (done.returncode, "expected a number" in done.stderr) == (2, True)
 
 
 def test_an_unknown_one_is_told_with_a_hint() -> None:
@@ -52,3 +62,30 @@ def test_a_gap_is_told() -> None:
         "R-NEW: no case proves it",
         "R-NEW: no mutant violates it",
     ]
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def test_ctrl_c_ends_the_command_and_its_servers_and_prints_nothing() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "mutants", "--only", "eight-days"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    ) as process:
+        until(lambda: bool(children(process.pid)))
+        (server,) = children(process.pid)
+        # It has begun, and would print where it was.
+        until(lambda: handles(server, signal.SIGINT))
+        # As a terminal does, which tells all of a group.
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (130, "", "")
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)

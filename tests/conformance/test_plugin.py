@@ -69,3 +69,23 @@ def test_a_url_without_a_server_is_wrong_usage(pytester: pytest.Pytester) -> Non
     done = pytester.runpytest_subprocess(URL, "http://127.0.0.1:1/api/v1")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "is the server running" in done.stderr.str()
+
+
+INTERRUPTING = """
+import os, signal
+from clients_register.conformance.gate import Gate
+
+async def pass_(gate, *, registers):
+    os.kill(os.getpid(), signal.SIGINT)
+
+Gate.pass_ = pass_
+"""
+
+
+def test_whoever_interrupts_a_case_interrupts_the_run(
+    pytester: pytest.Pytester, shared_stub: LiveStub
+) -> None:
+    pytester.makeconftest(INTERRUPTING)
+    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "route")
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    assert done.parseoutcomes().keys() <= {"deselected"}

@@ -14,7 +14,7 @@ from clients_register.conformance.verdicts import Exit, Verdict
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    reporting.write(report(), tmp_path / "report.json")
+    (tmp_path / "report.json").write_text(reporting.text(report()), "utf-8")
     assert reporting.read(tmp_path / "report.json") == report()
 
 
@@ -92,7 +92,7 @@ def test_the_page_holds_nothing_that_was_received_as_markup() -> None:
 
 
 def test_a_report_is_drawn_anew(tmp_path: Path) -> None:
-    reporting.write(report(), tmp_path / "report.json")
+    (tmp_path / "report.json").write_text(reporting.text(report()), "utf-8")
     files = {name: tmp_path / f"drawn.{name}" for name in RENDERERS}
     options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
     done = run("report", str(tmp_path / "report.json"), *options)

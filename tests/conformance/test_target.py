@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clients_register.conformance import target
+from clients_register.conformance import profiles, target
 from clients_register.conformance.target import ProfileError
 
 PROFILE = """
@@ -16,7 +16,15 @@ email_domain: tests.test
 headers: {X-Key: "${KEY}"}
 """
 
-ENVIRONMENT = {"BASE": "https://staging.test/api/v1", "KEY": "secret of the key"}
+ENVIRONMENT = {
+    "BASE": "https://staging.test/api/v1",
+    "KEY": "k3y of 7f3a",
+    "LINES": "k3y of 7f3a\n",
+}
+
+
+def known_failure(cases: str, since: str = "2026-11-25") -> str:
+    return f'known_failures: [{{cases: "{cases}", reason: so, since: "{since}"}}]'
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -26,10 +34,10 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
-    found = target.read(written(tmp_path, PROFILE), ENVIRONMENT)
+    found = profiles.read(written(tmp_path, PROFILE), ENVIRONMENT)
     assert found.origin == "https://staging.test"
     assert found.base_path == "/api/v1"
-    assert found.headers == {"X-Key": "secret of the key"}
+    assert found.headers == {"X-Key": "k3y of 7f3a"}
     assert found.claims == ("core",)
 
 
@@ -43,25 +51,55 @@ def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
         (PROFILE.replace("email_domain: tests.test", ""), "email_domain"),
         (PROFILE.replace("${BASE}", "ftp://staging.test"), "expected a URL"),
         (PROFILE.replace("${BASE}", "https://me:pw@staging.test"), "host and path alone"),
-        (PROFILE + "answers: {Q-UNHEARD-OF: so}", "no questions of the spec: Q-UNHEARD-OF"),
+        (PROFILE + "answers: {Q-UNHEARD-OF: so}", "no questions of the contract: Q-UNHEARD-OF"),
+        (PROFILE.replace("${BASE}", "http://staging.test:99999"), "expected a URL"),
+        (PROFILE.replace("${BASE}", "http://[::1"), "expected a URL"),
+        (PROFILE.replace("${BASE}", "${BASE}?a=1"), "found one with a query"),
+        (PROFILE.replace("tests.test", "${KEY}"), r"\$\.email_domain: expected a domain"),
+        (PROFILE + "hook: nowhere", r"\$\.hook: expected a URL"),
+        (PROFILE + "proxy: ${BASE}", r"\$\.proxy: expected one .* plain HTTP"),
+        (PROFILE + "proxy: ${KEY}", r"\$\.proxy: expected a URL"),
+        (PROFILE.replace("X-Key", "X Key"), "expected names of headers, found 'X Key'"),
+        (PROFILE.replace("${KEY}", "${LINES}"), r"\$\.headers\.X-Key: expected one line"),
+        (PROFILE + "arrange: {sesion-live: hook}", "no states .*; did you mean session-live"),
+        (PROFILE + "arrange: {session-live: hook}", "expected a hook .* for session-live"),
+        (PROFILE + "observe: {stored: hook}", "expected a hook .* for stored"),
+        (PROFILE + known_failure("bace64/*"), "no case fits 'bace64/\\*'"),
+        (PROFILE + known_failure("base64/*", "lately"), r"\$\.known_failures\[0\]\.since"),
         ("[", "cannot be read as YAML"),
     ],
 )
 def test_a_faulty_profile_is_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(ProfileError, match=told):
-        target.read(written(tmp_path, text), ENVIRONMENT)
+        profiles.read(written(tmp_path, text), ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROFILE.replace("${KEY}", "${LINES}"),
+        PROFILE.replace("${BASE}", "https://me:k3y-7f3a@staging.test"),
+        PROFILE.replace("${BASE}", "https://me:k3y-7f3a@staging.test:99999"),
+        PROFILE + "proxy: http://me:k3y-7f3a@proxy.test",
+        PROFILE + "limits: {timeout: '${KEY}'}",
+    ],
+)
+def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ProfileError) as refused:
+        profiles.read(written(tmp_path, text), ENVIRONMENT)
+    assert "k3y" not in str(refused.value)
 
 
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="cannot be read"):
-        target.read(tmp_path / "nowhere.yaml", {})
+        profiles.read(tmp_path / "nowhere.yaml", {})
 
 
 @pytest.mark.parametrize("name", ["reference.yaml", "template.yaml"])
 def test_the_shipped_profiles_are_in_order(name: str) -> None:
     folder = files("clients_register.conformance") / "targets"
     environment = {"REGISTER_BASE_URL": "https://staging.test"}
-    assert target.read(Path(str(folder / name)), environment).name
+    assert profiles.read(Path(str(folder / name)), environment).name
 
 
 @pytest.mark.parametrize(

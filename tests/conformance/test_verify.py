@@ -3,6 +3,7 @@
 import socketserver
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.live import Live
@@ -41,17 +42,61 @@ def test_the_second_server_keeps_all_but_what_is_about_the_stub(
     assert code == Exit.GOOD
 
 
+# One that needs no hook, one that needs a state, one that breaks the whole server, one that asks
+# who is stored.
+HOOKED = (
+    "token/none",
+    "token/of-a-live-session",
+    "uncommon/route-undeployed",
+    "route/post-registers",
+)
+
+
+def by_hook(
+    shared: Live, tmp_path: Path, code: int, body: bytes
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and the cases, where a hook answers so to everything."""
+    with another_api(code, body) as url:
+        claims = "core, tokens, uncommon"
+        file = profile(tmp_path, base=base(shared), claims=claims, more=f"hook: {url}")
+        asked = (word for name in HOOKED for word in ("--only", name))
+        ended, report, said = verified(tmp_path, "--profile", file, *asked)
+    assert "Traceback" not in said
+    return ended, {case["id"]: case for case in report["cases"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (200, b'["no object"]'),
+        (200, b"no JSON"),
+        (200, b""),
+        (200, b"{}"),
+        (200, b'{"count": "many"}'),
+        (500, b""),
+    ],
+)
 def test_a_hook_that_answers_otherwise_than_agreed_spoils_its_cases_alone(
-    shared: Live, tmp_path: Path
+    shared: Live, tmp_path: Path, code: int, body: bytes
 ) -> None:
-    with another_api(200, b'["no object"]') as url:
-        more = f"hook: {url}"
-        file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
-        only = ("--only", "token/of-a-live-session", "--only", "token/none")
-        code, report, said = verified(tmp_path, "--profile", file, *only)
-    verdicts = {case["id"]: case["verdict"] for case in report["cases"]}
-    assert verdicts == {"token/none": "pass", "token/of-a-live-session": "error"}
-    assert (code, "Traceback" in said) == (Exit.DEFECT, False)
+    ended, cases = by_hook(shared, tmp_path, code, body)
+    assert cases["token/none"]["verdict"] == "pass"
+    assert cases["token/of-a-live-session"]["verdict"] == "error"
+    assert "hook, state count-clients: expected " in cases["route/post-registers"]["reason"]
+    assert ended == Exit.DEFECT
+
+
+def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> None:
+    ended, cases = by_hook(shared, tmp_path, 404, b"no such state")
+    verdicts = {name: each["verdict"] for name, each in cases.items()}
+    assert verdicts == {
+        "token/none": "pass",
+        "token/of-a-live-session": "not-arranged",
+        "uncommon/route-undeployed": "not-arranged",
+        "route/post-registers": "pass",
+    }
+    assert "session-live: the target's hook does not know it" in str(cases)
+    assert ended == Exit.GOOD
 
 
 def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:

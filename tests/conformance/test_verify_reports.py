@@ -5,8 +5,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+import httpx
+import pytest
 from support.live import Live
-from support.process import COMMAND, PATIENCE, environment, run, until
+from support.process import COMMAND, PATIENCE, environment, run, serving, until
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile, verified
 
@@ -68,28 +70,67 @@ def test_every_client_that_was_told_of_is_listed(shared_stub: LiveStub, tmp_path
 def test_a_report_that_cannot_be_written_is_no_verdict(
     shared_stub: LiveStub, tmp_path: Path
 ) -> None:
-    file = tmp_path / "nowhere" / "report.json"
-    argv = (base(shared_stub), "--only", "route/post-registers", "--report", str(file))
-    done = run("verify", *argv)
-    assert (done.returncode, "cannot be written" in done.stderr) == (Exit.USAGE, True)
+    argv = (base(shared_stub), "--only", "route/post-registers")
+    whole = tmp_path / "out" / "whole.html"
+    done = run("verify", *argv, "--report", "/dev/full", "--html", str(whole))
+    assert done.returncode == Exit.USAGE
+    assert done.stderr == "clients-register: /dev/full cannot be written: No space left on device\n"
+    # Nothing else is kept from whoever waited for it.
+    assert "the target keeps the contract" in done.stdout
+    assert whole.exists()
+
+
+@pytest.mark.parametrize("option", ["--report", "--html", "--junit", "--markdown", "--badge"])
+@pytest.mark.parametrize("place", [".", "file/report"])
+def test_where_no_report_can_be_written_nothing_is_sent(
+    stub: LiveStub, tmp_path: Path, option: str, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("verify", base(stub), option, place, cwd=tmp_path)
+    assert done.returncode == Exit.USAGE
+    assert f"expected a file that can be written: {place} " in done.stderr
+    assert stub.control("GET", "/requests").json() == []
+
+
+def test_a_server_that_dies_meanwhile_is_no_violation(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    with serving("--data", str(tmp_path / "data.json")) as server:
+        target = server.url.removesuffix("/clients/register")
+        worlds = f"{target.removesuffix('/api/v1')}/_mock/worlds"
+        command = [*COMMAND, "verify", target, "--quiet", "--report", str(report)]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        ) as process:
+            until(lambda: sum(each["requests"] for each in httpx.get(worlds).json()) >= ENOUGH)
+            server.tell(signal.SIGKILL)
+            out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (Exit.DEFECT, "")
+    assert "cases could not be judged" in out
+    assert json.loads(report.read_text("utf-8"))["exit_code"] == Exit.DEFECT
 
 
 ENOUGH = 12
 
 
-def test_whoever_interrupts_learns_what_was_made(shared_stub: LiveStub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("then", [(), ("--fuzz", "100000")])
+def test_whoever_interrupts_learns_what_was_made(
+    shared_stub: LiveStub, tmp_path: Path, then: tuple[str, ...], number: signal.Signals
+) -> None:
     more = "limits: {requests_per_second: 20, parallel: 2}"
     file = profile(tmp_path, base=base(shared_stub), more=more)
     report = tmp_path / "report.json"
-    command = [*COMMAND, "verify", "--profile", file, "--report", str(report)]
+    command = [*COMMAND, "verify", "--profile", file, "--report", str(report), *then]
     shared_stub.control("DELETE", "/requests")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         # So many that a case is over, and somebody was registered.
         until(lambda: len(shared_stub.control("GET", "/requests").json()) >= ENOUGH)
         met = f"/requests?status={catalogue().success.slug}&wait=30"
         assert shared_stub.control("GET", met).json()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == Exit.TOO_LITTLE
     assert "interrupted, after" in out
-    assert json.loads(report.read_text("utf-8"))["created"]
+    told = json.loads(report.read_text("utf-8"))
+    assert told["created"]
+    assert "fuzz" not in told

@@ -1,12 +1,12 @@
 """Where the raw client finds servers: at ports, at addresses of IPv6, behind TLS."""
 
 import asyncio
-import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.absence import needs_ipv6
 from support.certificate import certified
 from support.scripted import counted, saying, serving
 
@@ -26,8 +26,7 @@ async def test_a_port_where_nobody_listens_is_told() -> None:
 
 
 async def test_an_address_of_ipv6_is_reached() -> None:
-    if not socket.has_dualstack_ipv6():
-        pytest.skip("there is no IPv6 here")
+    needs_ipv6()
     heard: list[bytes] = []
     async with serving(saying(OK, heard=heard), "::1") as origin, Wire(origin) as wire:
         assert (await wire.send(POST)).code == 200

@@ -1,5 +1,6 @@
 """`clients-register fuzz`, as people and CI run it."""
 
+import errno
 import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,8 +12,11 @@ from support.second import Second
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile
 
-from clients_register.conformance import library
 from clients_register.conformance.fuzzing import LAYERS, corpus
+from clients_register.conformance.fuzzing.campaign import Budget, Plan
+from clients_register.conformance.fuzzing.explored import explore
+from clients_register.conformance.target import of_url
+from clients_register.conformance.verdicts import Verdict
 from clients_register.spec.catalogue import catalogue
 
 
@@ -113,14 +117,45 @@ def test_a_kept_case_passes_on_the_right_server(stub: LiveStub, tmp_path: Path) 
     assert report["cases"][0]["verdict"] == "pass"
 
 
-def test_a_broken_corpus_is_told_before_anything_is_sent(stub: LiveStub, tmp_path: Path) -> None:
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "x.yaml").write_text("area: fuzz\n")
-    code, report, said = fuzzed(tmp_path, base(stub))
-    assert (code, report) == (2, {})
-    assert "x.yaml" in said
-    with pytest.raises(library.CaseError):
-        corpus.read(tmp_path / "corpus")
+@pytest.mark.parametrize("command", [("fuzz",), ("verify", "--fuzz", "100")])
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("broken", "x.yaml"),
+        ("bytes", "bytes: expected case files in UTF-8"),
+        ("file", "expected a directory that can be written: file is a file"),
+        ("file/below", "file/below cannot be made: file is no directory"),
+    ],
+)
+def test_a_corpus_that_cannot_be_is_told_before_anything_is_sent(
+    stub: LiveStub, tmp_path: Path, command: tuple[str, ...], folder: str, told: str
+) -> None:
+    for name, content in (("broken", b"area: fuzz\n"), ("bytes", b"\xff\xfe")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.yaml").write_bytes(content)
+    (tmp_path / "file").write_text("")
+    done = run(*command, base(stub), "--corpus", folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert stub.control("GET", "/requests").json() == []
+
+
+def test_a_fault_that_cannot_be_kept_is_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, *_text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    plan = Plan(("envelopes",), 1, Budget(3000), strict=True, first=True)
+    with mutant("urlsafe-read") as url:
+        target = of_url(url, control=True)
+        found = explore(target, catalogue(), plan, tmp_path / "corpus", ["fuzz"])
+    assert [each.verdict for each in found.results[1:]] == [Verdict.NOTE]
+    assert found.kept == []
+    (lost,) = found.lost
+    assert lost.endswith(".yaml cannot be written: No space left on device")
 
 
 def test_junit_html_and_the_matrix_are_written(stub: LiveStub, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def plant(path: Path, store: Store, clock: SettableClock) -> Plant:
         try:
             await seeding.load(path, reference=False).plant(store, clock, passwords)
         finally:
-            passwords.close()
+            await passwords.close()
 
     return plant
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.people import client, mail, session, user
+from support.stored import document_of
 
 from clients_register.handlers.records import Client, Mail, Session, User
 from clients_register.handlers.store.documents import (
     Misfit,
     distinct,
-    document_of,
     record_of,
     record_or_members,
 )

@@ -7,10 +7,9 @@ from pathlib import Path
 from support.dying import asked
 from support.killed import AFTER, everything, journal_of, killed, refusal
 from support.people import about_to_register, enrolled, mail, user
-from support.stored import files
+from support.stored import document_of, files
 from tinydb import TinyDB, where
 
-from clients_register.handlers.store.documents import document_of
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -42,7 +41,9 @@ def test_a_journal_of_a_generation_to_come_is_refused(data: Path) -> None:
 
 def test_a_journal_with_another_name_is_refused(data: Path) -> None:
     journal_of(data).rename(data.with_name("data.json.journal.2"))
-    data.write_bytes(data.read_bytes().replace(b'"generation": 1', b'"generation": 2'))
+    tables = json.loads(data.read_text())
+    tables["meta"]["1"]["generation"] = 2
+    data.write_text(json.dumps(tables))
     assert "expected the head of a journal of generation 2, found one of generation 1" in refusal(
         data
     )

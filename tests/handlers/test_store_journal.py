@@ -11,10 +11,10 @@ import pytest
 from support.dying import asked
 from support.killed import AFTER, everything, journal_of, killed, lengths, refusal
 from support.people import mail, session, user
+from support.stored import document_of
 
 from clients_register.handlers.store import StoreError, beside
 from clients_register.handlers.store.contents import Contents, contents_of
-from clients_register.handlers.store.documents import document_of
 from clients_register.handlers.store.journal import Journal, line_of
 from clients_register.handlers.store.replay import DamagedJournal
 from clients_register.handlers.store.snapshot import SnapshotStorage

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from support.dying import asked, begun, ended
 from support.people import session, user
+from support.stored import document_of
 from support.storing import DIED, MOMENTS, STEPS
 
-from clients_register.handlers.store.documents import document_of
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 KILLS = int(os.environ.get("STORE_KILLS", "30"))

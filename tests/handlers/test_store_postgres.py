@@ -14,6 +14,7 @@ from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
+from clients_register.handlers.store.postgres import connections
 from clients_register.handlers.store.postgres.connections import MOST
 
 FIRST = asyncio.FIRST_COMPLETED
@@ -193,6 +194,25 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
         await asyncio.to_thread(mortal.start)
         assert set(await store.users()) == there, "every connection there was is broken"
         assert all(isinstance(each, StoreUnavailable) for each in lost)
+
+
+@pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
+async def test_a_database_that_stands_still_holds_nobody_for_ever(
+    mortal: Server, world: str, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engines.closing(engines.postgres(mortal)) as engine:
+        store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
+        await store.seed([there], [session("old", 7)], public=False)
+        before = await everything(store)
+        monkeypatch.setattr(connections, "LONGEST", 0.1)
+        with (
+            mortal.still(),
+            pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 seconds"),
+        ):
+            await ACTS[act](store, there)
+        monkeypatch.undo()
+        assert await everything(store) == before
+        await ACTS[act](store, there)
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])

@@ -17,6 +17,11 @@ async def test_a_name_may_have_every_character(store: Store, text: str) -> None:
     assert await store.mails() == (sent,)
 
 
+async def test_a_company_may_have_any_number_for_its_id(store: Store) -> None:
+    made = await enrolled(store, about_to_register("ada@x.test", company_id=2**70), None)
+    assert await store.user(made.id) == made
+
+
 async def test_a_store_that_is_as_at_the_start_gives_out_the_same_ids(store: Store) -> None:
     there = user(7, "bea@x.test", client=client(8))
     await store.seed([there], [], public=False)

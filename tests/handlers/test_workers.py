@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import httpx
 import pytest
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import Process, listens, run, serving, until
+from support.process import PATIENCE, Process, listens, run, serving, until
 from support.verifying import bad, verified
 
 WORKERS = 4
@@ -156,6 +158,34 @@ def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
     with many(store) as process:
         process.tell(signal.SIGKILL)
         until(lambda: not listens(process.address))
+
+
+def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
+    program = """
+import os, signal
+from clients_register.handlers.workers import Workers
+
+begin = os.fork
+
+def fork():
+    parent = os.getpid()
+    if begin():
+        os.kill(parent, signal.SIGKILL)
+    while os.getppid() == parent:
+        pass
+    return 0
+
+os.fork = fork
+Workers(1, lambda worker: print("an orphan" if worker.is_orphan else "none"), print).run()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "an orphan\n"), ended.stderr
 
 
 def test_the_suite_finds_nothing_in_many_processes(store: dict[str, str], tmp_path: Path) -> None:

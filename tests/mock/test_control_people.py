@@ -119,6 +119,20 @@ def test_a_minted_session_is_in_the_state_that_was_asked_for(
     assert shared_stub.registered(email, world, token="mine") == status
 
 
+def test_sessions_are_listed_by_their_users_and_of_one_user_the_oldest_first(
+    shared_stub: LiveStub, world: str, email: str
+) -> None:
+    shared_stub.registered(email, world)
+    for token, state in (("new", "live"), ("old", "too-old"), ("eldest", "remembered")):
+        shared_stub.control("PUT", f"/sessions/{token}", {"email": LIAISON, "state": state}, world)
+    listed = shared_stub.control("GET", "/sessions", world=world).json()
+    ages = [(each["user_id"], each["created_at"]) for each in listed]
+    assert ages == sorted(ages)
+    tokens = [each["token"] for each in listed]
+    assert tokens.index("eldest") < tokens.index("old") < tokens.index("new")
+    assert tokens[-1] is None, "who came last has the highest id"
+
+
 def test_without_a_state_it_is_live_and_for_the_first_application(
     shared_stub: LiveStub, world: str
 ) -> None:

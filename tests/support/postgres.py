@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import psycopg
 from support.absence import absent
-from support.process import PATIENCE, free_port
+from support.process import PATIENCE, children, free_port, until
 
 from clients_register.handlers.store.postgres.database import Database
 
@@ -90,6 +91,23 @@ class Server:
         """
         data = str(self._folder / "data")
         self._run("pg_ctl", "stop", "--wait", "-D", data, "-m", how)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """In the context no process of the server does anything, and no connection breaks."""
+        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)
+        state = Path(f"/proc/{main}/stat")
+        until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+        # From here on none begins, and of one that ends the number is kept for the main process.
+        others = children(main)
+        try:
+            for process in others:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in [*others, main]:
+                os.kill(process, signal.SIGCONT)
 
     def at(self, name: str) -> Database:
         """The database of that name."""

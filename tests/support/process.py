@@ -54,6 +54,14 @@ class Ended:
     err: str
 
 
+def children(pid: int) -> list[int]:
+    """The processes that the main thread of one has started, oldest first."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    if not listed.exists():
+        absent("the processes that another has started are read from /proc, which is of Linux")
+    return [int(each) for each in listed.read_text().split()]
+
+
 class Process:
     """A running `clients-register serve`. It is killed if a test does not stop it in time."""
 
@@ -66,11 +74,7 @@ class Process:
     @property
     def workers(self) -> list[int]:
         """The processes that it has started, oldest first, where the system tells."""
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        if not children.exists():
-            absent("the processes that another has started are read from /proc, which is of Linux")
-        return [int(each) for each in children.read_text().split()]
+        return children(self._process.pid)
 
     def greet(self) -> None:
         """Waits until the server listens, and reads what it says."""

@@ -6,9 +6,11 @@ that has noticed that the database is back.
 
 import asyncio
 import logging
+import os
 import selectors
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import psycopg
@@ -26,6 +28,10 @@ PATIENCE = 3
 # refused. What began before the database was back leaves time for another.
 ATTEMPT = 2
 PAUSE = 0.25
+
+# How long a request may use a connection, in seconds: a database whose processes stand still breaks
+# no connection, and says nothing.
+LONGEST = 30
 
 # Each costs the database a process; a write of one world waits for the one before anyway.
 MOST = 10
@@ -73,7 +79,8 @@ class Connections:
         """
         connection = await self._taken()
         try:
-            yield connection
+            with _hung_up_in_the_end(connection):
+                yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreUnavailable(
                 f"the database {self.database} failed: {_words(error)}"
@@ -131,7 +138,8 @@ class Connections:
             connection = self._idle.pop()
             try:
                 if _has_news(connection):
-                    await connection.execute("")
+                    with _hung_up_in_the_end(connection):
+                        await connection.execute("")
             except psycopg.OperationalError:
                 await connection.close()
                 # What broke it broke the others, and to find that out of each takes time.
@@ -158,6 +166,28 @@ class Connections:
             ) from None
         async with connection:
             await prepare(connection, self.database)
+
+
+@contextmanager
+def _hung_up_in_the_end(connection: Connection) -> Iterator[None]:
+    """Breaks the connection if the context takes too long. Raises psycopg.OperationalError then.
+
+    Cancelled by `asyncio.timeout`, the driver would wait for the database to confirm that.
+    """
+
+    def hang_up() -> None:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    limit = asyncio.get_running_loop().call_later(LONGEST, hang_up)
+    try:
+        yield
+    except psycopg.OperationalError:
+        if asyncio.get_running_loop().time() < limit.when():
+            raise
+        raise psycopg.OperationalError(f"no answer within {LONGEST} seconds") from None
+    finally:
+        limit.cancel()
 
 
 def _has_news(connection: Connection) -> bool:

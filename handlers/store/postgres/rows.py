@@ -4,19 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
+from clients_register.handlers.encoding import encoded
 from clients_register.handlers.records import Mail, Session, User
 from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.documents import (
     Record,
-    document_of,
     record_of,
     record_or_members,
 )
 from clients_register.handlers.store.postgres.connections import Connection
 
 Row = dict[str, Any]
-
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def user_row(world: str, user: User) -> Row:
@@ -26,7 +24,7 @@ def user_row(world: str, user: User) -> Row:
         "id": user.id,
         "email_key": user.email_key,
         "client_id": user.client and user.client.id,
-        "record": _encoded(document_of(user)),
+        "record": encoded(user).decode(),
     }
 
 
@@ -36,13 +34,13 @@ def session_row(world: str, session: Session) -> Row:
         "world": world,
         "digest": session.digest,
         "user_id": session.user_id,
-        "record": _encoded(document_of(session)),
+        "record": encoded(session).decode(),
     }
 
 
 def mail_row(world: str, mail: Mail) -> Row:
     """`mail` as a row, by the names of its columns but the number, which the database gives."""
-    return {"world": world, "record": _encoded(document_of(mail))}
+    return {"world": world, "record": encoded(mail).decode()}
 
 
 async def records(

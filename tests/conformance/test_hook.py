@@ -1,0 +1,25 @@
+"""The hook as docs/hook.md tells it to people, beside the one that there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.second import Second
+
+from clients_register.conformance import library
+
+TEXT = (Path(__file__).parents[2] / "docs" / "hook.md").read_text("utf-8")
+ROWS = {
+    state: re.findall("`([a-z.]+)`", gives)
+    for state, gives in re.findall(r"^\| `([a-z-]+)` \| [^|`]+ \|([^|]*)\|$", TEXT, re.MULTILINE)
+}
+
+
+def test_every_state_of_a_case_is_told() -> None:
+    needed = {state for case in library.shipped() for state in case.arrange}
+    assert set(ROWS) == needed - {"stub"}
+
+
+@pytest.mark.parametrize("state", ROWS)
+def test_a_state_gives_what_is_told(second: Second, state: str) -> None:
+    assert sorted(second.arrange(state)) == sorted(ROWS[state])

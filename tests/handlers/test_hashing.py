@@ -1,0 +1,257 @@
+"""Many passwords at once: hashed by processes, of which nobody has to know that they are there."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import bcrypt
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.live import encoded, registration
+from support.process import Process, children, serving, until
+
+from clients_register.handlers.hashing import child, processes
+from clients_register.handlers.hashing.processes import Processes
+from clients_register.handlers.passwords import CROWD, Passwords
+
+PASSWORDS = [b"correct horse", b"", b"x" * 72, b"a\nb", "ß€".encode()]
+SALTS = [bcrypt.gensalt(4), bcrypt.gensalt(4, b"2a"), bcrypt.hashpw(b"other", bcrypt.gensalt(4))]
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    """At the lowest cost there is."""
+    passwords = Passwords(4)
+    yield passwords
+    await passwords.close()
+
+
+async def crowded(passwords: Passwords) -> list[int]:
+    """Has many hash at once, until no more processes are started: their ids."""
+    await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD + 1)))
+    while passwords._processes._starting:
+        await asyncio.wait([passwords._processes._starting])
+    return hashers()
+
+
+def hashers() -> list[int]:
+    """The processes that this one has started."""
+    return children(os.getpid())
+
+
+def answered(chunks: Sequence[bytes]) -> list[bytes]:
+    """The lines that the program of a process writes, to what comes in `chunks`."""
+    (asking, asked), (answering, answers) = os.pipe(), os.pipe()
+    program = threading.Thread(target=child.serve, args=(asking, answers))
+    program.start()
+    for chunk in chunks:
+        os.write(asked, chunk)
+    os.close(asked)
+    program.join()
+    os.close(answers)
+    said = b""
+    while more := os.read(answering, 2**16):
+        said += more
+    os.close(answering)
+    os.close(asking)
+    return said.split(b"\n")
+
+
+@settings(max_examples=20)
+@given(
+    asked=st.lists(st.tuples(st.sampled_from(PASSWORDS), st.sampled_from(SALTS)), max_size=4),
+    cuts=st.lists(st.integers(0, 400), max_size=3),
+)
+def test_a_process_answers_in_order_however_questions_are_cut(
+    asked: list[tuple[bytes, bytes]], cuts: list[int]
+) -> None:
+    sent = b"".join(child.frame(password, salt) for password, salt in asked)
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(sent)), len(sent)]
+    hashed = [bcrypt.hashpw(password, salt) for password, salt in asked]
+    assert answered([sent[a:b] for a, b in pairwise(bounds)]) == [b"", *hashed, b""]
+
+
+@pytest.mark.parametrize("salt", [b"", b"none", b"$2b$04$\0" + b"x" * 21, b"\n"])
+def test_a_process_goes_on_after_a_salt_that_is_none(salt: bytes) -> None:
+    frames = [child.frame(b"password", each) for each in (salt, SALTS[0])]
+    assert answered(frames) == [b"", b"", bcrypt.hashpw(b"password", SALTS[0]), b""]
+
+
+async def test_a_few_callers_start_no_process(passwords: Passwords) -> None:
+    await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD)))
+    assert hashers() == []
+
+
+async def test_a_crowd_starts_one_for_each_core(passwords: Passwords) -> None:
+    assert len(await crowded(passwords)) == os.cpu_count()
+
+
+async def test_workers_share_the_cores() -> None:
+    passwords = Passwords(4, workers=1000)
+    assert len(await crowded(passwords)) == 1
+    await passwords.close()
+
+
+async def test_what_processes_hash_matches_and_nothing_else_does(passwords: Passwords) -> None:
+    await crowded(passwords)
+    texts = [f"pass\nwörd {number}" for number in range(40)]
+    hashes = await asyncio.gather(*map(passwords.hash, texts))
+    assert all(await asyncio.gather(*map(passwords.match, texts, hashes)))
+    assert not any(await asyncio.gather(*map(passwords.match, reversed(texts), hashes)))
+
+
+@pytest.mark.parametrize("hashed", ["", "none", "x" * 300])
+@pytest.mark.parametrize("many", [False, True])
+async def test_what_is_no_hash_is_told_of(passwords: Passwords, hashed: str, many: bool) -> None:
+    if many:
+        await crowded(passwords)
+    with pytest.raises(ValueError, match=r"salt|range"):
+        await passwords.match("password", hashed)
+
+
+async def test_who_waits_no_more_holds_up_nobody(passwords: Passwords) -> None:
+    await crowded(passwords)
+    gone = [asyncio.create_task(passwords.hash("password")) for _ in range(CROWD)]
+    await asyncio.sleep(0)
+    for task in gone:
+        task.cancel()
+    hashed = await passwords.hash("password")
+    assert await passwords.match("password", hashed)
+
+
+async def test_who_waits_for_a_process_that_is_killed_is_served(passwords: Passwords) -> None:
+    killed = await crowded(passwords)
+    waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(60)]
+    await asyncio.sleep(0)
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    hashes = await asyncio.gather(*waiting)
+    assert all(await asyncio.gather(*(passwords.match("password", each) for each in hashes)))
+
+
+async def test_the_next_crowd_replaces_a_process_that_ended(passwords: Passwords) -> None:
+    killed = await crowded(passwords)
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    found = killed
+    while len(found) != os.cpu_count() or set(found) & set(killed):
+        found = await crowded(passwords)
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ((sys.executable, "-c", "pass"), "found that it ended"),
+        (("/nowhere/python",), "found [Errno 2] No such file or directory"),
+    ],
+)
+async def test_where_none_can_be_started_threads_hash_and_that_is_said_once(
+    passwords: Passwords,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    command: tuple[str, ...],
+    found: str,
+) -> None:
+    monkeypatch.setattr(processes, "COMMAND", command)
+    await crowded(passwords)
+    hashes = await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD + 1)))
+    assert all(await asyncio.gather(*(passwords.match("password", each) for each in hashes)))
+    (message,) = caplog.messages
+    assert "passwords are hashed by threads of the server alone" in message
+    assert found in message
+
+
+async def test_two_that_did_not_start_are_no_reason_to_give_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = tmp_path / "starts"
+    program = f'echo >> {starts}; [ $(($(wc -l < {starts}) % 3)) = 0 ] && exec "$@"'
+    monkeypatch.setattr(processes, "COMMAND", ("sh", "-c", program, "sh", *processes.COMMAND))
+    many = Processes(2)
+    many.start()
+    while many._starting:
+        await asyncio.wait([many._starting])
+    assert len(hashers()) == 2
+    assert starts.read_text() == 6 * "\n"
+    assert caplog.messages == []
+    await many.close()
+
+
+async def test_none_is_left_when_they_are_closed_while_they_work() -> None:
+    passwords = Passwords(4)
+    await crowded(passwords)
+    waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(60)]
+    await asyncio.sleep(0)
+    await passwords.close()
+    assert hashers() == []
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Process]:
+    """A server as people start it, on which a crowd has registered: its processes are there."""
+    with serving("--data", str(tmp_path / "data.json")) as server:
+        crowd(server)
+        yield server
+
+
+def crowd(server: Process) -> list[int]:
+    """Has many register until all processes are there, and have hashed: their ids."""
+    while len(found := [each for each in server.workers if has_hashed(each)]) != os.cpu_count():
+        register_many(server)
+    return found
+
+
+def has_hashed(process: int) -> bool:
+    """Whether it has written more than the one byte that says that it is ready."""
+    try:
+        counts = Path(f"/proc/{process}/io").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return int(counts.partition("wchar: ")[2].split()[0]) > 1
+
+
+def register_many(server: Process) -> None:
+    """Registers a crowd at once."""
+    http = httpx.Client(
+        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=60, verify=False
+    )
+
+    def register(_: int) -> int:
+        sent = encoded(registration(f"{uuid4().hex}@crowd.test"))
+        return http.post(server.url, content=sent).status_code
+
+    with http, ThreadPoolExecutor(3 * CROWD) as threads:
+        assert {*threads.map(register, range(9 * CROWD))} == {200}
+
+
+def test_nobody_who_registers_notices_that_a_process_is_killed(server: Process) -> None:
+    for _ in range(3):
+        for process in crowd(server):
+            os.kill(process, signal.SIGKILL)
+        register_many(server)
+    server.tell(signal.SIGTERM)
+    ended = server.ended()
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_ctrl_c_at_a_terminal_is_for_the_server_alone(server: Process) -> None:
+    assert all(os.getpgid(process) == process for process in server.workers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_none_outlives_a_server(server: Process, number: signal.Signals) -> None:
+    left = server.workers
+    server.tell(number)
+    until(lambda: not any(Path(f"/proc/{process}/fd/0").exists() for process in left))
