@@ -1,7 +1,7 @@
 """Fixtures for all tests. Everything is seeded, in directories of its own, on free ports."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -42,6 +42,9 @@ LiveFactory = Callable[..., Live]
 # Whoever starts servers through these keeps their data where `--store` says.
 ROOMS = frozenset({"keep", "keep_for_module"})
 
+# How many tests of each file `--smoke` runs.
+SMOKE = 3
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -50,22 +53,56 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="file",
         help="where the servers of tests keep their data; what is the same there is left out",
     )
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="run the tests that are too long for every change, and only those",
+    )
+    parser.addoption(
+        "--smoke",
+        action="store_true",
+        help=f"run the first {SMOKE} tests of each file, each with its first parameters",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
+    config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("store") == "file":
-        return
-    others = [item for item in items if ROOMS.isdisjoint(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=others)
-    left_out = set(others)
-    items[:] = [item for item in items if item not in left_out]
+# After pytest-randomly, whose order must not decide which tests are the first of their file.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    in_order = [*items]
+    yield
+    soak = config.getoption("soak")
+    selected = {item for item in in_order if bool(item.get_closest_marker("soak")) is soak}
+    if config.getoption("store") != "file":
+        selected = {item for item in selected if not ROOMS.isdisjoint(_fixtures(item))}
+    if config.getoption("smoke"):
+        selected = set(first_of_each_file(item for item in in_order if item in selected))
+    config.hook.pytest_deselected(items=[item for item in items if item not in selected])
+    items[:] = [item for item in items if item in selected]
+    if config.getoption("store") != "file":
+        for item in items:
+            if item.get_closest_marker("files"):
+                item.add_marker(pytest.mark.skip(reason="it is about the data file"))
+
+
+def _fixtures(item: pytest.Item) -> Iterable[str]:
+    return getattr(item, "fixturenames", ())
+
+
+def first_of_each_file(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """The first tests of each file, and of each test its first parameters."""
+    names: dict[Path, set[str]] = {}
     for item in items:
-        if item.get_closest_marker("files"):
-            item.add_marker(pytest.mark.skip(reason="it is about the data file"))
+        seen, name = names.setdefault(item.path, set()), item.name.partition("[")[0]
+        if name not in seen and len(seen) < SMOKE:
+            seen.add(name)
+            yield item
 
 
 @pytest.fixture(scope="session")

@@ -119,11 +119,12 @@ async def test_an_address_is_taken_by_an_enrolment_that_ends_well(store: Store) 
 
 
 async def test_an_address_goes_to_who_waits_where_an_enrolment_crashes(store: Store) -> None:
-    first = asyncio.create_task(crashing(store, None))
-    await asyncio.sleep(0)
-    made = await enrolled(store, ADA, None)
     with pytest.raises(Crash):
-        await first
+        async with store.enrol(ADA, None):
+            other = asyncio.create_task(enrolled(store, ADA, None))
+            await a_while()
+            raise Crash
+    made = await other
     assert await store.users() == (made,)
 
 
