@@ -17,12 +17,14 @@ def base(server: Live) -> str:
 
 @pytest.fixture(autouse=True)
 def plain(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of this run reach the inner one."""
+    """No settings of this run reach the inner one, which loads the plugins that it is about."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "clients_register.conformance.plugin,xdist.plugin")
 
 
 def test_cases_are_tests(pytester: pytest.Pytester, shared_stub: LiveStub) -> None:
-    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "route", "-p", "no:randomly")
+    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "route")
     assert done.ret == 0
     assert done.parseoutcomes()["passed"] >= 10
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -84,8 +85,8 @@ def test_modules_beside_the_tests_are_not_taken_for_the_stubs_own(
         assert stub.coverage()["met"] == 0
 
 
-def test_answers_are_forced_by_script_and_by_header(authors: Run) -> None:
-    done = authors(
+def test_answers_are_forced_by_script_and_by_header(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_script(clients_register):
         clients_register.force("mandrill-email-failed", {"fault": "empty"})
@@ -103,8 +104,8 @@ def test_answers_are_forced_by_script_and_by_header(authors: Run) -> None:
     done.assert_outcomes(passed=2)
 
 
-def test_an_unknown_status_is_refused_with_a_hint(authors: Run) -> None:
-    done = authors(
+def test_an_unknown_status_is_refused_with_a_hint(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     from clients_register.testing.world import ControlError
 
@@ -116,8 +117,8 @@ def test_an_unknown_status_is_refused_with_a_hint(authors: Run) -> None:
     done.assert_outcomes(passed=1)
 
 
-def test_the_clock_moves_for_one_test_alone(authors: Run) -> None:
-    done = authors(
+def test_the_clock_moves_for_one_test_alone(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_clock(clients_register):
         clients_register.control("PUT", "/sessions/mine", {"email": "client@personas.test"})
@@ -137,8 +138,8 @@ def test_the_clock_moves_for_one_test_alone(authors: Run) -> None:
     done.assert_outcomes(passed=3)
 
 
-def test_mails_requests_and_coverage_are_read_back(authors: Run) -> None:
-    done = authors(
+def test_mails_requests_and_coverage_are_read_back(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_evidence(clients_register):
         assert clients_register.outbox() == []
@@ -156,8 +157,10 @@ def test_mails_requests_and_coverage_are_read_back(authors: Run) -> None:
     done.assert_outcomes(passed=1)
 
 
-def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(authors: Run) -> None:
-    done = authors(
+def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(
+    authors_on_stub: Run,
+) -> None:
+    done = authors_on_stub(
         """
     def test_wrong(clients_register):
         assert status(clients_register, "ada") == "action-successful"
@@ -169,7 +172,7 @@ def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(auth
     )
 
 
-def test_the_example_of_its_page_passes(authors: Run) -> None:
+def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
     program = """
     class MyApp:
@@ -193,9 +196,14 @@ def test_the_example_of_its_page_passes(authors: Run) -> None:
         "session-expired": "Please log in again",
     }
     """
-    authors(f"    import base64, json\n{program}\n{indent(example, '    ')}").assert_outcomes(
-        passed=2
-    )
+    authors_on_stub(
+        f"    import base64, json\n{program}\n{indent(example, '    ')}"
+    ).assert_outcomes(passed=2)
+
+
+def test_an_installed_plugin_is_found_by_pytest() -> None:
+    (found,) = entry_points(group="pytest11", name="clients-register")
+    assert found.value == "clients_register.testing.plugin"
 
 
 def test_nothing_but_pytest_is_imported_before_the_plugin_is_used() -> None:
