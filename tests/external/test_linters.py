@@ -1,8 +1,8 @@
-"""Two linters of the npm world find nothing wrong with either edition of the document."""
+"""Two linters of the npm world find nothing wrong with the documents of the contract."""
 
 import json
 import subprocess
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,62 +12,51 @@ from support.external import NPM, tool
 from clients_register import spec
 from clients_register.spec.edition import edition_3_1
 
-EDITIONS = ("3.0", "3.1")
 
-# Severities as redocly and as spectral write them.
-ALL = ("error", "warn", 0, 1, 2, 3)
-ERRORS = ("error", 0)
-
-Lint = Callable[..., list[str]]
-
-
-@pytest.fixture(params=EDITIONS)
-def document(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A file with one edition of the document."""
-    file = tmp_path / "openapi.yaml"
-    if request.param == "3.0":
-        file.write_text(spec.text("openapi"), "utf-8")
-    else:
-        newer = edition_3_1(spec.load("openapi"))
-        file.write_text(yaml.safe_dump(newer, sort_keys=False, allow_unicode=True), "utf-8")
-    return file
+def write_documents(folder: Path) -> dict[str, Path]:
+    """The contract in both editions, the control plane's document, and one with a fault."""
+    newer = edition_3_1(spec.load("openapi"))
+    faulty = yaml.safe_load(spec.text("openapi"))
+    del faulty["info"]["version"]
+    texts = {
+        "3.0": spec.text("openapi"),
+        "3.1": yaml.safe_dump(newer, sort_keys=False, allow_unicode=True),
+        "control": spec.text("control"),
+        "faulty": yaml.safe_dump(faulty, sort_keys=False, allow_unicode=True),
+    }
+    files = {name: folder / f"{name}.yaml" for name in texts}
+    for name, file in files.items():
+        file.write_text(texts[name], "utf-8")
+    return files
 
 
-def broken(document: Path) -> Path:
-    """A copy of the document with one fault, to see that a linter would tell."""
-    contents = yaml.safe_load(document.read_text("utf-8"))
-    contents["info"].pop("version")
-    faulty = document.with_name("faulty.yaml")
-    faulty.write_text(yaml.safe_dump(contents, sort_keys=False), "utf-8")
-    return faulty
-
-
-def redocly(document: Path, severities: Container[object] = ALL) -> list[str]:
+def redocly(files: list[Path]) -> Iterator[tuple[str, str, bool]]:
     command = [*tool("redocly"), "lint", "--config", str(NPM / "redocly.yaml"), "--format", "json"]
-    done = subprocess.run([*command, str(document)], capture_output=True, text=True, check=False)
-    problems = json.loads(done.stdout)["problems"]
-    return [each["message"] for each in problems if each["severity"] in severities]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    # It prints an object per file, one after the other.
+    rest = done.stdout.strip()
+    while rest:
+        found, end = json.JSONDecoder().raw_decode(rest)
+        rest = rest[end:].strip()
+        for each in found["problems"]:
+            source = Path(each["location"][0]["source"]["ref"])
+            yield source.stem, each["message"], each["severity"] == "error"
 
 
-def spectral(document: Path, severities: Container[object] = ALL) -> list[str]:
+def spectral(files: list[Path]) -> Iterator[tuple[str, str, bool]]:
     command = [*tool("spectral"), "lint", "--ruleset", str(NPM / "spectral.yaml"), "-f", "json"]
-    out = document.with_suffix(".json")
-    subprocess.run([*command, "-o", str(out), str(document)], capture_output=True, check=False)
-    problems = json.loads(out.read_text("utf-8"))
-    return [each["message"] for each in problems if each["severity"] in severities]
+    out = files[0].with_name("spectral.json")
+    subprocess.run([*command, "-o", str(out), *files], capture_output=True, check=False)
+    for each in json.loads(out.read_text("utf-8")):
+        yield Path(each["source"]).stem, each["message"], each["severity"] == 0
 
 
 @pytest.mark.parametrize("lint", [redocly, spectral])
-def test_the_document_is_clean_and_a_broken_one_is_not(document: Path, lint: Lint) -> None:
-    assert lint(document) == []
-    assert lint(broken(document)) != []
-
-
-@pytest.mark.parametrize("lint", [redocly, spectral])
-def test_the_control_planes_document_has_no_errors_and_a_broken_one_has(
-    tmp_path: Path, lint: Lint
+def test_the_documents_are_clean_and_a_faulty_one_is_not(
+    tmp_path: Path, lint: Callable[[list[Path]], Iterator[tuple[str, str, bool]]]
 ) -> None:
-    file = tmp_path / "control.yaml"
-    file.write_text(spec.text("control"), "utf-8")
-    assert lint(file, ERRORS) == []
-    assert lint(broken(file), ERRORS) != []
+    files = write_documents(tmp_path)
+    problems = [*lint([*files.values()])]
+    assert [each for each in problems if each[0] in ("3.0", "3.1")] == []
+    assert [each for each in problems if each[0] == "control" and each[2]] == []
+    assert any(is_error for name, _, is_error in problems if name == "faulty")
