@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import NoneType
@@ -74,8 +74,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def builtin(name: str) -> dict[str, Any]:
-    """The sections of the built-in file fixtures/NAME.yaml."""
-    sections: dict[str, Any] = _parsed((files(fixtures) / f"{name}.yaml").read_bytes())
+    """The sections of the built-in file fixtures/NAME.yaml. One shared copy: treat as read-only."""
+    return _builtin((files(fixtures) / f"{name}.yaml").read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _builtin(content: bytes) -> dict[str, Any]:
+    sections: dict[str, Any] = _parsed(content)
     return sections
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -26,6 +27,24 @@ from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 
 T = TypeVar("T")
+
+# Connexion validates a document whenever it loads it, which is a third of a server's start. The
+# hundreds of servers of a test run share a few documents, and each is validated once. Its import
+# warns of what it uses itself, unless `routing` has imported it before.
+OpenAPISpecification: Any = import_module("connexion.spec").OpenAPISpecification
+validate = OpenAPISpecification._validate_spec
+validated: set[str] = set()
+
+
+def validate_once(document: dict[str, Any]) -> None:
+    text = json.dumps(document, sort_keys=True, default=str)
+    if text not in validated:
+        validate(document)
+        validated.add(text)
+
+
+OpenAPISpecification._validate_spec = staticmethod(validate_once)
+
 
 START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -29,8 +30,7 @@ class ControlOperation:
 
     def __init__(self, function: Function, written: Mapping[str, Any]) -> None:
         """`written` is the operation in the document."""
-        # JSON Schema knows no `nullable`; the newer edition of OpenAPI speaks JSON Schema.
-        document = edition_3_1(spec.load("control"))
+        document = _document()
         parameters = [
             resolve(document, each["$ref"]) if "$ref" in each else each
             for each in written.get("parameters", ())
@@ -59,6 +59,12 @@ class ControlOperation:
         )
         shown = await self._function(call)
         await _send(send, shown if isinstance(shown, Shown) else Shown(200, shown))
+
+
+@cache
+def _document() -> dict[str, Any]:
+    """The control plane's document in JSON Schema's terms, which have no `nullable`."""
+    return edition_3_1(spec.load("control"))
 
 
 async def no_path(scope: Scope, _receive: Receive, _send: Send) -> None:
