@@ -1,33 +1,27 @@
 """Campaigns against servers of a test's own."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.process import PATIENCE, environment, run
+from anyio.from_thread import start_blocking_portal
+from support.command import call
 
 from clients_register.conformance import reporting
 from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
 from clients_register.conformance.fuzzing.running import campaign, go
+from clients_register.conformance.mutants.serving import served
 from clients_register.conformance.target import of_url
 from clients_register.spec.catalogue import catalogue
 
 
 @contextmanager
 def mutant(name: str) -> Iterator[str]:
-    """The base URL of a server with one planted fault."""
-    command = [sys.executable, "-m", "clients_register.conformance.mutants", name]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+    """The base URL of a server with one planted fault, in a thread of this process."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(served(name)) as base:
+        yield base
 
 
 @contextmanager
@@ -52,6 +46,6 @@ def fuzzed(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
     """The exit code of `clients-register fuzz`, its report, and what was printed."""
     file = tmp_path / "fuzz.json"
     corpus = ("--corpus", str(tmp_path / "corpus"))
-    done = run("fuzz", *argv, *corpus, "--report", str(file))
+    done = call("fuzz", *argv, *corpus, "--report", str(file))
     report = dict(reporting.read(file)) if file.exists() else {}
     return done.returncode, report, done.stdout + done.stderr
