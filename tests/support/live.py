@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
@@ -102,9 +103,13 @@ class Live:
             )
             yield Product(App(inner, services, self.settings.max_body), services)
 
+    def listener(self) -> socket.socket:
+        """The socket to serve on; the server closes it."""
+        return listening(self.settings.host, self.settings.port)
+
     async def _serve(self) -> None:
         try:
-            with listening(self.settings.host, self.settings.port) as listener:
+            with self.listener() as listener:
                 async with self.product() as product:
                     self.services = product.services
                     port = listener.getsockname()[1]
