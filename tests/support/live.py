@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from starlette.types import ASGIApp
+from support.hang import LIMIT
 
 from clients_register import spec
 from clients_register.handlers.app import App
@@ -126,15 +127,19 @@ class Live:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.result(timeout=30)
+        self._ready.result(timeout=LIMIT)
         # Nothing is encrypted here, and reading all certificates takes longer than the rest.
-        self.http = httpx.Client(timeout=30, verify=False)
+        self.http = httpx.Client(timeout=LIMIT, verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops the server for good; more than once is as good as once."""
         self.http.close()
         self.asked = True
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=LIMIT)
         assert not self._thread.is_alive(), "the server did not stop"
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -143,7 +148,7 @@ class Live:
         async def wait() -> T:
             return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=LIMIT)
 
     def send(self, body: bytes, content_type: str | None = "text/plain", **headers: str) -> Any:
         """POSTs literal bytes to the route; returns httpx's response."""
