@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: runs before a release, not in the gate")
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
 

@@ -59,8 +59,8 @@ class Ended(KeyboardInterrupt):
 class Plan:
     """What is asked for: layers by name, from a seed, within a budget.
 
-    `first` ends the campaign with the first fault. `heard` is told before each example; `restart`
-    stops the server and starts it on its data.
+    `first` ends the campaign with the first fault. `heard` is called before each example; `restart`
+    stops the server and starts it on its data. `clock` returns the time in seconds.
     """
 
     names: tuple[str, ...]
@@ -71,6 +71,7 @@ class Plan:
     control_token: str | None = None
     heard: Callable[["Campaign", str], None] = lambda _campaign, _layer: None
     restart: Callable[[], None] | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass
@@ -89,12 +90,15 @@ class Campaign:
     matrix: Matrix = field(default_factory=Matrix)
     violations: list[Violation] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.plan.clock()
 
     @property
     def seconds(self) -> float:
         """How long it has been going."""
-        return time.monotonic() - self.started
+        return self.plan.clock() - self.started
 
     def left(self, share: float) -> int:
         """How many requests there are until `share` of the budget is spent; 0 where time is up."""

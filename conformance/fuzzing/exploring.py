@@ -1,12 +1,14 @@
 """Rounds of Hypothesis: each from its own seed, each ending with at most one fault, shrunk."""
 
-import time
+import math
 import zlib
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Flaky
+from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from hypothesis.strategies import SearchStrategy
 
@@ -15,9 +17,8 @@ from clients_register.conformance.fuzzing.violation import Violation
 # Examples of a round. More would cost memory and bring the same again; a new seed brings others.
 EXAMPLES = 300
 
-# Examples that go into making a found fault smaller, and seconds at most.
+# Examples that go into shrinking a fault.
 SHRINKING = 300
-PATIENCE = 60.0
 
 # Requests in a row of one sequence.
 STEPS = 25
@@ -95,14 +96,13 @@ class _Smallest:
     def __init__(self, spend: Callable[[], None]) -> None:
         self._spend = spend
         self._found: Violation | None = None
-        self._until = 0.0
         self._tried = 0
 
     def begin(self) -> None:
         """Another example: raises Spent where there is to be none."""
         if self._found is None:
             self._spend()
-        elif self._tried >= SHRINKING or time.monotonic() > self._until:
+        elif self._tried >= SHRINKING:
             raise Spent
         self._tried += self._found is not None
 
@@ -110,16 +110,18 @@ class _Smallest:
         """Looks at what is raised from here on."""
 
     def __exit__(self, kind: object, raised: BaseException | None, _trace: object) -> None:
-        if isinstance(raised, Violation):
-            if self._found is None:
-                self._until = time.monotonic() + PATIENCE
-            if self._found is None or raised.size <= self._found.size:
-                self._found = raised
+        if isinstance(raised, Violation) and (
+            self._found is None or raised.size <= self._found.size
+        ):
+            self._found = raised
 
     def of(self, run: Callable[[], object]) -> Violation | None:
         """What the round `run` found."""
         try:
-            run()
+            # Hypothesis stops shrinking after five minutes and has no setting for that. The same
+            # seed makes the same campaign on a slow machine, too.
+            with patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf):
+                run()
         except (Violation, Flaky, Spent):
             if self._found is None:
                 raise

@@ -7,11 +7,13 @@ requirement (or a question) which the fault violates.
   mutants.yaml   the table: name, the fault in a sentence, the keys that it violates
   statuses, answers, transport, params, people, sessions, mails
                  a function a mutant, of its name; modules by what is changed
-  planting       how a part of the server is put out of its place
+  planting       replaces a part of the server, and restores it
+  serving        serves a mutant in this process
+  judging        runs the suite on mutants, one after another in this process
+  command        `clients-register mutants`: shares the mutants among processes, prints the table
+  fuzzed         `mutants --fuzz`: what fuzzing alone finds
   __main__       serves one mutant: python -m clients_register.conformance.mutants NAME
-  command        `clients-register mutants`: runs the suite on all of them, prints who was caught
 
 Of the whole suite this package alone imports `clients_register.handlers`. Nothing imports it but
-its own command, and what imports handlers runs in processes of its own: faults are planted in a
-process by putting functions in the place of others, which is meant to be for good.
+its own command. One mutant at a time is planted in a process.
 """

@@ -2,23 +2,19 @@
 
 import argparse
 import asyncio
+import json
 import os
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from clients_register.conformance import asking, library, target
-from clients_register.conformance.findings import Result
+from clients_register.conformance import asking, library
 from clients_register.conformance.model import Case
 from clients_register.conformance.mutants import fuzzed
-from clients_register.conformance.mutants.model import NONE, Mutant, chosen, mutants
-from clients_register.conformance.running import run
-from clients_register.conformance.verdicts import Exit, Verdict, violations
-from clients_register.spec.catalogue import catalogue
-
-# Seconds that a mutant may take to start.
-PATIENCE = 60
+from clients_register.conformance.mutants.model import NONE, Mutant, cases_about, chosen, mutants
+from clients_register.conformance.verdicts import Exit
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def main(argv: list[str]) -> int:
         type=asking.positive,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="how many at a time (default: CPUs)",
+        help="how many processes share the mutants (default: CPUs)",
     )
     parser.add_argument(
         "--fuzz",
@@ -73,65 +69,71 @@ def main(argv: list[str]) -> int:
         help="tell instead what fuzzing alone finds, in so much time a mutant (default: 60)",
     )
     options = parser.parse_args(argv)
-    return asking.guarded("mutants", lambda: asyncio.run(_run(options)))
+    return asking.guarded("mutants", lambda: _run(options))
 
 
-async def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     among = chosen(mutants(), options.only)
     if not among:
         raise library.CaseError(f"no mutant fits --only {' --only '.join(options.only)}")
     if options.fuzz is not None:
-        return await fuzzed.measure(among, served, options.fuzz, options.jobs)
+        return asyncio.run(fuzzed.measure(among, options.fuzz, options.jobs))
+    names = [NONE, *(each.name for each in among)]
+    found = _judged(names, options.jobs, whole=options.whole)
+    if missing := [name for name in names if name not in found]:
+        print(f"no verdict on {', '.join(missing)}", file=sys.stderr)
+        return Exit.DEFECT
     cases = library.shipped()
-    wrong = await failing(NONE, cases)
-    if wrong:
+    if wrong := found[NONE]:
         print(f"the right server fails {', '.join(wrong)}", file=sys.stderr)
         return Exit.VIOLATION
-    free = asyncio.Semaphore(options.jobs)
-
-    async def meet(mutant: Mutant) -> Caught:
-        keys = set(mutant.requires)
-        about = [case for case in cases if keys.intersection((*case.requires, *case.questions))]
-        async with free:
-            found = await failing(mutant.name, cases if options.whole else about)
-        own = {case.id for case in about}
-        by = tuple(each for each in found if each in own)
-        return Caught(mutant, by, len(found) - len(by))
-
-    caught = await asyncio.gather(*(meet(mutant) for mutant in among))
+    caught = [_caught(mutant, found[mutant.name], cases) for mutant in among]
     print(asking.table([each.row for each in caught]), end="")
     killed = sum(bool(each.by) for each in caught)
     print(f"{killed} of {len(caught)} mutants killed; the right server passes {len(cases)} cases")
     return Exit.GOOD if killed == len(caught) else Exit.VIOLATION
 
 
-async def failing(name: str, cases: Sequence[Case]) -> list[str]:
-    """The ids of the cases that fail, strictly, on the mutant called `name`."""
-    async with served(name) as base:
-        stub = target.of_url(base, control=True)
-        results: list[Result] = await run(cases, stub, catalogue())
-    bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
-    return [result.case.id for result in results if result.verdict in bad]
+def _caught(mutant: Mutant, failing: Sequence[str], cases: Sequence[Case]) -> Caught:
+    own = {case.id for case in cases_about(mutant, cases)}
+    by = tuple(each for each in failing if each in own)
+    return Caught(mutant, by, len(failing) - len(by))
 
 
-@asynccontextmanager
-async def served(name: str) -> AsyncIterator[str]:
-    """The base URL of a mutant, in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "clients_register.conformance.mutants", name),
-        stdout=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
-        # Ctrl-C is for the one who started it, and ends it from there.
+def _judged(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, list[str]]:
+    """The ids of the cases that fail on each mutant, judged by up to `jobs` processes.
+
+    A mutant whose process ended before its verdict is left out.
+    """
+    found = {}
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(_judging(names[number::jobs], whole=whole))
+            for number in range(min(jobs, len(names)))
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            for line in process.stdout:
+                judged = json.loads(line)
+                found[judged["mutant"]] = judged["failing"]
+    return found
+
+
+@contextmanager
+def _judging(names: Sequence[str], *, whole: bool) -> Iterator[subprocess.Popen[str]]:
+    """A process that judges the mutants called `names`; an exception terminates it."""
+    command = [sys.executable, "-m", "clients_register.conformance.mutants.judging", *names]
+    with subprocess.Popen(  # noqa: S603 - its own program
+        [*command, "--whole"] if whole else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A Ctrl-C is for the command, which terminates this process.
         start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            line = (await process.stdout.readline()).decode()
-        if not line.startswith("listening "):
-            raise RuntimeError(f"the mutant {name} does not start")
-        yield line.split()[1]
-    finally:
-        if process.returncode is None:
+    ) as process:
+        try:
+            yield process
+        except BaseException:
             process.terminate()
-        await process.wait()
+            process.wait()
+            raise

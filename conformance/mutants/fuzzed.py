@@ -5,11 +5,11 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from clients_register import spec
 from clients_register.conformance import asking
@@ -33,14 +33,6 @@ CHECKS = (
 )
 
 
-class Served(Protocol):
-    """Serves the mutant of a name, and gives its base URL."""
-
-    def __call__(self, name: str) -> AbstractAsyncContextManager[str]:
-        """Until the context is left."""
-        ...
-
-
 @dataclass(frozen=True)
 class Met:
     """What became of one mutant: the layer that found it and after how many requests, if any."""
@@ -62,13 +54,13 @@ class Met:
         )
 
 
-async def measure(among: Sequence[Mutant], served: Served, seconds: float, jobs: int) -> int:
+async def measure(among: Sequence[Mutant], seconds: float, jobs: int) -> int:
     """Prints the table; returns 1 where the right server is found at fault."""
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "openapi.yaml"
         document.write_text(spec.text("openapi"), "utf-8")
         right = Mutant(NONE, "", "", ())
-        for name, wrong in (await _meet(right, served, seconds, document)).items():
+        for name, wrong in (await _meet(right, seconds, document)).items():
             if wrong:
                 print(f"{name} finds fault with the right server", file=sys.stderr)
                 return Exit.VIOLATION
@@ -76,7 +68,7 @@ async def measure(among: Sequence[Mutant], served: Served, seconds: float, jobs:
 
         async def meet(mutant: Mutant) -> Met:
             async with free:
-                found = await _meet(mutant, served, seconds, document)
+                found = await _meet(mutant, seconds, document)
             layer, requests = found["fuzz"] or (None, 0)
             return Met(mutant, layer, requests, bool(found["schemathesis"]))
 
@@ -88,12 +80,34 @@ async def measure(among: Sequence[Mutant], served: Served, seconds: float, jobs:
     return Exit.GOOD
 
 
-async def _meet(mutant: Mutant, served: Served, seconds: float, document: Path) -> dict[str, Any]:
-    async with served(mutant.name) as base:
+async def _meet(mutant: Mutant, seconds: float, document: Path) -> dict[str, Any]:
+    async with _served(mutant.name) as base:
         return {
             "fuzz": await _fuzz(base, seconds, document.with_name(f"{mutant.name}.json")),
             "schemathesis": await _schemathesis(base, document),
         }
+
+
+@asynccontextmanager
+async def _served(name: str) -> AsyncIterator[str]:
+    """The base URL of a mutant in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "clients_register.conformance.mutants", name),
+        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+        # A Ctrl-C is for the command, which terminates this process.
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith("listening "):
+            raise RuntimeError(f"the mutant {name} does not start")
+        yield line.split()[1]
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
 
 
 async def _fuzz(base: str, seconds: float, report: Path) -> tuple[str, int] | None:

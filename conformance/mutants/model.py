@@ -1,6 +1,6 @@
 """Mutants, as mutants.yaml lists them. Nothing here imports the server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
+from clients_register.conformance.model import Case
 from clients_register.spec import parsed
 
 # The server as it is, by the name of a mutant: nothing may be found wrong with it.
@@ -33,10 +34,9 @@ class Mutant:
 
     @property
     def plant(self) -> Callable[[], Any]:
-        """The function that plants the fault in this process.
+        """The function that plants the fault in this process, to be passed to `planting.planted`.
 
-        It is called before the server is made, and returns None or a layer to put around the
-        server, see `planting.Layer`.
+        It returns None, or a layer to put around the server, see `planting.Layer`.
         """
         module = import_module(f"{__package__}.{self.module}")
         plant: Callable[[], Any] = getattr(module, self.name.replace("-", "_"))
@@ -83,3 +83,9 @@ def chosen(all_of_them: tuple[Mutant, ...], patterns: list[str]) -> tuple[Mutant
             for pattern in patterns
         )
     )
+
+
+def cases_about(mutant: Mutant, cases: Sequence[Case]) -> list[Case]:
+    """The cases that claim a key which the fault violates."""
+    keys = set(mutant.requires)
+    return [case for case in cases if keys.intersection((*case.requires, *case.questions))]

@@ -1,36 +1,65 @@
-"""How a part of the server is put out of its place, for good: each mutant has its own process."""
+"""Planting: replaces parts of the server in this process, and restores them.
+
+The function of a mutant calls `swap`, or one of the helpers built on it, inside `planted`. Nothing
+outside of `clients_register.handlers` is replaced, because the suite runs in the same process.
+"""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import Any
+from unittest.mock import patch
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clients_register.handlers import attempt, register, routing
+from clients_register.handlers import attempt, building, register, routing
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt
+from clients_register.handlers.mock import product
 from clients_register.handlers.mock.stub import CONTROL
 from clients_register.handlers.params import Params
 from clients_register.handlers.records import User
 from clients_register.handlers.refusals import Refusal
-from clients_register.handlers.rules import BROKEN, HOLDS, RULES, Faults
+from clients_register.handlers.rules import BROKEN, HOLDS, RULES, Faults, Rule
 from clients_register.handlers.store.tinydb import TinyDBStore
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.catalogue import Catalogue, Status
 
 Envelope = dict[str, Any]
 Layer = Callable[[ASGIApp], ASGIApp]
 
 
+# What undoes the planted mutant, and a lock that one mutant at a time holds.
+_replacements = ExitStack()
+_planting = Lock()
+
+
+@contextmanager
+def planted(plant: Callable[[], Layer | None]) -> Iterator[Layer | None]:
+    """Plants a fault, and restores the server when the context ends.
+
+    Yields the layer to put around the server, if the mutant needs one. A server has to be built and
+    closed inside the context. Raises RuntimeError if a mutant is already planted in this process.
+    """
+    if not _planting.acquire(blocking=False):
+        raise RuntimeError("another mutant is already planted in this process")
+    try:
+        with _replacements:
+            yield plant()
+    finally:
+        _planting.release()
+
+
 def swap(owner: object, name: str, make: Callable[[Any], Any]) -> None:
-    """Puts what `make` makes of the attribute `name` in its place."""
-    setattr(owner, name, make(getattr(owner, name)))
+    """Replaces the attribute `name` with what `make` returns for it."""
+    _replace(patch.object(owner, name, make(getattr(owner, name))))
 
 
 def forget(*facts: str) -> None:
-    """From now on these rules never find anything."""
+    """Makes these rules find no fault."""
     for fact in facts:
-        RULES[fact] = _holding
+        _replace_rule(fact, _holding)
 
 
 async def _holding(_attempt: Attempt) -> Faults:
@@ -44,7 +73,7 @@ def rule(fact: str, judge: Callable[[Attempt, Faults], Faults]) -> None:
     async def judged(attempt: Attempt) -> Faults:
         return judge(attempt, await before(attempt))
 
-    RULES[fact] = judged
+    _replace_rule(fact, judged)
 
 
 def broken_if(fact: str, wrong: Callable[[Attempt], object]) -> None:
@@ -60,10 +89,13 @@ def holds_if(fact: str, right: Callable[[Attempt], object]) -> None:
 def judged_as(fact: str, other: str) -> None:
     """Has the status of the fact `other` answer where `fact` does not hold."""
 
-    def broken(right: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-        return lambda catalogue, asked: right(catalogue, other if asked == fact else asked)
+    class Misjudging(Catalogue):
+        def broken(self, asked: str) -> Status:
+            return super().broken(other if asked == fact else asked)
 
-    swap(Catalogue, "broken", broken)
+    # The suite shares the class `Catalogue`, so that only the server's modules get another.
+    for module in (building, product):
+        swap(module, "Catalogue", lambda _: Misjudging)
 
 
 def coded(fact: str, code: int) -> None:
@@ -214,3 +246,13 @@ def is_route(scope: Scope) -> bool:
 def is_control(scope: Scope) -> bool:
     """Whether a request is to the control plane, which the suite relies on."""
     return f"{CONTROL}/" in str(scope["path"])
+
+
+def _replace_rule(fact: str, rule: Rule) -> None:
+    _replace(patch.dict(RULES, {fact: rule}))
+
+
+def _replace(replacement: AbstractContextManager[Any]) -> None:
+    if not _planting.locked():
+        raise RuntimeError("expected to be called inside `planted`")
+    _replacements.enter_context(replacement)

@@ -107,7 +107,7 @@ def _value(read: Callable[[Body], Any]) -> None:
 def _put(name: str, compute: Callable[[Body], Any]) -> None:
     computed = once(compute)
     computed.__set_name__(Body, name)
-    setattr(Body, name, computed)
+    swap(Body, name, lambda _: computed)
 
 
 def _urlsafe(text: bytes) -> bytes | None:

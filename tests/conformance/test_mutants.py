@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from support.process import COMMAND, PATIENCE, children, environment, run, until
+from support.command import call
+from support.hang import LIMIT
+from support.process import COMMAND, children, environment, until
 
 from clients_register.conformance import tracing
 from clients_register.conformance.mutants.model import UnknownMutant, chosen, mutants, named
@@ -35,7 +37,7 @@ def test_the_table_and_the_functions_agree(module: str) -> None:
 
 @pytest.mark.parametrize("option", ["--jobs=0", "--jobs=-1", "--fuzz=0", "--fuzz=nan"])
 def test_no_number_that_would_never_end_is_taken(option: str) -> None:
-    done = run("mutants", option)
+    done = call("mutants", option)
     assert (done.returncode, "expected a number" in done.stderr) == (2, True)
 
 
@@ -51,7 +53,7 @@ def test_they_are_chosen_by_name_module_or_key() -> None:
 
 def test_no_requirement_is_without_case_and_mutant(tmp_path: Path) -> None:
     drawn = tmp_path / "tracing.md"
-    done = run("trace", "--markdown", str(drawn))
+    done = call("trace", "--markdown", str(drawn))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "no gaps")
     assert drawn.read_text("utf-8") == DOCUMENT.read_text("utf-8")
 
@@ -70,22 +72,24 @@ def handles(pid: int, number: int) -> bool:
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
-def test_ctrl_c_ends_the_command_and_its_servers_and_prints_nothing() -> None:
+def test_ctrl_c_ends_the_command_and_its_processes_and_prints_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [*COMMAND, "mutants", "--only", "eight-days"],
+        [*COMMAND, "mutants", "--only", "eight-days", "--jobs", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(TMPDIR=str(tmp_path)),
         start_new_session=True,
     ) as process:
-        until(lambda: bool(children(process.pid)))
-        (server,) = children(process.pid)
-        # It has begun, and would print where it was.
-        until(lambda: handles(server, signal.SIGINT))
-        # As a terminal does, which tells all of a group.
+        until(lambda: len(children(process.pid)) == 2)
+        judging = children(process.pid)
+        # From then on it is interrupted, and not killed.
+        until(lambda: all(handles(each, signal.SIGTERM) for each in judging))
+        # A terminal interrupts the whole group of processes.
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=LIMIT)
     assert (process.returncode, out, err) == (130, "", "")
-    with pytest.raises(ProcessLookupError):
-        os.kill(server, 0)
+    for each in judging:
+        with pytest.raises(ProcessLookupError):
+            os.kill(each, 0)
+    assert list(tmp_path.iterdir()) == []

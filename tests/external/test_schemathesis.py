@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
+from support.hang import LIMIT
 from support.live import Live
 
 from clients_register import spec
@@ -30,7 +31,7 @@ def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
         + ["--continue-on-failure", "--generation-deterministic"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=10 * LIMIT,
         check=False,
         cwd=directory,
         env=os.environ | {"NO_COLOR": "1"},
@@ -56,16 +57,24 @@ def answering(code: int, content_type: bytes, body: bytes, *, request_id: bool =
     return app
 
 
+FAULTY = {
+    "an odd envelope": answering(
+        400, b"application/json", b'{"code":400,"status":"no-params-decoded","x":1}'
+    ),
+    "another code": answering(
+        404, b"application/json", b'{"code":404,"status":"route-non-existent"}'
+    ),
+    "another media type": answering(
+        400, b"application/problem+json", b'{"code":400,"status":"no-params-decoded"}'
+    ),
+    "no request id": answering(400, b"application/json", b'{"code":400}', request_id=False),
+}
+IN_THE_GATE, *IN_SOAK = FAULTY
+
+
 @pytest.mark.parametrize(
-    "faulty",
-    [
-        answering(404, b"application/json", b'{"code":404,"status":"route-non-existent"}'),
-        answering(400, b"application/problem+json", b'{"code":400,"status":"no-params-decoded"}'),
-        answering(400, b"application/json", b'{"code":400,"status":"no-params-decoded","x":1}'),
-        answering(400, b"application/json", b'{"code":400}', request_id=False),
-    ],
-    ids=["another code", "another media type", "an odd envelope", "no request id"],
+    "name", [IN_THE_GATE, *(pytest.param(each, marks=pytest.mark.soak) for each in IN_SOAK)]
 )
-def test_it_would_be_noticed(start: Callable[..., Live], tmp_path: Path, faulty: ASGIApp) -> None:
-    done = run(start(before_routing=faulty), tmp_path)
+def test_it_would_be_noticed(start: Callable[..., Live], tmp_path: Path, name: str) -> None:
+    done = run(start(before_routing=FAULTY[name]), tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -1,11 +1,13 @@
 """How a campaign ends, and what is told where it did not come to its own end."""
 
 import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
@@ -16,20 +18,33 @@ import httpx
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
+from support.command import call
 from support.fuzzing import explored, fuzzed
-from support.process import COMMAND, PATIENCE, environment, free_port, run, serving, until
+from support.hang import LIMIT
+from support.process import COMMAND, environment, serving, until
 from support.stub import LiveStub
 from support.verifying import base, profile
 
 from clients_register.conformance import interrupting, reporting
-from clients_register.conformance.fuzzing import LAYERS
-from clients_register.conformance.fuzzing.campaign import SPENT, Budget, Campaign, Ended, Plan
+from clients_register.conformance.findings import Exchange, judged
+from clients_register.conformance.fuzzing import LAYERS, exploring
+from clients_register.conformance.fuzzing.campaign import (
+    GONE,
+    SPENT,
+    Budget,
+    Campaign,
+    Ended,
+    Plan,
+)
 from clients_register.conformance.fuzzing.explored import Explored
-from clients_register.conformance.fuzzing.exploring import explore_machine
-from clients_register.conformance.fuzzing.running import campaign
+from clients_register.conformance.fuzzing.exploring import explore, explore_machine
+from clients_register.conformance.fuzzing.running import campaign, go
+from clients_register.conformance.fuzzing.violation import Violation
+from clients_register.conformance.gate import Gate
 from clients_register.conformance.interrupting import interrupts, terminations
 from clients_register.conformance.target import of_url
-from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.verdicts import Exit, Grade
+from clients_register.conformance.wire import Answer, Request
 from clients_register.spec.catalogue import catalogue
 
 
@@ -39,11 +54,30 @@ def test_it_ends_when_the_requests_are_spent(stub: LiveStub) -> None:
         assert ended == "the budget is spent"
 
 
-@pytest.mark.parametrize("requests", [2, 60, 400])
+@pytest.mark.parametrize("requests", [2, 60, 150])
 def test_it_ends_so_in_whatever_schemathesis_is_doing(stub: LiveStub, requests: int) -> None:
     with explored(base(stub), requests, "schema", "envelopes") as (campaign, ended):
         assert ended == "the budget is spent"
         assert campaign.finished == ["schema", "envelopes"]
+
+
+def test_it_ends_when_the_seconds_are_spent(stub: LiveStub) -> None:
+    now = 100.0
+
+    def clock() -> float:
+        return now
+
+    def heard(_campaign: Campaign, _layer: str) -> None:
+        nonlocal now
+        now += 1.0
+
+    budget = Budget(100_000, seconds=20.0)
+    plan = Plan(("parameters", "envelopes"), 1, budget, heard=heard, clock=clock)
+    with campaign(of_url(base(stub), control=True), catalogue(), plan) as made:
+        assert go(made) == (SPENT, "")
+        assert made.finished == ["parameters", "envelopes"]
+        assert made.seconds == 20.0
+        assert 0 < made.run.gate.requests < 60
 
 
 def test_whoever_interrupts_as_the_requests_are_spent_has_interrupted(
@@ -59,6 +93,7 @@ def test_whoever_interrupts_as_the_requests_are_spent_has_interrupted(
     with explored(base(stub), 100, "schema") as (campaign, ended):
         assert ended == "interrupted"
         assert campaign.finished == []
+    assert worlds(stub) == ["default"]
 
 
 @pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "schema"])
@@ -77,6 +112,37 @@ def test_an_interruption_raises_nothing_where_it_happens_and_ends_it_with_the_ne
         assert ended == "interrupted"
         assert campaign.finished == []
         assert next(calls) == 21
+    assert worlds(stub) == ["default"]
+
+
+def test_shrinking_ends_after_so_many_examples_however_long_they_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exploring, "SHRINKING", 50)
+
+    def tried(step: float) -> list[int]:
+        """The examples of a round in which every look at the clock takes `step` seconds."""
+        examples: list[int] = []
+        ticks = count()
+
+        def probe(number: int) -> None:
+            examples.append(number)
+            if number > 1000:
+                answer = Answer(200, (), str(number).encode(), 0.0, b"")
+                exchange = Exchange("send", Request("POST", "/", (), answer.body), None, answer)
+                finding = judged("status", Grade.DECIDED, "400", "200", right=False)
+                raise Violation("parameters", exchange, [finding])
+
+        with monkeypatch.context() as patches:
+            patches.setattr("time.perf_counter", lambda: next(ticks) * step)
+            patches.setattr("time.monotonic", lambda: next(ticks) * step)
+            assert explore(st.integers(0, 10**9), probe, 1, lambda: None) is not None
+        return examples
+
+    examples = tried(0.0)
+    first = next(place for place, number in enumerate(examples) if number > 1000)
+    assert len(examples) - first - 1 <= 50
+    assert tried(1000.0) == examples
 
 
 class Steps(RuleBasedStateMachine):
@@ -114,7 +180,10 @@ def test_an_interruption_ends_a_request_that_waits(stub: LiveStub) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_who_is_told_twice_at_once_was_told_once(number: int) -> None:
+def test_who_is_told_twice_at_once_was_told_once(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupting, "ONCE", math.inf)
     with terminations(), interrupts() as seen:
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
@@ -131,7 +200,7 @@ def test_who_interrupts_twice_does_not_wait_for_an_end(monkeypatch: pytest.Monke
 
 
 def test_an_interruption_of_the_kept_cases_ends_it_before_it_explores(
-    stub: LiveStub, tmp_path: Path
+    stub: LiveStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expect = [{"status": catalogue().success.slug, "grade": "documented"}]
     kept = [
@@ -141,14 +210,19 @@ def test_an_interruption_of_the_kept_cases_ends_it_before_it_explores(
     (tmp_path / "corpus").mkdir()
     cases = json.dumps({"area": "fuzz", "about": "Kept.", "cases": kept})
     (tmp_path / "corpus" / "kept.yaml").write_text(cases)
-    slow = profile(tmp_path, base=base(stub), more="limits: {requests_per_second: 20}")
-    with begun(tmp_path, "order", "--profile", slow) as process:
-        until(lambda: not all(each["persona"] for each in stub.control("GET", "/clients").json()))
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (5, "")
-    assert out.startswith("interrupted; nothing was judged")
-    report = reporting.read(tmp_path / "fuzz.json")
+    pass_, passed = Gate.pass_, count()
+
+    async def interrupted(gate: Gate, *, registers: bool) -> None:
+        await pass_(gate, registers=registers)
+        if next(passed) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Gate, "pass_", interrupted)
+    file = profile(tmp_path, base=base(stub))
+    asked = ("--profile", file, "--layer", "order", "--seed", "1", "--quiet")
+    code, report, said = fuzzed(tmp_path, *asked)
+    assert code == 5
+    assert said.startswith("interrupted; nothing was judged")
     assert report["fuzz"]["requests"] == 0
     assert report["created"]
 
@@ -168,7 +242,7 @@ def test_a_campaign_that_is_cut_short_is_no_success_beside_good_cases(
     report = tmp_path / "report.json"
     corpus = ("--corpus", str(tmp_path / "corpus"))
     asked = ("--only", "route/*", "--fuzz", "1000", "--seed", "1", *corpus)
-    done = run("verify", "--profile", file, *asked, "--report", str(report))
+    done = call("verify", "--profile", file, *asked, "--report", str(report))
     assert done.returncode == 5, done.stdout
     verdicts = {each["id"]: each["verdict"] for each in json.loads(report.read_text())["cases"]}
     assert {verdicts[f"fuzz/{layer}"] for layer in LAYERS} == {"not-arranged"}
@@ -189,19 +263,40 @@ def test_what_was_not_judged_is_no_success(counts: dict[str, Any], code: Exit) -
     assert Explored([], told, {}, []).decision(strict=False)[0] is code
 
 
-def test_a_server_that_goes_away_is_no_success(tmp_path: Path) -> None:
-    port = free_port()
-    code, report, said = fuzzed(tmp_path, f"http://127.0.0.1:{port}/api/v1")
+def test_a_server_that_is_not_there_is_no_success(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        # It is bound and does not listen, so that every connection to it is refused.
+        held.bind(("127.0.0.1", 0))
+        code, report, said = fuzzed(tmp_path, f"http://127.0.0.1:{held.getsockname()[1]}/api/v1")
     assert (code, report) == (3, {}), said
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_server_that_stops_ends_the_campaign(
+    start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch, layer: str
+) -> None:
+    stub = start_stub()
+    call, calls = Campaign.call, count()
+
+    def stopped(campaign: Campaign, *asked: Any) -> Any:
+        if next(calls) == 20:
+            stub.stop()
+        return call(campaign, *asked)
+
+    monkeypatch.setattr(Campaign, "call", stopped)
+    with explored(base(stub), 1000, layer) as (campaign, ended):
+        assert ended == GONE
+        assert campaign.finished == []
+        assert campaign.violations == []
+
+
 @contextmanager
-def begun(tmp_path: Path, layer: str, *target: str) -> Iterator[subprocess.Popen[str]]:
-    """A campaign that has sent some requests, and is far from its end."""
+def begun(tmp_path: Path, layer: str, target: str) -> Iterator[subprocess.Popen[str]]:
+    """A campaign in a process of its own, far from its end."""
     argv = ("--layer", layer, "--requests", "100000", "--seed", "1", "--quiet")
     files = ("--corpus", str(tmp_path / "corpus"), "--report", str(tmp_path / "fuzz.json"))
     with subprocess.Popen(
-        [*COMMAND, "fuzz", *target, *argv, *files],
+        [*COMMAND, "fuzz", target, *argv, *files],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -213,38 +308,48 @@ def begun(tmp_path: Path, layer: str, *target: str) -> Iterator[subprocess.Popen
             process.kill()
 
 
-def asked(origin: str) -> int:
-    """How many requests a stub was asked in all worlds."""
+def requests_to(origin: str) -> int:
+    """How many requests a stub has answered in all worlds."""
     return sum(each["requests"] for each in httpx.get(f"{origin}/_mock/worlds").json())
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_server_that_dies_meanwhile_is_told_of_in_a_line(tmp_path: Path, layer: str) -> None:
+def worlds(stub: LiveStub) -> list[str]:
+    return [each["name"] for each in stub.control("GET", "/worlds").json()]
+
+
+def others(layer: str) -> list[Any]:
+    """`layer` as a parameter in the gate, and the other layers in soak."""
+    soak = [pytest.param(each, marks=pytest.mark.soak) for each in LAYERS if each != layer]
+    return [layer, *soak]
+
+
+@pytest.mark.parametrize("layer", others("parameters"))
+def test_a_server_that_is_killed_meanwhile_is_told_of_in_a_line(tmp_path: Path, layer: str) -> None:
     with serving("--data", str(tmp_path / "data.json")) as server:
         base = server.url.removesuffix("/clients/register")
         origin = base.removesuffix("/api/v1")
         with begun(tmp_path, layer, base) as process:
-            until(lambda: asked(origin) > 20)
+            until(lambda: requests_to(origin) > 20)
             server.tell(signal.SIGKILL)
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(timeout=LIMIT)
     # That the request under way was not answered is a fault, and the only one.
     assert process.returncode in (1, 4)
     assert err == ""
     assert "does not answer any more" in out or "1 faults" in out
 
 
+@pytest.mark.parametrize("layer", others("schema"))
 @pytest.mark.parametrize(
-    ("layer", "number"),
-    [*((layer, signal.SIGINT) for layer in LAYERS), ("sequences", signal.SIGTERM)],
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
 )
 def test_whoever_interrupts_has_a_report_and_leaves_no_world(
     stub: LiveStub, tmp_path: Path, layer: str, number: signal.Signals
 ) -> None:
     with begun(tmp_path, layer, base(stub)) as process:
-        until(lambda: asked(stub.origin) > 20)
+        until(lambda: requests_to(stub.origin) > 20)
         process.send_signal(number)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=LIMIT)
     assert (process.returncode, err) == (5, "")
     assert out.startswith("interrupted")
     assert reporting.read(tmp_path / "fuzz.json")["exit_code"] == 5
-    assert [each["name"] for each in stub.control("GET", "/worlds").json()] == ["default"]
+    assert worlds(stub) == ["default"]

@@ -1,48 +1,65 @@
 """The machine of sequences on a server that stops and starts again on its data."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from support.fuzzing import explored
-from support.keeping import Keep, options
-from support.process import free_port, serving
+from support.keeping import Keep
+from support.stub import LiveStub
+from support.verifying import base
+
+from clients_register.handlers.serve import listening
+from clients_register.handlers.settings import Settings
+
+
+class StubOn(LiveStub):
+    """A stub on a socket that outlives it."""
+
+    def __init__(self, settings: Settings, shared: socket.socket) -> None:
+        super().__init__(settings)
+        self._shared = shared
+
+    def listener(self) -> socket.socket:
+        return self._shared.dup()
 
 
 class Restartable:
-    """`clients-register serve` on one port and one `place`, as often as it is started."""
+    """One stub after another on the same data and the same listening socket."""
 
-    def __init__(self, *place: str) -> None:
-        self._options = ("--port", str(free_port()), *place)
+    def __init__(self, settings: Settings, shared: socket.socket) -> None:
+        self._settings = settings
+        self._shared = shared
         self._stack = ExitStack()
         self.starts = 0
         self.base = ""
 
     def start(self) -> None:
-        """Starts it, and stops it before if it runs."""
+        """Starts a stub, after it has stopped the one that runs."""
         self._stack.close()
-        process = self._stack.enter_context(serving(*self._options))
-        self.base = process.url.removesuffix("/clients/register")
+        self.base = base(self._stack.enter_context(StubOn(self._settings, self._shared)))
         self.starts += 1
 
     def stop(self) -> None:
-        """Stops it for good."""
         self._stack.close()
 
 
 @contextmanager
-def restartable(*place: str) -> Iterator[Restartable]:
-    server = Restartable(*place)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def restartable(settings: Settings) -> Iterator[Restartable]:
+    with listening(settings.host, 0) as shared:
+        server = Restartable(settings, shared)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def test_a_server_does_as_the_model_does_over_restarts(keep: Keep, tmp_path: Path) -> None:
+    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "data.json"))
     with (
-        restartable(*options(keep(tmp_path / "data.json"))) as server,
+        restartable(settings) as server,
         explored(server.base, 100, "sequences", restart=server.start) as (campaign, ended),
     ):
         assert [each.about for each in campaign.violations] == []

@@ -1,13 +1,24 @@
-"""Each layer finds what is its to find, and the right server gives none of them cause."""
+"""Each layer finds the faults in its scope, and finds none in the right server."""
 
 import pytest
 from support.fuzzing import explored, mutant
 from support.stub import LiveStub
 from support.verifying import base
 
-# A fault that the layer before it cannot see.
-FOUND = [
-    ("order", "missing-as-invalid", 450),
+from clients_register.conformance.fuzzing import LAYERS, exploring
+
+# One fault for each layer with the seed of a campaign that finds it. The budget is five times the
+# requests that it takes, or more.
+SHALLOW = [
+    ("order", "missing-as-invalid", 1, 450),
+    ("schema", "any-company-known", 1, 150),
+    ("parameters", "names-trimmed", 2, 100),
+    ("envelopes", "any-base64-read", 1, 150),
+    ("sequences", "unused-for-ever", 1, 550),
+]
+
+# Faults that the layer before cannot see, some of which take thousands of requests.
+DEEP = [
     ("schema", "types-coerced-to-strings", 1500),
     ("parameters", "names-trimmed", 1500),
     ("envelopes", "nan-read", 3000),
@@ -17,12 +28,23 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "name", "requests"), FOUND)
-def test_a_planted_fault_is_found(layer: str, name: str, requests: int) -> None:
-    with mutant(name) as url, explored(url, requests, layer, first=True) as (campaign, _):
-        assert [each.layer for each in campaign.violations[:1]] == [layer]
+@pytest.mark.parametrize(("layer", "name", "seed", "requests"), SHALLOW)
+def test_a_shallow_fault_is_found(
+    monkeypatch: pytest.MonkeyPatch, layer: str, name: str, seed: int, requests: int
+) -> None:
+    monkeypatch.setattr(exploring, "SHRINKING", 20)
+    with mutant(name) as url, explored(url, requests, layer, seed=seed, first=True) as (found, _):
+        assert [each.layer for each in found.violations[:1]] == [layer]
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize(("layer", "name", "requests"), DEEP)
+def test_a_deep_fault_is_found(layer: str, name: str, requests: int) -> None:
+    with mutant(name) as url, explored(url, requests, layer, first=True) as (found, _):
+        assert [each.layer for each in found.violations[:1]] == [layer]
+
+
+@pytest.mark.soak
 def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
     with (
         mutant("use-not-counted") as url,
@@ -34,7 +56,16 @@ def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
     assert any("pass" in step for step in steps)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_the_right_server_gives_no_cause(stub: LiveStub, seed: int) -> None:
-    with explored(base(stub), 700, seed=seed) as (campaign, _):
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_finds_nothing_in_the_right_server(stub: LiveStub, layer: str) -> None:
+    with explored(base(stub), 300, layer) as (campaign, ended):
+        assert [each.mark for each in campaign.violations] == []
+        assert ended == "the budget is spent"
+        assert campaign.tally.requests[layer] > 200
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_campaign_finds_nothing_in_the_right_server(stub: LiveStub, seed: int) -> None:
+    with explored(base(stub), 2500, seed=seed) as (campaign, _):
         assert [each.mark for each in campaign.violations] == []

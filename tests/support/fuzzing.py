@@ -1,33 +1,29 @@
 """Campaigns against servers of a test's own."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from support.process import PATIENCE, environment, run
+from anyio.from_thread import start_blocking_portal
+from support.command import call
+from support.hang import LIMIT
 
 from clients_register.conformance import reporting
 from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
 from clients_register.conformance.fuzzing.running import campaign, go
+from clients_register.conformance.mutants.serving import served
 from clients_register.conformance.target import of_url
 from clients_register.spec.catalogue import catalogue
 
 
 @contextmanager
 def mutant(name: str) -> Iterator[str]:
-    """The base URL of a server with one planted fault."""
-    command = [sys.executable, "-m", "clients_register.conformance.mutants", name]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+    """The base URL of a server with one planted fault, in a thread of this process."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(served(name)) as base:
+        yield base
 
 
 @contextmanager
@@ -43,7 +39,9 @@ def explored(
     plan = Plan(
         layers or tuple(LAYERS), seed, Budget(requests), strict=True, first=first, restart=restart
     )
-    with campaign(of_url(base, control=True), catalogue(), plan) as made:
+    target = of_url(base, control=True)
+    patient = replace(target, limits=replace(target.limits, timeout=LIMIT))
+    with campaign(patient, catalogue(), plan) as made:
         ended, _ = go(made)
         yield made, ended
 
@@ -52,6 +50,6 @@ def fuzzed(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
     """The exit code of `clients-register fuzz`, its report, and what was printed."""
     file = tmp_path / "fuzz.json"
     corpus = ("--corpus", str(tmp_path / "corpus"))
-    done = run("fuzz", *argv, *corpus, "--report", str(file))
+    done = call("fuzz", *argv, *corpus, "--report", str(file))
     report = dict(reporting.read(file)) if file.exists() else {}
     return done.returncode, report, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from starlette.types import ASGIApp
+from support.hang import LIMIT
 
 from clients_register import spec
 from clients_register.handlers.app import App
@@ -121,9 +123,13 @@ class Live:
             )
             yield Product(App(inner, services, self.settings.max_body), services)
 
+    def listener(self) -> socket.socket:
+        """The socket to serve on; the server closes it."""
+        return listening(self.settings.host, self.settings.port)
+
     async def _serve(self) -> None:
         try:
-            with listening(self.settings.host, self.settings.port) as listener:
+            with self.listener() as listener:
                 async with self.product() as product:
                     self.services = product.services
                     port = listener.getsockname()[1]
@@ -140,15 +146,19 @@ class Live:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.result(timeout=30)
+        self._ready.result(timeout=LIMIT)
         # Nothing is encrypted here, and reading all certificates takes longer than the rest.
-        self.http = httpx.Client(timeout=30, verify=False)
+        self.http = httpx.Client(timeout=LIMIT, verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops the server for good; more than once is as good as once."""
         self.http.close()
         self.asked = True
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=LIMIT)
         assert not self._thread.is_alive(), "the server did not stop"
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -157,7 +167,7 @@ class Live:
         async def wait() -> T:
             return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=LIMIT)
 
     def send(self, body: bytes, content_type: str | None = "text/plain", **headers: str) -> Any:
         """POSTs literal bytes to the route; returns httpx's response."""

@@ -1,0 +1,64 @@
+"""Runs the suite on mutants, one after another in this process.
+
+As a program it prints a line of JSON for each mutant: `python -m
+clients_register.conformance.mutants.judging [--whole] NAME ...`. `clients-register mutants` starts
+as many of these as it has jobs.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+from clients_register.conformance import asking, library, target
+from clients_register.conformance.model import Case
+from clients_register.conformance.mutants.model import NONE, cases_about, named
+from clients_register.conformance.mutants.serving import served
+from clients_register.conformance.running import run
+from clients_register.conformance.verdicts import Verdict, violations
+from clients_register.spec.catalogue import catalogue
+
+
+async def failing(name: str, cases: Sequence[Case]) -> list[str]:
+    """The ids of the cases that fail, strictly, on the mutant called `name`.
+
+    Raises UnknownMutant.
+    """
+    async with served(name) as base:
+        results = await run(cases, target.of_url(base, control=True), catalogue())
+    bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
+    return [result.case.id for result in results if result.verdict in bad]
+
+
+async def _judge(names: Sequence[str], *, whole: bool) -> None:
+    cases = library.shipped()
+    for name in names:
+        mutant = named(name)
+        chosen = cases if whole or mutant is None else cases_about(mutant, cases)
+        judged = {"mutant": name, "failing": await failing(name, chosen)}
+        print(json.dumps(judged), flush=True)
+
+
+def main(argv: list[str]) -> int:
+    """Judges the mutants that `argv` names; returns the exit code."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--whole", action="store_true")
+    options = parser.parse_args(argv)
+    logging.disable()
+
+    def judge() -> int:
+        asyncio.run(_judge(options.names, whole=options.whole))
+        return 0
+
+    try:
+        return asking.guarded("mutants", judge)
+    except (BrokenPipeError, KeyboardInterrupt):
+        # The command that started this process has ended, or ends it.
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
