@@ -16,8 +16,9 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hang import LIMIT, until
 from support.live import encoded, registration
-from support.process import Process, children, serving, until
+from support.process import Process, children, serving
 
 from clients_register.handlers.hashing import child, processes
 from clients_register.handlers.hashing.processes import Processes
@@ -225,7 +226,7 @@ def has_hashed(process: int) -> bool:
 def register_many(server: Process) -> None:
     """Registers a crowd at once."""
     http = httpx.Client(
-        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=60, verify=False
+        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=LIMIT, verify=False
     )
 
     def register(_: int) -> int:

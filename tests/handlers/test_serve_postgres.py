@@ -5,13 +5,16 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
 import pytest
+from support.command import Done, call
+from support.hang import LIMIT, until
 from support.live import encoded, registration
 from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
-from support.process import Ended, Process, free_port, run, serving, started, until
+from support.process import Ended, Process, reserved_port, run, serving, started
 from support.stub import LiveStub
 from support.verifying import bad, base, verified
 
@@ -33,7 +36,7 @@ def answer(process: Process, email: str, world: str = "", **changes: Any) -> dic
         url,
         content=encoded(registration(email, **changes)),
         headers={"Content-Type": "text/plain"},
-        timeout=60,
+        timeout=LIMIT,
     ).json()
     return envelope
 
@@ -98,14 +101,14 @@ def test_worlds_are_there_after_a_restart(postgres: Server, name: str) -> None:
         origin = process.url.partition("/api/")[0]
         for world in ("ann", "bob"):
             assert status(process, "ada@x.test", world) == "action-successful"
-        listed = httpx.delete(f"{origin}/_mock/worlds/bob").json()
+        listed = httpx.delete(f"{origin}/_mock/worlds/bob", timeout=LIMIT).json()
         assert [each["name"] for each in listed] == ["default", "ann"]
         stopped(process)
     rows = "SELECT count(*) FROM clients_register.users WHERE world = 'bob'"
     assert postgres.told(name, rows) == [(0,)]
     with serving(env=on(postgres, name)) as process:
         origin = process.url.partition("/api/")[0]
-        listed = httpx.get(f"{origin}/_mock/worlds").json()
+        listed = httpx.get(f"{origin}/_mock/worlds", timeout=LIMIT).json()
         assert [each["name"] for each in listed] == ["default", "ann"]
         assert status(process, "ada@x.test", "ann") == "email-already-registered"
         assert status(process, "ada@x.test", "bob") == "action-successful"
@@ -177,7 +180,10 @@ def test_a_world_that_is_entered_without_the_database_is_there_when_it_is_back(
 
 def refused(*options: str, **env: str) -> str:
     """The one line that a server says which cannot start."""
-    ended = run("serve", "--port", "0", *options, env=env)
+    return refusal(call("serve", "--port", "0", *options, env=env))
+
+
+def refusal(ended: Done | CompletedProcess[str]) -> str:
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
     assert PASSWORD not in line
@@ -203,15 +209,15 @@ def test_a_stub_adds_nothing_to_the_data_of_a_reference(postgres: Server, name: 
 
 
 def test_a_database_that_cannot_be_reached_is_one_line() -> None:
-    port = free_port()
-    line = refused("--store", f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients")
+    with reserved_port() as port:
+        line = refused("--store", f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients")
     assert f"the database postgresql://127.0.0.1:{port}/clients cannot be reached: " in line
 
 
 def test_a_driver_that_is_not_installed_is_one_line_with_the_way_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "psycopg.py").write_text("raise ImportError(\"No module named 'psycopg'\")")
     url = f"postgresql://ada:{IN_URL}@127.0.0.1/clients"
-    line = refused("--store", url, PYTHONPATH=str(tmp_path))
+    line = refusal(run("serve", "--port", "0", "--store", url, env={"PYTHONPATH": str(tmp_path)}))
     assert "expected the driver psycopg to be installed, found that No module named" in line
     assert line.endswith("python -m pip install 'clients-register[postgres]'")
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
+from support.hang import until
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import PATIENCE, Process, listens, run, serving, until
+from support.process import PATIENCE, Process, listens, run, serving
 from support.verifying import bad, verified
 
 WORKERS = 4

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.hang import LIMIT
 from support.keeping import Keep
 from support.live import encoded, registration
 from support.stub import LiveStub
@@ -26,7 +27,7 @@ def asked(stub: LiveStub, world: str | None, body: bytes) -> Iterator[socket.soc
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=LIMIT) as connection:
         connection.sendall(head.encode() + body)
         yield connection
 
@@ -74,7 +75,7 @@ def test_a_malformed_body_is_whole_and_no_json(shared_stub: LiveStub, world: str
 
 def test_a_slow_body_comes_byte_by_byte_and_whole(shared_stub: LiveStub, world: str) -> None:
     broken(shared_stub, world, "slow")
-    with httpx.stream("POST", shared_stub.route(world), timeout=30) as answer:
+    with httpx.stream("POST", shared_stub.route(world), timeout=LIMIT) as answer:
         pieces = list(answer.iter_raw())
     assert len(pieces) > 10
     assert json.loads(b"".join(pieces)) == {"code": 401, "status": "invalid-token"}
@@ -86,7 +87,7 @@ def test_what_the_real_rules_did_is_done_though_its_answer_breaks(
 ) -> None:
     shared_stub.control("PUT", "/next", [{"fault": fault}], world)
     with asked(shared_stub, world, encoded(registration(email))) as connection:
-        connection.settimeout(30)
+        connection.settimeout(LIMIT)
         try:
             while connection.recv(65536) and fault not in ("malformed", "slow"):
                 pass
@@ -99,7 +100,7 @@ def test_what_the_real_rules_did_is_done_though_its_answer_breaks(
 def test_the_next_answer_is_whole_again(shared_stub: LiveStub, world: str, fault: str) -> None:
     broken(shared_stub, world, fault)
     try:
-        httpx.post(shared_stub.route(world), timeout=30)
+        httpx.post(shared_stub.route(world), timeout=LIMIT)
     except httpx.HTTPError:
         assert fault in ("reset", "empty", "truncated")
     assert shared_stub.sent({}, world).json()["status"] == "no-params-decoded"
@@ -111,7 +112,7 @@ def test_the_journal_names_the_fault_and_the_log_is_silent(
 ) -> None:
     broken(shared_stub, world, fault)
     with suppress(httpx.HTTPError):
-        httpx.post(shared_stub.route(world), timeout=30)
+        httpx.post(shared_stub.route(world), timeout=LIMIT)
     wait = "/requests?status=invalid-token&wait=20"
     (entry,) = shared_stub.control("GET", wait, world=world).json()
     assert (entry["fault"], entry["status"]) == (fault, "invalid-token")

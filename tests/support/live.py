@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from starlette.types import ASGIApp
+from support.hang import LIMIT
 
 from clients_register import spec
 from clients_register.handlers.app import App
@@ -21,7 +23,7 @@ from clients_register.handlers.building import opened
 from clients_register.handlers.product import Product
 from clients_register.handlers.routing import routed
 from clients_register.handlers.serve import listening
-from clients_register.handlers.server import Server
+from clients_register.handlers.server import Server, Stop
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 
@@ -57,7 +59,14 @@ def registration(email: str, **changes: Any) -> dict[str, Any]:
 
 
 class Prompt(Server):
-    """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped."""
+    """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped.
+
+    It gives up on no request while a test may still be at work on it.
+    """
+
+    def __init__(self, product: Product, settings: Settings, stop: Stop) -> None:
+        super().__init__(product, settings, stop)
+        self.config.timeout_graceful_shutdown = math.ceil(LIMIT)
 
     async def main_loop(self) -> None:
         """See `uvicorn.Server`."""
@@ -121,15 +130,15 @@ class Live:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.result(timeout=30)
+        self._ready.result(timeout=LIMIT)
         # Nothing is encrypted here, and reading all certificates takes longer than the rest.
-        self.http = httpx.Client(timeout=30, verify=False)
+        self.http = httpx.Client(timeout=LIMIT, verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
         self.asked = True
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=LIMIT)
         assert not self._thread.is_alive(), "the server did not stop"
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -138,7 +147,7 @@ class Live:
         async def wait() -> T:
             return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=LIMIT)
 
     def send(self, body: bytes, content_type: str | None = "text/plain", **headers: str) -> Any:
         """POSTs literal bytes to the route; returns httpx's response."""

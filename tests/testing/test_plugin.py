@@ -9,7 +9,7 @@ from textwrap import dedent, indent
 
 import pytest
 from support.authors import ONE_SUCCESS, Run
-from support.process import environment, free_port
+from support.process import environment, reserved_port
 from support.stub import LiveStub
 
 from clients_register.testing.stub import Stub, started
@@ -50,8 +50,9 @@ def test_a_control_token_comes_from_the_variable_of_the_server(
 
 
 def test_a_url_without_a_stub_is_named(authors: Run) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    done = authors(ONE_SUCCESS, "--clients-register-url", url)
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        done = authors(ONE_SUCCESS, "--clients-register-url", url)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(f"*expected a stub at {url}, found none*clients-register serve*")
 
