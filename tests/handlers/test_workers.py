@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import httpx
 import pytest
+from support import hang
 from support.hang import until
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import PATIENCE, Process, listens, run, serving
+from support.process import Process, listens, run, serving
 from support.verifying import bad, verified
 
 WORKERS = 4
@@ -161,11 +163,8 @@ def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
         until(lambda: not listens(process.address))
 
 
-def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
-    program = """
-import os, signal
-from clients_register.handlers.workers import Workers
-
+# The parent is killed as soon as it has forked, and the worker waits until it has another parent.
+KILLED_PARENT = """
 begin = os.fork
 
 def fork():
@@ -177,16 +176,89 @@ def fork():
     return 0
 
 os.fork = fork
-Workers(1, lambda worker: print("an orphan" if worker.is_orphan else "none"), print).run()
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "an orphan\n"), ended.stderr
+
+# Orphans are handed to the parent, as to the init process of a container.
+INIT = """
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+told, tell = os.pipe()
+"""
+
+
+def program(work: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """How a program ends whose one worker does `work`, the body of a function."""
+    text = f"""
+import ctypes, os, signal
+from clients_register.handlers.workers import Workers
+
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+{before}
+
+def stop_the_parent():
+    "Returns when the parent asks this process to stop, too."
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getppid(), signal.SIGTERM)
+    signal.sigwait([signal.SIGTERM])
+
+def work(worker):
+{indent(work, "    ")}
+
+os._exit(Workers(1, work, lambda: None, lambda: bool(asked)).run())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, err = hang.communicate(process)
+    return subprocess.CompletedProcess(text, process.returncode, out, err)
+
+
+def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
+    ended = program("print(worker.is_orphan)", KILLED_PARENT)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "True\n"), ended.stderr
+
+
+def test_one_whose_parent_is_gone_sends_no_signal() -> None:
+    work = """
+os.kill = lambda *signalled: print("signalled", signalled)
+worker.answers()
+print(worker.is_orphan)
+"""
+    ended = program(work, KILLED_PARENT)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "True\n"), ended.stderr
+
+
+def test_one_that_answers_while_all_are_stopped_does_no_harm() -> None:
+    work = """
+stop_the_parent()
+worker.answers()
+return 0
+"""
+    ended = program(work)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's subreapers")
+def test_orphans_that_are_handed_to_the_parent_are_not_taken_for_workers() -> None:
+    work = """
+if worker.greets:
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    os.write(tell, str(child).encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+orphan = int(os.read(told, 100))
+os.kill(orphan, signal.SIGKILL)
+with open(f"/proc/{orphan}/stat") as state:
+    while state.seek(0) or ") Z " not in state.read():
+        pass
+stop_the_parent()
+return 0
+"""
+    ended = program(work, INIT)
+    (line,) = ended.stderr.splitlines()
+    assert line == "worker 1 of 1 has ended by itself, with -9; another takes its place"
+    assert ended.returncode == 0
 
 
 def test_the_suite_finds_nothing_in_many_processes(store: dict[str, str], tmp_path: Path) -> None:
