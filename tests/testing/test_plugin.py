@@ -31,28 +31,28 @@ def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
     done.assert_outcomes(passed=4)
 
 
-def test_a_world_is_deleted_after_its_test(authors: Run, stub: LiveStub) -> None:
-    authors(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
+def test_a_world_is_deleted_after_its_test(authors_here: Run, stub: LiveStub) -> None:
+    authors_here(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
     assert [world["name"] for world in stub.control("GET", "/worlds").json()] == ["default"]
 
 
-def test_a_running_stub_is_used_where_its_url_is_given(authors: Run, stub: LiveStub) -> None:
-    authors(ONE_SUCCESS, "--clients-register-url", f"{stub.origin}/").assert_outcomes(passed=1)
+def test_a_running_stub_is_used_where_its_url_is_given(authors_here: Run, stub: LiveStub) -> None:
+    authors_here(ONE_SUCCESS, "--clients-register-url", f"{stub.origin}/").assert_outcomes(passed=1)
     assert stub.control("GET", "/coverage").json()["met"] == 1
 
 
 def test_a_control_token_comes_from_the_variable_of_the_server(
-    authors: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
+    authors_here: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = start_stub(control_token="a-token")
     monkeypatch.setenv("CLIENTS_REGISTER_CONTROL_TOKEN", "a-token")
-    authors(ONE_SUCCESS, "--clients-register-url", running.origin).assert_outcomes(passed=1)
+    authors_here(ONE_SUCCESS, "--clients-register-url", running.origin).assert_outcomes(passed=1)
 
 
-def test_a_url_without_a_stub_is_named(authors: Run) -> None:
+def test_a_url_without_a_stub_is_named(authors_here: Run) -> None:
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
-        done = authors(ONE_SUCCESS, "--clients-register-url", url)
+        done = authors_here(ONE_SUCCESS, "--clients-register-url", url)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(f"*expected a stub at {url}, found none*clients-register serve*")
 
@@ -70,9 +70,9 @@ def test_the_stub_takes_further_options(authors: Run, pytester: pytest.Pytester)
     done.assert_outcomes(passed=1)
 
 
-def test_a_stub_that_does_not_start_says_why(authors: Run, pytester: pytest.Pytester) -> None:
+def test_a_stub_that_does_not_start_says_why(authors_here: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nclients_register_serve = --spellnig x")
-    done = authors(ONE_SUCCESS)
+    done = authors_here(ONE_SUCCESS)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines("*did not start*unknown option --spellnig; did you mean --spelling?*")
 
@@ -85,8 +85,8 @@ def test_modules_beside_the_tests_are_not_taken_for_the_stubs_own(
         assert stub.coverage()["met"] == 0
 
 
-def test_answers_are_forced_by_script_and_by_header(authors: Run) -> None:
-    done = authors(
+def test_answers_are_forced_by_script_and_by_header(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_script(clients_register):
         clients_register.force("mandrill-email-failed", {"fault": "empty"})
@@ -104,8 +104,8 @@ def test_answers_are_forced_by_script_and_by_header(authors: Run) -> None:
     done.assert_outcomes(passed=2)
 
 
-def test_an_unknown_status_is_refused_with_a_hint(authors: Run) -> None:
-    done = authors(
+def test_an_unknown_status_is_refused_with_a_hint(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     from clients_register.testing.world import ControlError
 
@@ -117,8 +117,8 @@ def test_an_unknown_status_is_refused_with_a_hint(authors: Run) -> None:
     done.assert_outcomes(passed=1)
 
 
-def test_the_clock_moves_for_one_test_alone(authors: Run) -> None:
-    done = authors(
+def test_the_clock_moves_for_one_test_alone(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_clock(clients_register):
         clients_register.control("PUT", "/sessions/mine", {"email": "client@personas.test"})
@@ -138,8 +138,8 @@ def test_the_clock_moves_for_one_test_alone(authors: Run) -> None:
     done.assert_outcomes(passed=3)
 
 
-def test_mails_requests_and_coverage_are_read_back(authors: Run) -> None:
-    done = authors(
+def test_mails_requests_and_coverage_are_read_back(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
         """
     def test_evidence(clients_register):
         assert clients_register.outbox() == []
@@ -157,8 +157,10 @@ def test_mails_requests_and_coverage_are_read_back(authors: Run) -> None:
     done.assert_outcomes(passed=1)
 
 
-def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(authors: Run) -> None:
-    done = authors(
+def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(
+    authors_on_stub: Run,
+) -> None:
+    done = authors_on_stub(
         """
     def test_wrong(clients_register):
         assert status(clients_register, "ada") == "action-successful"
@@ -170,7 +172,7 @@ def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(auth
     )
 
 
-def test_the_example_of_its_page_passes(authors: Run) -> None:
+def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
     program = """
     class MyApp:
@@ -194,9 +196,9 @@ def test_the_example_of_its_page_passes(authors: Run) -> None:
         "session-expired": "Please log in again",
     }
     """
-    authors(f"    import base64, json\n{program}\n{indent(example, '    ')}").assert_outcomes(
-        passed=2
-    )
+    authors_on_stub(
+        f"    import base64, json\n{program}\n{indent(example, '    ')}"
+    ).assert_outcomes(passed=2)
 
 
 def test_nothing_but_pytest_is_imported_before_the_plugin_is_used() -> None:
