@@ -15,11 +15,34 @@ from support.verifying import another_api, bad, base, profile, verified
 from clients_register.conformance.verdicts import Exit
 
 
-def test_the_stub_keeps_every_case_strictly(shared_stub: LiveStub, tmp_path: Path) -> None:
-    code, report, _ = verified(tmp_path, base(shared_stub), "--strict")
+@pytest.fixture(scope="module")
+def judged(
+    shared_stub: LiveStub, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, dict[str, Any]]:
+    """The exit code and the report of a strict run of all cases on the stub."""
+    code, report, _ = verified(tmp_path_factory.mktemp("judged"), base(shared_stub), "--strict")
+    return code, report
+
+
+def test_the_stub_keeps_every_case_strictly(judged: tuple[int, dict[str, Any]]) -> None:
+    code, report = judged
     assert bad(report) == {}
     assert report["summary"]["not-claimed"] == report["summary"]["not-arranged"] == 0
     assert (code, report["target"]["control"]) == (Exit.GOOD, True)
+
+
+def test_every_client_that_was_told_of_is_listed(judged: tuple[int, dict[str, Any]]) -> None:
+    _, report = judged
+    listed = {each["email"] for each in report["created"]}
+    told = {
+        exchange["answer"]["envelope"]["data"].get("email")
+        for case in report["cases"]
+        for exchange in case["exchanges"]
+        if exchange["answer"] and exchange["answer"]["code"] == 200
+        if case["claims"] != "stub"
+    }
+    assert told - listed <= {None}
+    assert not any(email.endswith("@status.test") for email in listed)
 
 
 def test_the_reference_keeps_what_can_be_sent_to_it(shared: Live, tmp_path: Path) -> None:

@@ -63,11 +63,15 @@ def test_it_says_which_pages_there_are_and_they_are_there(process: Process) -> N
     assert codes == {"console": 200, "documents": 200}
 
 
-def test_the_reference_says_that_it_is_one_and_has_no_pages(tmp_path: Path) -> None:
-    data = ("--data", str(tmp_path / "data.json"))
-    with serving("--reference", *data) as reference:
+def test_the_reference_says_that_it_is_one_has_no_pages_and_says_nothing_at_its_end(
+    tmp_path: Path,
+) -> None:
+    with serving("--reference", "--data", str(tmp_path / "data.json")) as reference:
         assert re.search(r"^clients-register \d\S*, the plain reference$", reference.banner, re.M)
         assert "_mock" not in reference.banner
+        reference.tell(signal.SIGTERM)
+        ended = reference.ended()
+    assert (ended.code, ended.out.strip(), ended.err) == (0, "", "")
 
 
 def test_the_stub_says_at_its_end_which_statuses_were_met(tmp_path: Path) -> None:
@@ -80,13 +84,6 @@ def test_the_stub_says_at_its_end_which_statuses_were_met(tmp_path: Path) -> Non
     met, _, never = ended.out.partition("never met: ")
     assert "route-non-existent" in met
     assert "action-successful" in never
-
-
-def test_the_reference_says_nothing_at_its_end(tmp_path: Path) -> None:
-    with serving("--reference", "--data", str(tmp_path / "data.json")) as process:
-        process.tell(signal.SIGTERM)
-        ended = process.ended()
-    assert (ended.code, ended.out.strip(), ended.err) == (0, "", "")
 
 
 @pytest.mark.skipif(which("curl") is None or which("bash") is None, reason="needs bash and curl")
