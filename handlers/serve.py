@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
                     stop.worker = worker
                     return _served(settings, listener, stop)
 
-                return 0 if stop.asked else Workers(settings.workers, work, listener.close).run()
+                return Workers(settings.workers, work, listener.close, lambda: stop.asked).run()
     except (SettingError, CannotServe) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1

@@ -21,6 +21,10 @@ from clients_register.handlers.workers import Worker
 # a mail may take: in seconds.
 PATIENCE = 5
 
+# Seconds for which an idle connection is kept open: longer than clients keep theirs, who would
+# otherwise send a request just when it is closed.
+KEEP_ALIVE = 75
+
 
 class Stop(Protocol):
     """Tells whether the server should stop."""
@@ -70,6 +74,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 proxy_headers=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=PATIENCE + math.ceil(mailing),
                 ws="none",
             )

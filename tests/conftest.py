@@ -12,6 +12,7 @@ import httpcore  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
+from support.hang import LIMIT
 from support.keeping import InDatabases, InFiles, Keep, Keeper
 from support.live import Live
 from support.postgres import Server, postgres_server
@@ -20,6 +21,7 @@ from support.stub import LiveStub
 
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.postgres import connections
 
 # pytester forgets the modules that a run in this process imported. httpx imports httpcore late, and
 # would know the exceptions of the one that was forgotten, so that it is there from the start.
@@ -36,6 +38,15 @@ settings.register_profile(
     "repeatable", settings.get_profile("exploring"), derandomize=True, database=None
 )
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Servers in this process wait for a connection to the database as long as tests wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "PATIENCE", LIMIT)
+        yield
+
 
 LiveFactory = Callable[..., Live]
 
@@ -66,7 +77,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "soak: runs before a release, not in the gate")
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
 

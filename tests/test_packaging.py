@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 from support.absence import absent
+from support.hang import LIMIT
 from support.live import encoded, registration
 from support.process import environment, serving
 
@@ -142,7 +143,7 @@ def test_what_was_installed_from_the_wheel_serves_and_registers(
             process.url,
             content=encoded(registration(email)),
             headers={"Content-Type": "text/plain"},
-            timeout=30,
+            timeout=LIMIT,
         )
     assert answer.json()["status"] == "action-successful"
     assert (elsewhere / "clients-register.json").exists()

@@ -22,6 +22,11 @@ PACE = 0.02
 _LINGER = struct.pack("ii", 1, 0)
 
 
+async def pause() -> None:
+    """Lets time pass between two bytes."""
+    await asyncio.sleep(PACE)
+
+
 class OpenProtocol(Protocol):
     """The protocol of a server, with its transport in the scope's extensions."""
 
@@ -89,7 +94,7 @@ class Broken:
             await self._send(
                 {"type": "http.response.body", "body": bytes([byte]), "more_body": True}
             )
-            await asyncio.sleep(PACE)
+            await pause()
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _gone(self) -> None:

@@ -5,7 +5,8 @@ import re
 import shutil
 
 import pytest
-from support.process import PATIENCE, environment
+from support.hang import LIMIT
+from support.process import environment
 
 from clients_register.conformance import curl
 from clients_register.conformance.wire import Request, Wire
@@ -51,7 +52,7 @@ async def sent_by_curl(line: str) -> None:
         stderr=asyncio.subprocess.PIPE,
         env=environment(),
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(LIMIT):
         _, told = await process.communicate(line.encode() + b"\n")
     assert process.returncode == 0, told
 

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from support.authors import OPTIONS
 from support.live import Live
 from support.stub import LiveStub
+
+# pytester forgets the modules that a run in this process imported, so that they are there before.
+from clients_register.conformance import asking, reporting, running  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -17,26 +21,28 @@ def base(server: Live) -> str:
 
 @pytest.fixture(autouse=True)
 def plain(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of this run reach the inner one, which loads the plugins that it is about."""
+    """No settings of this run reach the inner one."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_PLUGINS", "clients_register.conformance.plugin,xdist.plugin")
 
 
 def test_cases_are_tests(pytester: pytest.Pytester, shared_stub: LiveStub) -> None:
-    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "route")
+    done = pytester.runpytest_inprocess(
+        *OPTIONS, URL, base(shared_stub), "-k", "route", "-p", "no:randomly"
+    )
     assert done.ret == 0
     assert done.parseoutcomes()["passed"] >= 10
 
 
 def test_cases_are_chosen_by_requirement(pytester: pytest.Pytester, shared_stub: LiveStub) -> None:
-    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "R-SESSION-AGE")
+    done = pytester.runpytest_inprocess(*OPTIONS, URL, base(shared_stub), "-k", "R-SESSION-AGE")
     assert done.ret == 0
     assert 0 < done.parseoutcomes()["passed"] < 20
 
 
 def test_what_is_not_claimed_is_skipped(pytester: pytest.Pytester, shared: Live) -> None:
-    done = pytester.runpytest_subprocess(URL, base(shared), "-k", "mail/one-welcome", "-rs")
+    done = pytester.runpytest_inprocess(
+        *OPTIONS, URL, base(shared), "-k", "mail/one-welcome", "-rs"
+    )
     assert done.parseoutcomes()["skipped"] == 1
     done.stdout.fnmatch_lines(["*not-claimed: the target does not claim mail*"])
 
@@ -49,8 +55,8 @@ def test_a_failure_is_told_with_its_curl_line(
         f"profile: 1\nname: some server\nbase_url: {base(shared_stub)}\n"
         "email_domain: tests.test\ncompany: 987654\n"
     )
-    done = pytester.runpytest_subprocess(
-        "--clients-register-profile", str(profile), "-k", "company/known"
+    done = pytester.runpytest_inprocess(
+        *OPTIONS, "--clients-register-profile", str(profile), "-k", "company/known"
     )
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*FAIL company/known*", "*curl -sS*", "*again: clients-register*"])
@@ -61,14 +67,14 @@ def test_workers_share_the_cases_and_junit_has_them(
     pytester: pytest.Pytester, shared_stub: LiveStub
 ) -> None:
     done = pytester.runpytest_subprocess(
-        URL, base(shared_stub), "-k", "media-type", "-n", "2", "--junit-xml", "out.xml"
+        *OPTIONS, URL, base(shared_stub), "-k", "media-type", "-n", "2", "--junit-xml", "out.xml"
     )
     assert done.ret == 0
     assert "R-BODY-TEXT-PLAIN" in (pytester.path / "out.xml").read_text()
 
 
 def test_a_url_without_a_server_is_wrong_usage(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest_subprocess(URL, "http://127.0.0.1:1/api/v1")
+    done = pytester.runpytest_subprocess(*OPTIONS, URL, "http://127.0.0.1:1/api/v1")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "is the server running" in done.stderr.str()
 
@@ -88,6 +94,6 @@ def test_whoever_interrupts_a_case_interrupts_the_run(
     pytester: pytest.Pytester, shared_stub: LiveStub
 ) -> None:
     pytester.makeconftest(INTERRUPTING)
-    done = pytester.runpytest_subprocess(URL, base(shared_stub), "-k", "route")
+    done = pytester.runpytest_subprocess(*OPTIONS, URL, base(shared_stub), "-k", "route")
     assert done.ret == pytest.ExitCode.INTERRUPTED
     assert done.parseoutcomes().keys() <= {"deselected"}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from support.process import run
+from support.command import call
 from support.stub import LiveStub
 from support.verifying import another_api, base
 
@@ -47,9 +47,9 @@ def test_of_a_stub_that_is_closed_it_is_said_what_is_not_run(
     start_stub: Callable[..., LiveStub],
 ) -> None:
     stub = start_stub(control_token="open-sesame")
-    closed = run("verify", base(stub), "--only", "stub/*", "--only", "route/*")
+    closed = call("verify", base(stub), "--only", "stub/*", "--only", "route/*")
     assert closed.returncode == 0
     assert "is closed (expected the header Authorization: Bearer TOKEN" in closed.stderr
     assert TOKEN_VARIABLE in closed.stderr
-    opened = run("verify", base(stub), "--only", "stub/*", env={TOKEN_VARIABLE: "open-sesame"})
+    opened = call("verify", base(stub), "--only", "stub/*", env={TOKEN_VARIABLE: "open-sesame"})
     assert (opened.returncode, opened.stderr) == (0, "")

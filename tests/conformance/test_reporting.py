@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from support.process import run
+from support.command import call
 from support.report import HOSTILE, report
 
 from clients_register.conformance import reporting
@@ -95,13 +95,13 @@ def test_a_report_is_drawn_anew(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(reporting.text(report()), "utf-8")
     files = {name: tmp_path / f"drawn.{name}" for name in RENDERERS}
     options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
-    done = run("report", str(tmp_path / "report.json"), *options)
+    done = call("report", str(tmp_path / "report.json"), *options)
     assert done.returncode == Exit.GOOD
     drawn = {name: file.read_text("utf-8") for name, file in files.items()}
     assert drawn == {name: draw(report()) for name, draw in RENDERERS.items()}
 
 
 def test_a_file_that_is_no_report_is_one_line(tmp_path: Path) -> None:
-    done = run("report", str(tmp_path / "nowhere.json"))
+    done = call("report", str(tmp_path / "nowhere.json"))
     assert done.returncode == Exit.USAGE
     assert done.stderr.count("\n") == 1

@@ -5,7 +5,7 @@ import socket
 from base64 import b64encode
 
 import pytest
-from support.process import PATIENCE
+from support.hang import LIMIT
 from support.second import (
     PASSWORD,
     ROUTE,
@@ -35,7 +35,7 @@ def text(content: str, second: Second) -> Reply:
 
 def raw(second: Second, sent: bytes) -> bytes:
     """All that comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", second.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", second.port), timeout=LIMIT) as connection:
         connection.sendall(sent)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 

@@ -1,13 +1,13 @@
 """`clients-register verify` and its companions as people run them, on real servers."""
 
-import socketserver
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command import call
 from support.live import Live
-from support.process import run
+from support.process import reserved_port
 from support.second import Second
 from support.stub import LiveStub
 from support.verifying import another_api, bad, base, profile, verified
@@ -15,11 +15,34 @@ from support.verifying import another_api, bad, base, profile, verified
 from clients_register.conformance.verdicts import Exit
 
 
-def test_the_stub_keeps_every_case_strictly(shared_stub: LiveStub, tmp_path: Path) -> None:
-    code, report, _ = verified(tmp_path, base(shared_stub), "--strict")
+@pytest.fixture(scope="module")
+def judged(
+    shared_stub: LiveStub, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, dict[str, Any]]:
+    """The exit code and the report of a strict run of all cases on the stub."""
+    code, report, _ = verified(tmp_path_factory.mktemp("judged"), base(shared_stub), "--strict")
+    return code, report
+
+
+def test_the_stub_keeps_every_case_strictly(judged: tuple[int, dict[str, Any]]) -> None:
+    code, report = judged
     assert bad(report) == {}
     assert report["summary"]["not-claimed"] == report["summary"]["not-arranged"] == 0
     assert (code, report["target"]["control"]) == (Exit.GOOD, True)
+
+
+def test_every_client_that_was_told_of_is_listed(judged: tuple[int, dict[str, Any]]) -> None:
+    _, report = judged
+    listed = {each["email"] for each in report["created"]}
+    told = {
+        exchange["answer"]["envelope"]["data"].get("email")
+        for case in report["cases"]
+        for exchange in case["exchanges"]
+        if exchange["answer"] and exchange["answer"]["code"] == 200
+        if case["claims"] != "stub"
+    }
+    assert told - listed <= {None}
+    assert not any(email.endswith("@status.test") for email in listed)
 
 
 def test_the_reference_keeps_what_can_be_sent_to_it(shared: Live, tmp_path: Path) -> None:
@@ -101,16 +124,15 @@ def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> N
 
 def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
     file = profile(tmp_path, base="https://staging.test/api/v1")
-    done = run("plan", "--profile", file)
+    done = call("plan", "--profile", file)
     assert done.returncode == Exit.GOOD
     assert "staging.test" in done.stdout
     assert "clients created" in done.stdout
 
 
 def test_where_nobody_listens_is_unreachable(tmp_path: Path) -> None:
-    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as free:
-        port = free.server_address[1]
-    code, _, said = verified(tmp_path, f"http://127.0.0.1:{port}/api/v1")
+    with reserved_port() as port:
+        code, _, said = verified(tmp_path, f"http://127.0.0.1:{port}/api/v1")
     assert (code, "is the server running" in said) == (Exit.UNREACHABLE, True)
 
 
@@ -131,7 +153,7 @@ def test_another_api_is_unreachable(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_one_line(argv: tuple[str, ...], told: str) -> None:
-    done = run("verify", *argv)
+    done = call("verify", *argv)
     assert done.returncode == Exit.USAGE
     assert told in done.stderr
     assert "Traceback" not in done.stderr
@@ -184,5 +206,5 @@ def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
 
 
 def test_smoke_shows_five_answers(shared: Live) -> None:
-    done = run("smoke", base(shared))
+    done = call("smoke", base(shared))
     assert (done.returncode, done.stdout.count("\n")) == (Exit.GOOD, 5)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser import PATIENCE
+from support.hang import LIMIT
 from support.report import report
 
 from clients_register.conformance.reporting import RENDERERS
@@ -21,7 +21,7 @@ def page(chromium: "Browser", tmp_path: Path) -> Iterator["Page"]:
     file.write_text(RENDERERS["html"](report()), "utf-8")
     wrong: list[str] = []
     opened = chromium.new_page()
-    opened.set_default_timeout(PATIENCE)
+    opened.set_default_timeout(LIMIT * 1000)
     opened.on("console", lambda message: wrong.append(message.text))
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.goto(file.as_uri())

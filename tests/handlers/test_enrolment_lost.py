@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from support.cutting import Way
+from support.hang import LIMIT
 from support.live import Live
 from support.mandrill import KEY, FakeMandrill, held_back
 from support.postgres import Server
+
+from clients_register.handlers.store.postgres import connections
 
 CRASH = {"code": 500, "status": "application-crash"}
 
@@ -68,10 +71,12 @@ def test_who_is_lost_at_a_statement_was_never_stored_and_can_register(
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_who_is_lost_with_the_database_was_never_stored_and_can_register_when_it_is_back(
-    lost: Lost, email: str, statement: str
+    lost: Lost, email: str, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost.way.cut(statement, answered=False, stays=True)
-    assert lost.live.register(email) == CRASH
+    with monkeypatch.context() as hasty:
+        hasty.setattr(connections, "PATIENCE", 0.1)
+        assert lost.live.register(email) == CRASH
     assert counted(lost.told, email) == [(0, 0, 0)]
     lost.way.mend()
     assert lost.live.register(email)["status"] == "action-successful"
@@ -103,14 +108,14 @@ def test_nothing_of_the_database_is_held_while_a_mail_is_on_its_way(
     told = partial(postgres.told, name)
     with FakeMandrill() as api:
         mandrill = {"mail": "mandrill", "mandrill_key": KEY, "mandrill_url": api.url}
-        live = start(store=postgres.at(name), mandrill_timeout=60, **mandrill)
+        live = start(store=postgres.at(name), mandrill_timeout=LIMIT, **mandrill)
         api.answer = held_back
         with ThreadPoolExecutor() as callers:
             answer = callers.submit(live.register, email)
-            assert api.called.wait(60)
+            assert api.called.wait(LIMIT)
             assert counted(told, email) == [(1, 0, 0)], "the client is durable by now"
             held = "SELECT state FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
             assert told(f"{held} AND datname = '{name}'") == []
             api.released.set()
-            assert answer.result(60)["status"] == "action-successful"
+            assert answer.result(LIMIT)["status"] == "action-successful"
     assert counted(told, email) == [(1, 1, 0)]

@@ -16,8 +16,9 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hang import LIMIT, until
 from support.live import encoded, registration
-from support.process import Process, children, serving, until
+from support.process import Process, children, serving
 
 from clients_register.handlers.hashing import child, processes
 from clients_register.handlers.hashing.processes import Processes
@@ -201,7 +202,8 @@ async def test_none_is_left_when_they_are_closed_while_they_work() -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Process]:
     """A server as people start it, on which a crowd has registered: its processes are there."""
-    with serving("--data", str(tmp_path / "data.json")) as server:
+    options = ("--bcrypt-cost", "4", "--data", str(tmp_path / "data.json"))
+    with serving(*options) as server:
         crowd(server)
         yield server
 
@@ -225,7 +227,7 @@ def has_hashed(process: int) -> bool:
 def register_many(server: Process) -> None:
     """Registers a crowd at once."""
     http = httpx.Client(
-        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=60, verify=False
+        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=LIMIT, verify=False
     )
 
     def register(_: int) -> int:
@@ -236,22 +238,24 @@ def register_many(server: Process) -> None:
         assert {*threads.map(register, range(9 * CROWD))} == {200}
 
 
+def is_alive(process: int) -> bool:
+    return Path(f"/proc/{process}/fd/0").exists()
+
+
 def test_nobody_who_registers_notices_that_a_process_is_killed(server: Process) -> None:
     for _ in range(3):
         for process in crowd(server):
             os.kill(process, signal.SIGKILL)
         register_many(server)
+    left = crowd(server)
     server.tell(signal.SIGTERM)
     ended = server.ended()
     assert (ended.code, ended.err) == (0, "")
+    assert not any(map(is_alive, left)), "none outlives a server that stops"
 
 
-def test_ctrl_c_at_a_terminal_is_for_the_server_alone(server: Process) -> None:
-    assert all(os.getpgid(process) == process for process in server.workers)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_none_outlives_a_server(server: Process, number: signal.Signals) -> None:
+def test_none_outlives_a_server_that_is_killed(server: Process) -> None:
     left = server.workers
-    server.tell(number)
-    until(lambda: not any(Path(f"/proc/{process}/fd/0").exists() for process in left))
+    assert all(os.getpgid(process) == process for process in left), "Ctrl-C is for the server alone"
+    server.tell(signal.SIGKILL)
+    until(lambda: not any(map(is_alive, left)))

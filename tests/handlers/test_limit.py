@@ -6,6 +6,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
+from support import hang
 from support.live import Live, encoded, registration
 
 from clients_register.handlers.exchange import GRACE
@@ -21,7 +22,9 @@ def padded(email: str, size: int) -> bytes:
 
 def sent(live: Live, body: bytes, pieces: int = 1, *, chunked: bool = False) -> tuple[int, bytes]:
     """Code and body of the answer to `body`, written in `pieces` before anything is read."""
-    with closing(HTTPConnection(live.origin.removeprefix("http://"), timeout=30)) as connection:
+    with closing(
+        HTTPConnection(live.origin.removeprefix("http://"), timeout=hang.LIMIT)
+    ) as connection:
         connection.putrequest("POST", "/api/v1/clients/register")
         connection.putheader("Content-Type", "text/plain")
         if chunked:
@@ -72,7 +75,7 @@ def test_the_connection_serves_on_after_a_body_over_the_limit(shared: Live) -> N
 
 def test_an_endless_body_ends_the_connection(shared: Live) -> None:
     host, _, port = shared.origin.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=hang.LIMIT) as connection:
         connection.sendall(
             b"POST /api/v1/clients/register HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
@@ -101,7 +104,7 @@ def test_the_size_is_told_for_no_other_route(shared: Live) -> None:
 
 def test_a_caller_who_leaves_early_disturbs_nobody(shared: Live) -> None:
     host, _, port = shared.origin.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=hang.LIMIT) as connection:
         connection.sendall(
             b"POST /api/v1/clients/register HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
             b"Content-Length: 1000\r\n\r\nabc"

@@ -12,6 +12,7 @@ from support.kept import tables_of
 from support.live import Live, SettableClock, registration
 from support.mandrill import KEY, FakeMandrill, dripping, refusing, reporting
 from support.people import enrolment
+from support.process import reserved_port
 
 from clients_register.handlers.mail import Mailer
 from clients_register.handlers.records import Mail
@@ -194,11 +195,10 @@ def test_why_a_mail_failed_is_in_the_log_without_any_secret(
 @pytest.fixture(params=["unreachable", "endless"])
 def out_of_reach(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Iterator[Live]:
     """A server whose Mandrill is not there, or never comes to an end."""
-    with FakeMandrill() as api:
+    with FakeMandrill() as api, reserved_port() as port:
         api.answer = dripping
-        if request.param == "unreachable":
-            api.stop()
-        yield start(mail="mandrill", mandrill_key=KEY, mandrill_url=api.url, mandrill_timeout=0.3)
+        url = f"http://127.0.0.1:{port}/" if request.param == "unreachable" else api.url
+        yield start(mail="mandrill", mandrill_key=KEY, mandrill_url=url, mandrill_timeout=0.3)
 
 
 def test_a_mandrill_out_of_reach_fails_only_the_mail(out_of_reach: Live, email: str) -> None:

@@ -9,6 +9,7 @@ import bcrypt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.hang import LIMIT
 from support.kept import text_of
 from support.live import Live
 
@@ -83,7 +84,7 @@ async def test_the_event_loop_goes_on_meanwhile(
 
     def held(*arguments: bytes) -> bytes:
         names.append(threading.current_thread().name)
-        assert looped.wait(timeout=30), "the loop stood still"
+        assert looped.wait(timeout=LIMIT), "the loop stood still"
         return real(*arguments)
 
     monkeypatch.setattr(bcrypt, "hashpw", held)

@@ -8,7 +8,7 @@ import pytest
 from support import engines
 from support.people import about_to_register, enrolled
 from support.postgres import PASSWORD, Server
-from support.process import free_port
+from support.process import reserved_port
 
 from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.engine import DEFAULT
@@ -146,8 +146,8 @@ async def test_an_empty_schema_of_ones_own_is_enough(
 
 
 async def test_a_server_that_is_not_there_is_told_with_what_was_tried(postgres: Server) -> None:
-    port = free_port()
-    message = await refusal(replace(postgres.at("clients"), port=port))
+    with reserved_port() as port:
+        message = await refusal(replace(postgres.at("clients"), port=port))
     assert f"the database postgresql://127.0.0.1:{port}/clients cannot be reached: " in message
     assert "Connection refused" in message
     assert "start it, correct them, or name another database with --store" in message

@@ -13,18 +13,19 @@ from shutil import which
 
 import httpx
 import pytest
+from support import hang
 from support.absence import needs_ipv6
+from support.command import call
+from support.hang import LIMIT, until
 from support.live import Live, encoded, registration
 from support.process import (
     Process,
     clients_in,
     environment,
-    free_port,
     listens,
-    run,
+    reserved_port,
     serving,
     started,
-    until,
 )
 
 from clients_register.handlers.app import App
@@ -58,20 +59,24 @@ def test_it_says_where_it_listens_where_the_data_is_and_what_becomes_of_mails(
 
 def test_it_says_which_pages_there_are_and_they_are_there(process: Process) -> None:
     pages = dict(re.findall(r"^  (console|documents) +(http://\S+)$", process.banner, re.M))
-    codes = {name: httpx.get(url).status_code for name, url in pages.items()}
+    codes = {name: httpx.get(url, timeout=LIMIT).status_code for name, url in pages.items()}
     assert codes == {"console": 200, "documents": 200}
 
 
-def test_the_reference_says_that_it_is_one_and_has_no_pages(tmp_path: Path) -> None:
-    data = ("--data", str(tmp_path / "data.json"))
-    with serving("--reference", *data) as reference:
+def test_the_reference_says_that_it_is_one_has_no_pages_and_says_nothing_at_its_end(
+    tmp_path: Path,
+) -> None:
+    with serving("--reference", "--data", str(tmp_path / "data.json")) as reference:
         assert re.search(r"^clients-register \d\S*, the plain reference$", reference.banner, re.M)
         assert "_mock" not in reference.banner
+        reference.tell(signal.SIGTERM)
+        ended = reference.ended()
+    assert (ended.code, ended.out.strip(), ended.err) == (0, "", "")
 
 
 def test_the_stub_says_at_its_end_which_statuses_were_met(tmp_path: Path) -> None:
     with serving("--data", str(tmp_path / "data.json")) as process:
-        httpx.get(process.url)
+        httpx.get(process.url, timeout=LIMIT)
         process.tell(signal.SIGTERM)
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")
@@ -79,13 +84,6 @@ def test_the_stub_says_at_its_end_which_statuses_were_met(tmp_path: Path) -> Non
     met, _, never = ended.out.partition("never met: ")
     assert "route-non-existent" in met
     assert "action-successful" in never
-
-
-def test_the_reference_says_nothing_at_its_end(tmp_path: Path) -> None:
-    with serving("--reference", "--data", str(tmp_path / "data.json")) as process:
-        process.tell(signal.SIGTERM)
-        ended = process.ended()
-    assert (ended.code, ended.out.strip(), ended.err) == (0, "", "")
 
 
 @pytest.mark.skipif(which("curl") is None or which("bash") is None, reason="needs bash and curl")
@@ -102,7 +100,10 @@ def test_what_was_registered_is_in_the_file_that_it_named(
     process: Process, directory: Path, email: str
 ) -> None:
     answer = httpx.post(
-        process.url, content=encoded(registration(email)), headers={"Content-Type": "text/plain"}
+        process.url,
+        content=encoded(registration(email)),
+        headers={"Content-Type": "text/plain"},
+        timeout=LIMIT,
     )
     assert answer.status_code == 200
     assert email in clients_in(directory / "clients-register.json")
@@ -145,12 +146,12 @@ def test_the_address_in_the_line_is_one_that_is_still_free(live: Live) -> None:
 
 
 def test_it_serves_although_nobody_reads_what_it_says(tmp_path: Path) -> None:
-    port = free_port()
-    with started("--port", str(port), "--data", str(tmp_path / "data.json")) as process:
+    data = ("--data", str(tmp_path / "data.json"))
+    with reserved_port() as port, started("--port", str(port), *data) as process:
         process.stop_reading()
         until(lambda: listens(("127.0.0.1", port)))
         url = f"http://127.0.0.1:{port}/api/v1/clients/register"
-        assert httpx.post(url, timeout=30).status_code == 400
+        assert httpx.post(url, timeout=LIMIT).status_code == 400
         process.tell(signal.SIGTERM)
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")
@@ -158,7 +159,7 @@ def test_it_serves_although_nobody_reads_what_it_says(tmp_path: Path) -> None:
 
 def complaint(*options: str, **env: str) -> tuple[int, str]:
     """The exit code of a server that cannot start, and the one line that it said why."""
-    ended = run("serve", *options, env=env)
+    ended = call("serve", *options, env=env)
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
     assert line.startswith("clients-register serve: ")
@@ -221,7 +222,7 @@ def test_data_in_use_is_one_line_and_does_the_user_of_it_no_harm(
     data = directory / "clients-register.json"
     code, line = complaint("--port", "0", "--data", str(data))
     assert (code, f"the data file {data} is in use" in line) == (1, True)
-    assert httpx.post(process.url).status_code == 400
+    assert httpx.post(process.url, timeout=LIMIT).status_code == 400
 
 
 def test_a_seed_that_cannot_be_used_is_one_line_and_leaves_no_data_file(tmp_path: Path) -> None:
@@ -260,12 +261,17 @@ def test_a_disk_without_room_for_the_data_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
 def test_a_full_disk_behind_its_output_keeps_it_from_nothing(tmp_path: Path) -> None:
     script = 'exec "$0" -m clients_register serve --port "$1" --data "$2" >/dev/full'
-    port = free_port()
-    process = subprocess.Popen(
-        ["bash", "-c", script, sys.executable, str(port), str(tmp_path / "data.json")],
-        stderr=subprocess.PIPE,
-    )
-    until(lambda: listens(("127.0.0.1", port)))
-    process.terminate()
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, b"")
+    with (
+        reserved_port() as port,
+        subprocess.Popen(
+            ["bash", "-c", script, sys.executable, str(port), str(tmp_path / "data.json")],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        try:
+            until(lambda: listens(("127.0.0.1", port)))
+        finally:
+            process.terminate()
+        _, err = hang.communicate(process)
+    assert (process.returncode, err) == (0, "")

@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
+from support.hang import LIMIT, until
 from support.live import Live, encoded, registration
 from support.mandrill import KEY, FakeMandrill, held_back
-from support.process import clients_in, free_port, listens, serving, started, until
+from support.process import clients_in, listens, reserved_port, serving, started
 
 from clients_register.handlers.product import Product
 from clients_register.handlers.serve import Stop, listening
@@ -20,6 +21,10 @@ from clients_register.handlers.settings import Settings
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has neither signals nor FIFOs")
+
+# A server that stops waits this long for requests under way, by what it takes to send a mail.
+PATIENT = ("--mail", "mandrill", "--mandrill-timeout", f"{LIMIT:g}")
+MAILING = {"CLIENTS_REGISTER_MANDRILL_KEY": KEY}
 
 
 def request(body: bytes) -> bytes:
@@ -42,16 +47,18 @@ def test_a_request_under_way_gets_its_answer_when_the_server_is_told_to_stop(
 ) -> None:
     sent = request(encoded(registration(email)))
     data = tmp_path / "data.json"
-    with serving("--data", str(data)) as process:
-        with socket.create_connection(process.address) as caller:
-            caller.sendall(sent[:-20])
-            # An answer on another connection: by now the first one was read, too.
-            httpx.get(process.url)
-            process.tell(number)
-            until(lambda: not listens(process.address))
-            caller.sendall(sent[-20:])
-            answer = answer_on(caller)
-        ended = process.ended()
+    with FakeMandrill() as api:
+        options = ["--mandrill-url", api.url, "--data", str(data)]
+        with serving(*PATIENT, *options, env=MAILING) as process:
+            with socket.create_connection(process.address) as caller:
+                caller.sendall(sent[:-20])
+                # An answer on another connection: by now the first one was read, too.
+                httpx.get(process.url, timeout=LIMIT)
+                process.tell(number)
+                until(lambda: not listens(process.address))
+                caller.sendall(sent[-20:])
+                answer = answer_on(caller)
+            ended = process.ended()
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert (ended.code, ended.err) == (0, "")
     assert email in clients_in(data)
@@ -61,14 +68,13 @@ def test_a_request_under_way_gets_its_answer_when_the_server_is_told_to_stop(
 def test_a_mail_under_way_is_waited_for_when_the_server_is_told_to_stop(
     tmp_path: Path, email: str
 ) -> None:
-    key = {"CLIENTS_REGISTER_MANDRILL_KEY": KEY}
     with FakeMandrill() as api:
         api.answer = held_back
-        options = ["--mail", "mandrill", "--mandrill-url", api.url, "--mandrill-timeout", "30"]
-        with serving(*options, "--data", str(tmp_path / "data.json"), env=key) as process:
+        options = ["--mandrill-url", api.url, "--data", str(tmp_path / "data.json")]
+        with serving(*PATIENT, *options, env=MAILING) as process:
             with socket.create_connection(process.address) as caller:
                 caller.sendall(request(encoded(registration(email))))
-                assert api.called.wait(30)
+                assert api.called.wait(LIMIT)
                 process.tell(signal.SIGTERM)
                 until(lambda: not listens(process.address))
                 api.released.set()
@@ -119,9 +125,8 @@ def test_it_stops_in_good_order_when_it_is_told_so_while_it_starts(
 
 @ON_POSIX
 def test_it_heeds_signals_from_the_moment_on_when_it_takes_its_port(tmp_path: Path) -> None:
-    port = free_port()
-    data = tmp_path / "data.json"
-    with started("--port", str(port), "--data", str(data)) as process:
+    data = ("--data", str(tmp_path / "data.json"))
+    with reserved_port() as port, started("--port", str(port), *data) as process:
         until(lambda: listens(("127.0.0.1", port)))
         process.tell(signal.SIGINT)
         ended = process.ended()

@@ -1,21 +1,25 @@
 """The PostgreSQL store under several servers, and under callers who go away."""
 
 import asyncio
+import signal
+from functools import partial
 from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
 from support import engines
+from support.cutting import Way
+from support.hang import until
 from support.people import about_to_register, enrolled, session, user
 from support.postgres import SHARED, Server, nobody_writes, waiting
-from support.process import until
 from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
 from clients_register.handlers.store.postgres import connections
 from clients_register.handlers.store.postgres.connections import MOST
+from clients_register.handlers.store.postgres.engine import Postgres
 
 FIRST = asyncio.FIRST_COMPLETED
 
@@ -168,7 +172,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
 
         callers = [asyncio.ensure_future(register_on_and_on(name)) for name in range(4)]
         await asyncio.wait([asyncio.ensure_future(enough.wait()), *callers], return_when=FIRST)
-        await asyncio.to_thread(mortal.stop, "immediate")
+        await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
         outcomes = await asyncio.gather(*callers, return_exceptions=True)
         assert {type(each) for each in outcomes} == {StoreUnavailable}
         await asyncio.to_thread(mortal.start)
@@ -177,7 +181,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 16])
 async def test_the_first_to_come_finds_the_database_that_is_back(
-    mortal: Server, world: str, meanwhile: int
+    mortal: Server, world: str, meanwhile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with engines.closing(engines.postgres(mortal)) as engine:
         store = await engine.store(world, public_allowed=True)
@@ -188,9 +192,11 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
             ]
             await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
         there = set(await asyncio.gather(*callers))
-        await asyncio.to_thread(mortal.stop, "immediate")
-        asked = (store.users() for _ in range(meanwhile))
-        lost = await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
+        with monkeypatch.context() as hasty:
+            hasty.setattr(connections, "PATIENCE", 0.1)
+            asked = (store.users() for _ in range(meanwhile))
+            lost = await asyncio.gather(*asked, return_exceptions=True)
         await asyncio.to_thread(mortal.start)
         assert set(await store.users()) == there, "every connection there was is broken"
         assert all(isinstance(each, StoreUnavailable) for each in lost)
@@ -198,21 +204,19 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
 
 @pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
 async def test_a_database_that_stands_still_holds_nobody_for_ever(
-    mortal: Server, world: str, act: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, world: str, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with engines.closing(engines.postgres(mortal)) as engine:
-        store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
-        await store.seed([there], [session("old", 7)], public=False)
-        before = await everything(store)
-        monkeypatch.setattr(connections, "LONGEST", 0.1)
-        with (
-            mortal.still(),
-            pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 seconds"),
-        ):
+    with Way(postgres.at(SHARED)) as way:
+        async with engines.closing(partial(Postgres.opened, way.database)) as engine:
+            store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
+            await store.seed([there], [session("old", 7)], public=False)
+            before = await everything(store)
+            with monkeypatch.context() as hasty, way.frozen():
+                hasty.setattr(connections, "LONGEST", 0.1)
+                with pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 seconds"):
+                    await ACTS[act](store, there)
+            assert await everything(store) == before
             await ACTS[act](store, there)
-        monkeypatch.undo()
-        assert await everything(store) == before
-        await ACTS[act](store, there)
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])

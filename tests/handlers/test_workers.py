@@ -6,42 +6,45 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import httpx
 import pytest
+from support import hang
+from support.hang import LIMIT, until
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import PATIENCE, Process, listens, run, serving, until
+from support.process import Process, listens, reserved_port, run, serving
 from support.verifying import bad, verified
 
-WORKERS = 4
-REFERENCE = ("--reference", "--bcrypt-cost", "4")
+# As few as there can be: each imports the server, which takes seconds.
+WORKERS = 2
 
 
 class Caller:
     """Asks servers, each in its turn, on as many connections as there are threads."""
 
-    def __init__(self, http: httpx.Client, *processes: Process) -> None:
+    def __init__(self, http: httpx.Client, *processes: Process, world: str | None = None) -> None:
         self._http = http
-        self._processes = processes
-
-    def origin(self, number: int) -> str:
-        return self._processes[number % len(self._processes)].url.partition("/api/")[0]
+        self._bases = [
+            process.url.partition("/api/")[0] + ("" if world is None else f"/_world/{world}")
+            for process in processes
+        ]
 
     def registered(self, number: int, email: str) -> str:
         """The status of registering `email`, asked of the server whose turn `number` is."""
-        url = f"{self.origin(number)}/api/v1/clients/register"
+        url = f"{self._bases[number % len(self._bases)]}/api/v1/clients/register"
         headers = {"Content-Type": "text/plain"}
         sent = encoded(registration(email))
         return str(self._http.post(url, content=sent, headers=headers).json()["status"])
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        return self._http.request(method, f"{self.origin(0)}/_mock{path}", json=body).json()
+        return self._http.request(method, f"{self._bases[0]}/_mock{path}", json=body).json()
 
     def all(self, emails: list[str]) -> list[str]:
         """The statuses of registering `emails`, many at once."""
@@ -49,22 +52,33 @@ class Caller:
             return [*threads.map(self.registered, range(len(emails)), emails)]
 
 
-@pytest.fixture
-def store(postgres: Server) -> dict[str, str]:
+def in_new_database(postgres: Server) -> dict[str, str]:
     """The variable that keeps the data of a command in an empty database."""
     return {"CLIENTS_REGISTER_STORE": postgres.url(postgres.made())}
 
 
+@pytest.fixture
+def store(postgres: Server) -> dict[str, str]:
+    return in_new_database(postgres)
+
+
 @contextmanager
-def many(store: dict[str, str], *options: str) -> Iterator[Process]:
-    with serving("--workers", str(WORKERS), *options, env=store) as process:
-        until(lambda: len(process.workers) == WORKERS)
+def many(store: dict[str, str], *options: str, count: int = WORKERS) -> Iterator[Process]:
+    with serving("--workers", str(count), "--bcrypt-cost", "4", *options, env=store) as process:
+        until(lambda: len(process.workers) == count)
+        yield process
+
+
+@pytest.fixture(scope="module")
+def running(postgres: Server) -> Iterator[Process]:
+    """A stub for all tests of the module that keep to a world of their own."""
+    with many(in_new_database(postgres)) as process:
         yield process
 
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=60, verify=False) as client:
+    with httpx.Client(timeout=LIMIT, verify=False) as client:
         yield client
 
 
@@ -76,82 +90,106 @@ def stopped(process: Process, number: signal.Signals = signal.SIGTERM) -> str:
     return ended.out
 
 
-def test_of_simultaneous_callers_of_many_processes_one_registers_each_address(
-    store: dict[str, str], http: httpx.Client
-) -> None:
-    with ExitStack() as stack:
-        caller = Caller(http, *(stack.enter_context(many(store)) for _ in range(2)))
-        emails = [f"{number % 40}@x.test" for number in range(160)]
-        assert Counter(caller.all(emails)) == {
-            "action-successful": 40,
-            "email-already-registered": 120,
-        }
-        stored = {each["email"] for each in caller.control("GET", "/clients") if each["client"]}
-        assert set(emails) <= stored, "no client is lost"
-        mails = [each["to"] for each in caller.control("GET", "/outbox")]
-        assert sorted(mails) == sorted(set(emails))
+def kill(process: Process, worker: int) -> None:
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: worker not in process.workers)
 
 
-def test_many_processes_give_each_answer_of_a_script_once(
-    store: dict[str, str], http: httpx.Client
+def check_that_one_registers_each_address(caller: Caller) -> None:
+    emails = [f"{number % 40}@x.test" for number in range(160)]
+    assert Counter(caller.all(emails)) == {
+        "action-successful": 40,
+        "email-already-registered": 120,
+    }
+    stored = {each["email"] for each in caller.control("GET", "/clients") if each["client"]}
+    assert set(emails) <= stored, "no client is lost"
+    mails = [each["to"] for each in caller.control("GET", "/outbox")]
+    assert sorted(mails) == sorted(set(emails))
+
+
+def check_that_each_answer_of_a_script_is_given_once(caller: Caller) -> None:
+    script = [{"slug": "missing-param", "times": 30}, {"slug": "invalid-token", "times": 30}]
+    caller.control("PUT", "/next", script)
+    met = caller.all([f"{number}@x.test" for number in range(100)])
+    assert Counter(met) == {
+        "missing-param": 30,
+        "invalid-token": 30,
+        "action-successful": 40,
+    }
+
+
+CHECKS = [
+    check_that_one_registers_each_address,
+    check_that_each_answer_of_a_script_is_given_once,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_processes_are_one_server(
+    running: Process, http: httpx.Client, world: str, check: Callable[[Caller], None]
 ) -> None:
-    with ExitStack() as stack:
-        caller = Caller(http, *(stack.enter_context(many(store)) for _ in range(2)))
-        script = [{"slug": "missing-param", "times": 30}, {"slug": "invalid-token", "times": 30}]
-        caller.control("PUT", "/next", script)
-        met = caller.all([f"{number}@x.test" for number in range(100)])
-        assert Counter(met) == {
-            "missing-param": 30,
-            "invalid-token": 30,
-            "action-successful": 40,
-        }
+    check(Caller(http, running, world=world))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("check", CHECKS)
+def test_many_processes_of_two_servers_are_one_server(
+    store: dict[str, str], http: httpx.Client, check: Callable[[Caller], None]
+) -> None:
+    with many(store, count=4) as one, many(store, count=4) as other:
+        check(Caller(http, one, other))
+
+
+def test_the_suite_finds_nothing_in_many_processes(running: Process, tmp_path: Path) -> None:
+    code, report, text = verified(tmp_path, running.url.partition("/clients/")[0], "--strict")
+    assert (code, bad(report)) == (0, {}), text
 
 
 def test_the_reference_serves_by_many_processes_too(
     store: dict[str, str], http: httpx.Client
 ) -> None:
-    with many(store, *REFERENCE) as process:
+    with many(store, "--reference") as process:
         assert f"the plain reference, {WORKERS} workers\n" in process.banner
         met = Caller(http, process).all(["a@x.test"] * 32)
         assert Counter(met) == {"action-successful": 1, "email-already-registered": 31}
         assert stopped(process) == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_one_speaks_for_all_at_the_start_and_at_the_end(
-    store: dict[str, str], http: httpx.Client, number: signal.Signals
+    store: dict[str, str], http: httpx.Client
 ) -> None:
     with many(store) as process:
         assert process.banner.count("listening") == 1
         Caller(http, process).all([f"{n}@x.test" for n in range(32)])
-        told = stopped(process, number)
+        told = stopped(process, signal.SIGINT)
         assert re.search(r"action-successful +32 by the rules", told), "whoever answered"
         assert told.count("Statuses met") == 1
         assert not listens(process.address)
 
 
-@pytest.mark.parametrize("place", [0, WORKERS - 1], ids=["the first", "another"])
 def test_one_that_dies_is_replaced_and_the_others_answer_meanwhile(
-    postgres: Server, http: httpx.Client, place: int
+    postgres: Server, http: httpx.Client
 ) -> None:
     name = postgres.made()
     with many({"CLIENTS_REGISTER_STORE": postgres.url(name)}) as process:
-        until(lambda: postgres.stubs(name) == WORKERS)
         caller = Caller(http, process)
         caller.control("PUT", "/clock", {"advance": "P8D"})
-        before = process.workers
-        os.kill(before[place], signal.SIGKILL)
-        until(lambda: before[place] not in process.workers)
-        with httpx.Client(timeout=60, verify=False) as anew:
-            assert Caller(anew, process).registered(0, "a@x.test") == "action-successful"
-        until(lambda: len(process.workers) == WORKERS)
-        assert caller.control("GET", "/clock")["ahead"] > 0, "nothing is begun anew"
+        # The second one, and then the first, since the other has another place by then.
+        for place in (1, 0):
+            until(lambda: postgres.stubs(name) == WORKERS)
+            kill(process, process.workers[place])
+            with httpx.Client(timeout=LIMIT, verify=False) as anew:
+                assert Caller(anew, process).registered(0, f"{place}@x.test") == "action-successful"
+            until(lambda: len(process.workers) == WORKERS)
+            assert caller.control("GET", "/clock")["ahead"] > 0, "nothing is begun anew"
         process.tell(signal.SIGTERM)
         ended = process.ended()
     assert ended.code == 0
-    (line,) = ended.err.splitlines()
-    told = f"worker {place + 1} of {WORKERS} has ended by itself, with -9; another takes its place"
-    assert told in line
+    told = [line.partition("ERROR ")[2] for line in ended.err.splitlines()]
+    assert told == [
+        f"worker {number} of {WORKERS} has ended by itself, with -9; another takes its place"
+        for number in (2, 1)
+    ]
 
 
 def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
@@ -160,11 +198,8 @@ def test_those_whose_parent_is_gone_end(store: dict[str, str]) -> None:
         until(lambda: not listens(process.address))
 
 
-def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
-    program = """
-import os, signal
-from clients_register.handlers.workers import Workers
-
+# The parent is killed as soon as it has forked, and the worker waits until it has another parent.
+KILLED_PARENT = """
 begin = os.fork
 
 def fork():
@@ -176,30 +211,96 @@ def fork():
     return 0
 
 os.fork = fork
-Workers(1, lambda worker: print("an orphan" if worker.is_orphan else "none"), print).run()
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "an orphan\n"), ended.stderr
+
+# Orphans are handed to the parent, as to the init process of a container.
+INIT = """
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+told, tell = os.pipe()
+"""
 
 
-def test_the_suite_finds_nothing_in_many_processes(store: dict[str, str], tmp_path: Path) -> None:
-    with many(store) as process:
-        code, report, text = verified(tmp_path, process.url.partition("/clients/")[0], "--strict")
-        process.tell(signal.SIGTERM)
-        assert process.ended().code == 0
-    assert (code, bad(report)) == (0, {}), text
+def program(work: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """How a program ends whose one worker does `work`, the body of a function."""
+    text = f"""
+import ctypes, os, signal
+from clients_register.handlers.workers import Workers
+
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+{before}
+
+def stop_the_parent():
+    "Returns when the parent asks this process to stop, too."
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getppid(), signal.SIGTERM)
+    signal.sigwait([signal.SIGTERM])
+
+def work(worker):
+{indent(work, "    ")}
+
+os._exit(Workers(1, work, lambda: None, lambda: bool(asked)).run())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, err = hang.communicate(process)
+    return subprocess.CompletedProcess(text, process.returncode, out, err)
+
+
+def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
+    ended = program("print(worker.is_orphan)", KILLED_PARENT)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "True\n"), ended.stderr
+
+
+def test_one_whose_parent_is_gone_sends_no_signal() -> None:
+    work = """
+os.kill = lambda *signalled: print("signalled", signalled)
+worker.answers()
+print(worker.is_orphan)
+"""
+    ended = program(work, KILLED_PARENT)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "True\n"), ended.stderr
+
+
+def test_one_that_answers_while_all_are_stopped_does_no_harm() -> None:
+    work = """
+stop_the_parent()
+worker.answers()
+return 0
+"""
+    ended = program(work)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's subreapers")
+def test_orphans_that_are_handed_to_the_parent_are_not_taken_for_workers() -> None:
+    work = """
+if worker.greets:
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    os.write(tell, str(child).encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+orphan = int(os.read(told, 100))
+os.kill(orphan, signal.SIGKILL)
+with open(f"/proc/{orphan}/stat") as state:
+    while state.seek(0) or ") Z " not in state.read():
+        pass
+stop_the_parent()
+return 0
+"""
+    ended = program(work, INIT)
+    (line,) = ended.stderr.splitlines()
+    assert line == "worker 1 of 1 has ended by itself, with -9; another takes its place"
+    assert ended.returncode == 0
 
 
 def test_what_keeps_the_first_from_starting_is_told_once() -> None:
-    env = {"CLIENTS_REGISTER_STORE": "postgresql://ada:hush@127.0.0.1:1/clients"}
-    ended = run("serve", "--port", "0", "--workers", str(WORKERS), env=env)
+    with reserved_port() as port:
+        env = {"CLIENTS_REGISTER_STORE": f"postgresql://ada:hush@127.0.0.1:{port}/clients"}
+        ended = run("serve", "--port", "0", "--workers", str(WORKERS), env=env)
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "the database postgresql://127.0.0.1:1/clients cannot be reached" in line
+    assert f"the database postgresql://127.0.0.1:{port}/clients cannot be reached" in line
     assert "hush" not in line

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from support.hang import LIMIT
 from support.postgres import Server
 from support.stub import WAIT
 
@@ -18,13 +19,17 @@ def name(postgres: Server) -> str:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Counts those who have begun to wait on a server for a mail or a request, WAIT seconds."""
+    """Counts those who have begun to wait on a server for a mail or a request, WAIT seconds.
+
+    Such a wait ends when there is news; if there never is, the caller's own limit comes first.
+    """
     begun = threading.Semaphore(0)
     until = News.until
 
     async def told(self: News, find: Any, seconds: float) -> Any:
         if seconds == WAIT:
             begun.release()
+            seconds = 2 * LIMIT
         return await until(self, find, seconds)
 
     monkeypatch.setattr(News, "until", told)

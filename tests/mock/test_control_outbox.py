@@ -4,8 +4,9 @@ import threading
 from typing import Any
 
 import pytest
+from support.hang import LIMIT
 from support.live import registration
-from support.stub import LiveStub
+from support.stub import WAIT, LiveStub
 
 
 def mails(stub: LiveStub, world: str, query: str = "") -> list[dict[str, Any]]:
@@ -66,22 +67,24 @@ def test_what_is_not_there_is_an_empty_list_and_no_latest(
     assert (latest.status_code, latest.headers["Mock-Error"]) == (404, "no-mail")
 
 
-@pytest.mark.parametrize("path", ["/outbox?wait=60", "/outbox/latest?wait=60"])
+@pytest.mark.parametrize("path", ["/outbox", "/outbox/latest"])
 def test_who_waits_is_answered_as_soon_as_the_mail_comes(
-    shared_stub: LiveStub, world: str, email: str, path: str
+    shared_stub: LiveStub, world: str, email: str, path: str, waits: threading.Semaphore
 ) -> None:
     found: list[Any] = []
+    query = f"?wait={WAIT}&to={email}"
 
     def wait() -> None:
-        found.append(shared_stub.control("GET", f"{path}&to={email}", world=world).json())
+        found.append(shared_stub.control("GET", f"{path}{query}", world=world).json())
 
-    # Of two mails only the second is waited for; the wait itself would outlast the test.
+    # Of two mails only the second is waited for.
     waiting = threading.Thread(target=wait)
     waiting.start()
+    assert waits.acquire(timeout=LIMIT)
     shared_stub.registered(f"other.{email}", world)
     assert not found
     shared_stub.registered(email, world)
-    waiting.join(timeout=20)
+    waiting.join(timeout=LIMIT)
     assert not waiting.is_alive()
     (shown,) = found
     assert [mail["to"] for mail in (shown if isinstance(shown, list) else [shown])] == [email]

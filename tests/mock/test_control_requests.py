@@ -4,8 +4,9 @@ import threading
 from typing import Any
 
 import pytest
+from support.hang import LIMIT
 from support.live import PASSWORD, encoded, registration
-from support.stub import LiveStub
+from support.stub import WAIT, LiveStub
 
 from clients_register.handlers.mock import journal
 from clients_register.handlers.mock.state.postgres import state
@@ -159,16 +160,17 @@ def test_entries_are_found_by_status_and_by_number(
 
 
 def test_who_waits_is_answered_as_soon_as_the_request_comes(
-    shared_stub: LiveStub, world: str, email: str
+    shared_stub: LiveStub, world: str, email: str, waits: threading.Semaphore
 ) -> None:
     shared_stub.registered(email, world)
     found: list[Any] = []
-    query = "?after=1&status=email-already-registered&wait=60"
+    query = f"?after=1&status=email-already-registered&wait={WAIT}"
     waiting = threading.Thread(target=lambda: found.append(entries(shared_stub, world, query)))
     waiting.start()
+    assert waits.acquire(timeout=LIMIT)
     shared_stub.sent({}, world)
     shared_stub.registered(email, world)
-    waiting.join(timeout=20)
+    waiting.join(timeout=LIMIT)
     assert not waiting.is_alive()
     assert [each["number"] for each in found[0]] == [3]
 

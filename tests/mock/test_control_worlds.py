@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hang import LIMIT
 from support.live import registration
 from support.stub import WAIT, LiveStub
 
@@ -194,10 +195,10 @@ def test_who_waits_in_a_world_that_is_deleted_keeps_nobody_waiting(
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    assert waits.acquire(timeout=20)
-    answer = stub.http.delete(stub.at(f"/_mock/worlds/{world}"), timeout=WAIT / 2)
+    assert waits.acquire(timeout=LIMIT)
+    answer = stub.http.delete(stub.at(f"/_mock/worlds/{world}"))
     assert (answer.status_code, names(stub)) == (200, ["default"])
-    waiting.join(timeout=20)
+    waiting.join(timeout=LIMIT)
     assert waited == [[]]
 
 

@@ -1,9 +1,11 @@
 """Stubs on one database that come and go, and worlds that go while others come."""
 
+import signal
+
 import pytest
+from support.hang import until
 from support.live import SettableClock, registration
 from support.postgres import Server
-from support.process import until
 from support.stub import seen, stub_on
 
 from clients_register.handlers.mock.clock import WorldClock
@@ -65,7 +67,7 @@ def test_who_joins_after_the_database_was_lost_begins_nothing_anew(mortal: Serve
     name = mortal.made()
     with stub_on(mortal, name) as one:
         one.control("PUT", "/next", ["missing-param"])
-        mortal.stop("immediate")
+        mortal.stop(signal.SIGQUIT)
         mortal.start()
         until(lambda: mortal.stubs(name) == 1)
         with stub_on(mortal, name) as other:

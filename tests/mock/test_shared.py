@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.hang import LIMIT
 from support.live import registration
 from support.postgres import Server
 from support.stub import WAIT, LiveStub, seen, stub_on
@@ -165,9 +166,9 @@ def test_who_waits_at_one_is_told_of_what_happens_at_the_other(
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(seen, one, f"{path}?wait={WAIT}", world)
-        assert waits.acquire(timeout=WAIT)
+        assert waits.acquire(timeout=LIMIT)
         other.registered("a@x.test", world)
-        assert len(waiting.result(timeout=WAIT)) == 1
+        assert len(waiting.result(timeout=LIMIT)) == 1
 
 
 def test_more_may_wait_than_there_are_connections(
@@ -175,9 +176,9 @@ def test_more_may_wait_than_there_are_connections(
 ) -> None:
     with ThreadPoolExecutor(20) as threads:
         waiting = [threads.submit(seen, one, f"/outbox?wait={WAIT}", world) for _ in range(20)]
-        assert all(waits.acquire(timeout=WAIT) for _ in waiting)
+        assert all(waits.acquire(timeout=LIMIT) for _ in waiting)
         assert one.registered("a@x.test", world) == "action-successful"
-        assert {len(each.result(timeout=WAIT)) for each in waiting} == {1}
+        assert {len(each.result(timeout=LIMIT)) for each in waiting} == {1}
 
 
 def test_what_both_have_answered_is_counted_together(postgres: Server, name: str) -> None:

@@ -1,15 +1,16 @@
 """Worlds: parallel tests share a server and never meet."""
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from support.hang import LIMIT, until
 from support.keeping import Keep
 from support.live import encoded, registration
-from support.process import until
-from support.stub import LiveStub
+from support.stub import WAIT, LiveStub
 
 from clients_register.handlers.mock import worlds
 from clients_register.handlers.mock.world import World
@@ -90,14 +91,14 @@ def test_a_persona_of_a_new_world_ages_with_its_clock(shared_stub: LiveStub, wor
 
 
 def test_who_waits_for_news_does_not_keep_the_server_from_stopping(
-    tmp_path: Path, keep: Keep, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, keep: Keep, caplog: pytest.LogCaptureFixture, waits: threading.Semaphore
 ) -> None:
     settings = Settings(port=0, **keep(tmp_path / "data.json"))
     with LiveStub(settings) as stub, ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(httpx.get, stub.at("/_mock/outbox?wait=60"), timeout=60)
-        until(lambda: stub.app.worlds.default.busy == 1)
+        waiting = threads.submit(stub.control, "GET", f"/outbox?wait={WAIT}")
+        assert waits.acquire(timeout=LIMIT)
         stub.asked = True
-        assert waiting.result(timeout=30).json() == []
+        assert waiting.result(LIMIT).json() == []
     assert not [record for record in caplog.records if "timeout" in record.getMessage()]
 
 
@@ -131,7 +132,7 @@ def test_two_hundred_clients_in_fifty_worlds_never_meet(stub: LiveStub) -> None:
     def client(number: int) -> tuple[str, list[str]]:
         name = names[number % 50]
         draws = random.Random(number)
-        with httpx.Client(timeout=60, verify=False) as http:
+        with httpx.Client(timeout=LIMIT, verify=False) as http:
             statuses = []
             for step in range(4):
                 address = f"person-{(draws.randrange(2) + step) % 2}@shared.test"
@@ -189,10 +190,10 @@ def test_what_is_arranged_while_an_earlier_world_of_that_name_goes_is_not_gone_w
     # As long as a request is in it, it is not removed.
     earlier.enter()
     with ThreadPoolExecutor(2) as threads:
-        deleted = threads.submit(httpx.delete, stub.at("/_mock/worlds/ann"), timeout=60)
+        deleted = threads.submit(httpx.delete, stub.at("/_mock/worlds/ann"), timeout=LIMIT)
         until(lambda: stub.run(ann()) is not earlier)
         put = threads.submit(
-            httpx.put, stub.at("/_mock/next", "ann"), json=["missing-param"], timeout=60
+            httpx.put, stub.at("/_mock/next", "ann"), json=["missing-param"], timeout=LIMIT
         )
         until(lambda: put.done() or stub.run(ann()).busy > 0)
         stub.run(leave())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hang import LIMIT
 
 from clients_register import spec
 from clients_register.spec.source import TITLE, differences, main, sentences
@@ -234,7 +235,7 @@ def test_the_command_tells_the_differences_and_exits_with_1(tmp_path: Path) -> N
         text=True,
         # The terminal cannot show the dash.
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
-        timeout=60,
+        timeout=LIMIT,
     )
     assert done.stderr == ""
     assert done.returncode == 1

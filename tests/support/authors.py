@@ -20,4 +20,10 @@ ONE_SUCCESS = """
         assert status(clients_register) == "action-successful"
 """
 
+# What runs of pytest do without: the plugins of others, which take seconds to import.
+OPTIONS = (
+    *("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:asyncio"),
+    *("-p", "no:hypothesispytest", "-p", "no:schemathesis"),
+)
+
 Run = Callable[..., pytest.RunResult]

@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.absence import absent
+from support.hang import LIMIT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-
-# Milliseconds that anything may take before a test gives up; nothing is waited out.
-PATIENCE = 15_000
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def window(opened: "Browser", url: str, **options: Any) -> Iterator["Page"]:
     Whatever goes wrong in it, or leaves the server, is an assertion at the end.
     """
     context = opened.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(LIMIT * 1000)
     page = context.new_page()
     wrong = _watched(page, url)
     try:

@@ -1,11 +1,12 @@
-"""A way to a database on which connections are cut off at a statement, as on a network that fails.
+"""A way to a database that fails as a network does: connections are cut off, or stand still.
 
 It goes by the statements' text, which the driver sends as it is for those that it has not prepared.
 """
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from clients_register.handlers.store.postgres.database import Database
@@ -25,6 +26,8 @@ class Way:
         self._answered = False
         self._stays = False
         self._closed = False
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._led: list[socket.socket] = []
         self._thread = threading.Thread(target=self._accept)
 
@@ -40,6 +43,15 @@ class Way:
     def mend(self) -> None:
         """Lets everybody through."""
         self._closed = False
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """In the context nothing arrives on either side, and no connection breaks."""
+        self._flowing.clear()
+        try:
+            yield
+        finally:
+            self._flowing.set()
 
     def __enter__(self) -> "Way":
         self._thread.start()
@@ -69,7 +81,7 @@ class Way:
 
     def _lead(self, here: socket.socket) -> None:
         with here, socket.create_connection(self._there) as there:
-            back = threading.Thread(target=_forward, args=(there, here))
+            back = threading.Thread(target=self._forward, args=(there, here))
             back.start()
             self._forward_until_cut(here, there, back)
             _end(here)
@@ -81,6 +93,7 @@ class Way:
     ) -> None:
         with suppress(OSError):
             while content := here.recv(SIZE):
+                self._flowing.wait()
                 if not self._statement or self._statement not in content:
                     there.sendall(content)
                     continue
@@ -94,15 +107,15 @@ class Way:
                     back.join()
                 return
 
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        """Leads one way until its source ends; what cannot be delivered is dropped."""
+        with suppress(OSError):
+            while content := source.recv(SIZE):
+                self._flowing.wait()
+                with suppress(OSError):
+                    target.sendall(content)
+
 
 def _end(side: socket.socket) -> None:
     with suppress(OSError):
         side.shutdown(socket.SHUT_RDWR)
-
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    """Leads one way until its source ends; what cannot be delivered is dropped."""
-    with suppress(OSError):
-        while content := source.recv(SIZE):
-            with suppress(OSError):
-                target.sendall(content)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +25,7 @@ from clients_register.handlers.building import opened
 from clients_register.handlers.product import Product
 from clients_register.handlers.routing import routed
 from clients_register.handlers.serve import listening
-from clients_register.handlers.server import Server
+from clients_register.handlers.server import Server, Stop
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 
@@ -78,7 +79,14 @@ def registration(email: str, **changes: Any) -> dict[str, Any]:
 
 
 class Prompt(Server):
-    """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped."""
+    """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped.
+
+    It gives up on no request while a test may still be at work on it.
+    """
+
+    def __init__(self, product: Product, settings: Settings, stop: Stop) -> None:
+        super().__init__(product, settings, stop)
+        self.config.timeout_graceful_shutdown = math.ceil(LIMIT)
 
     async def main_loop(self) -> None:
         """See `uvicorn.Server`."""

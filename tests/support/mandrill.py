@@ -13,6 +13,8 @@ from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
+from support.hang import LIMIT
+
 KEY = "Xq7-k3y_oF.tests0nly22"
 
 
@@ -137,13 +139,13 @@ def replying(http: int, body: object, **headers: str) -> Behaviour:
 
 def held_back(call: Call) -> None:
     """Sends the mail once somebody sets `released`."""
-    call.server.api.released.wait(60)
+    call.server.api.released.wait(LIMIT)
     documented(call)
 
 
 def silent(call: Call) -> None:
     """Takes the call and never answers."""
-    call.server.api.released.wait(60)
+    call.server.api.released.wait(LIMIT)
     call.close_connection = True
 
 

@@ -12,8 +12,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 import psycopg
+from support import hang
 from support.absence import absent
-from support.process import PATIENCE, children, free_port, until
+from support.hang import LIMIT, until
+from support.process import reserved_port
 
 from clients_register.handlers.store.postgres.database import Database
 
@@ -43,12 +45,14 @@ def programs() -> Path:
 class Server:
     """A server that stopped and started keeps its data and its port."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes a cluster in `folder`."""
+    def __init__(self, folder: Path, port: int) -> None:
+        """Makes a cluster in `folder`. Only this server may be able to listen on `port`."""
         self._folder = folder
         self._programs = programs()
         self._names = (f"d{number}" for number in count())
-        self.port = free_port()
+        self._data, self._log = folder / "data", folder / "log"
+        self._process: subprocess.Popen[str]
+        self.port = port
         self._own: dict[str, Any] = {}
         if os.geteuid() == 0:
             shutil.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
@@ -57,7 +61,7 @@ class Server:
         secret.write_text(PASSWORD)
         self._run(
             *("initdb", "--username", USER, "--auth", "scram-sha-256", "--pwfile", str(secret)),
-            *("--encoding", "UTF8", "--no-locale", "--no-sync", "--pgdata", str(folder / "data")),
+            *("--encoding", "UTF8", "--no-locale", "--no-sync", "--pgdata", str(self._data)),
         )
 
     def _run(self, program: str, *argv: str) -> None:
@@ -65,49 +69,52 @@ class Server:
             [str(self._programs / program), *argv],
             check=False,
             cwd=self._folder,
-            # Not pipes: the server inherits them, and they would never end.
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=PATIENCE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT,
             **self._own,
         )
-        log = self._folder / "log"
-        told = log.read_text() if log.exists() else ""
-        assert done.returncode == 0, f"{program} {argv} ended with {done.returncode}:\n{told}"
+        assert done.returncode == 0, f"{program} ended with {done.returncode}:\n{done.stdout}"
 
     def start(self) -> None:
         """Returns when connections are taken."""
-        options = (
-            f"-c listen_addresses=127.0.0.1 -c port={self.port} -c fsync=on"
-            f" -c unix_socket_directories={self._folder}"
-        )
-        data, log = str(self._folder / "data"), str(self._folder / "log")
-        self._run("pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", options)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "fsync": "on",
+            "unix_socket_directories": self._folder,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._data), *options],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                text=True,
+                # Ctrl-C at a terminal is for the tests.
+                process_group=0,
+                **self._own,
+            )
+        until(lambda: self._is_ready() or self._process.poll() is not None)
+        assert self._process.poll() is None, self._log.read_text()
 
-    def stop(self, how: str = "fast") -> None:
+    def _is_ready(self) -> bool:
+        """Whether the server says so; the first line of what it says is the id of its process."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[:1] == [str(self._process.pid)] and "ready" in "".join(lines[7:])
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Returns when the server has ended; connections are cut off.
 
-        `immediate` is as in a power cut.
+        SIGQUIT is as a power cut.
         """
-        data = str(self._folder / "data")
-        self._run("pg_ctl", "stop", "--wait", "-D", data, "-m", how)
-
-    @contextmanager
-    def still(self) -> Iterator[None]:
-        """In the context no process of the server does anything, and no connection breaks."""
-        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(main, signal.SIGSTOP)
-        state = Path(f"/proc/{main}/stat")
-        until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
-        # From here on none begins, and of one that ends the number is kept for the main process.
-        others = children(main)
-        try:
-            for process in others:
-                os.kill(process, signal.SIGSTOP)
-            yield
-        finally:
-            for process in [*others, main]:
-                os.kill(process, signal.SIGCONT)
+        self._process.send_signal(number)
+        hang.communicate(self._process)
 
     def at(self, name: str) -> Database:
         """The database of that name."""
@@ -144,12 +151,13 @@ def postgres_server() -> Iterator[Server]:
     """A running server; it and its data are gone when the context ends."""
     folder = Path(mkdtemp(prefix="clients-register-postgres-"))
     try:
-        server = Server(folder)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
+        with reserved_port() as port:
+            server = Server(folder, port)
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop(signal.SIGQUIT)
     finally:
         shutil.rmtree(folder)
 

@@ -2,25 +2,21 @@
 
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support import hang
 from support.absence import absent
+from support.hang import LIMIT
 from support.stored import stored
 
 COMMAND = (sys.executable, "-m", "clients_register")
-
-# How long anything may take before a test gives up, in seconds; nothing is waited out.
-PATIENCE = 60.0
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -33,16 +29,17 @@ def environment(**changes: str) -> dict[str, str]:
 def run(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
-    return subprocess.run(
+    """Runs the command to its end, in a process of its own: see also `support.command`."""
+    with subprocess.Popen(
         [*COMMAND, *argv],
-        check=False,
         cwd=cwd,
         env=environment(**(env or {})),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
-    )
+    ) as process:
+        out, err = hang.communicate(process)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @dataclass(frozen=True)
@@ -55,20 +52,18 @@ class Ended:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that the main thread of one has started, oldest first."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    if not listed.exists():
+    """The processes that another has started, oldest first."""
+    found = hang.children(pid)
+    if found is None:
         absent("the processes that another has started are read from /proc, which is of Linux")
-    return [int(each) for each in listed.read_text().split()]
+    return found
 
 
 class Process:
-    """A running `clients-register serve`. It is killed if a test does not stop it in time."""
+    """A running `clients-register serve`. It is killed where it hangs while a test waits for it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self._killer = threading.Timer(PATIENCE, process.kill)
-        self._killer.start()
         self.banner = ""
 
     @property
@@ -79,10 +74,11 @@ class Process:
     def greet(self) -> None:
         """Waits until the server listens, and reads what it says."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.banner += line
-            if line.startswith("Stop with"):
-                return
+        with hang.kill_when_hung(self._process):
+            for line in self._process.stdout:
+                self.banner += line
+                if line.startswith("Stop with"):
+                    return
         raise AssertionError(f"the server did not start: {self.ended()}")
 
     @property
@@ -117,15 +113,13 @@ class Process:
         """Waits for the end."""
         if self._process.stdout is not None and self._process.stdout.closed:
             self._process.stdout = None
-        out, err = self._process.communicate(timeout=PATIENCE)
-        return Ended(self._process.returncode, out or "", err)
+        out, err = hang.communicate(self._process)
+        return Ended(self._process.returncode, out, err)
 
     def close(self) -> None:
         """Ends it, if nobody has."""
         self._process.kill()
         self.ended()
-        self._killer.cancel()
-        self._killer.join()
 
 
 @contextmanager
@@ -165,29 +159,34 @@ def clients_in(data: Path) -> list[str]:
     return [user["email"] for user in users if user["client"]]
 
 
+# Until every module has turned to `support.hang` and `reserved_port`.
+PATIENCE = LIMIT
+until = hang.until
+
+
 def free_port() -> int:
-    """A port that nobody listens on.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
-    Below those that systems give to callers, since a caller can otherwise meet itself there.
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that the system gives to nobody else in the context; connections to it are refused.
+
+    A server can be told to listen there, though on Linux alone: a socket that is bound but does not
+    listen keeps the port from no other that also allows its address to be reused.
     """
-    while True:
-        port = secrets.choice(range(20_000, 32_000))
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Asks until it holds."""
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.01)
+    with socket.socket() as reserving:
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserving.bind(("127.0.0.1", 0))
+        yield reserving.getsockname()[1]
 
 
 def listens(address: tuple[str, int]) -> bool:
     """Whether a connection is taken there now, or was until a moment ago."""
     try:
-        socket.create_connection(address, timeout=PATIENCE).close()
+        socket.create_connection(address, timeout=LIMIT).close()
     except ConnectionError as error:
         return not isinstance(error, ConnectionRefusedError)
     return True

@@ -13,7 +13,9 @@ from http.client import HTTPConnection
 from itertools import count
 from typing import Any
 
-from support.process import PATIENCE, environment
+from support import hang
+from support.hang import LIMIT
+from support.process import environment
 
 from clients_register.spec.catalogue import Catalogue, catalogue
 
@@ -81,7 +83,8 @@ class Second:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stdout is not None
-        self.line = process.stdout.readline()
+        with hang.kill_when_hung(process):
+            self.line = process.stdout.readline()
         found = re.fullmatch(r"listening http://127\.0\.0\.1:(\d+)\n", self.line)
         assert found is not None, self.line
         self.port = int(found[1])
@@ -90,7 +93,7 @@ class Second:
         self, body: bytes = b"", method: str = "POST", path: str = ROUTE, **headers: str
     ) -> Reply:
         """One exchange with literal bytes; text/plain unless `headers` say otherwise."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
         try:
             sent = {"Content-Type": "text/plain"}
             sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -127,7 +130,8 @@ class Second:
     def stop(self, number: signal.Signals) -> int:
         """Tells it to end; returns its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        hang.communicate(self.process)
+        return int(self.process.returncode)
 
 
 @contextmanager

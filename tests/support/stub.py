@@ -11,7 +11,7 @@ from clients_register.handlers.mock.product import stub
 from clients_register.handlers.product import Product
 from clients_register.handlers.settings import Settings
 
-# Seconds for which a caller waits on the server in vain, if the test fails.
+# Seconds for which a caller asks the server to wait; the fixture `waits` makes more of them.
 WAIT = 59
 
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+from support.command import call
 from support.live import Live
-from support.process import run
 
 PROFILE = """
 profile: 1
@@ -28,7 +28,7 @@ def base(server: Live) -> str:
 def verified(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
     """The exit code, the report, and what was printed."""
     file = tmp_path / "report.json"
-    done = run("verify", *argv, "--report", str(file))
+    done = call("verify", *argv, "--report", str(file))
     report = json.loads(file.read_text("utf-8")) if file.exists() else {}
     return done.returncode, report, done.stdout + done.stderr
 

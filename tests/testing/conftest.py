@@ -4,9 +4,12 @@ import os
 from textwrap import dedent
 
 import pytest
-from support.authors import PREAMBLE, Run
+from support.authors import OPTIONS, PREAMBLE, Run
 from support.process import environment
 from support.stub import LiveStub
+
+# pytester forgets the modules that a run in this process imported, so that they are there before.
+from clients_register.testing import required, stub  # noqa: F401
 
 
 @pytest.fixture
@@ -17,25 +20,32 @@ def unsteered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def authors(pytester: pytest.Pytester, unsteered: None, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs tests with the plugin and xdist alone: loading the others takes longer than the run."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+def authors(pytester: pytest.Pytester, unsteered: None) -> Run:
+    """Runs tests with the plugin, in a process of their own."""
 
     def run(tests: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(dedent(PREAMBLE + tests))
-        return pytester.runpytest_subprocess(
-            *("-p", "no:cacheprovider", "-p", "xdist", "-p", "clients_register.testing.plugin"),
-            *options,
-        )
+        return pytester.runpytest_subprocess(*OPTIONS, *options)
 
     return run
 
 
 @pytest.fixture
-def authors_on_stub(authors: Run, shared_stub: LiveStub) -> Run:
-    """The same on a stub that is running already, which saves its start."""
+def authors_here(pytester: pytest.Pytester, unsteered: None) -> Run:
+    """Runs tests with the plugin, in this process."""
 
     def run(tests: str, *options: str) -> pytest.RunResult:
-        return authors(tests, "--clients-register-url", shared_stub.origin, *options)
+        pytester.makepyfile(dedent(PREAMBLE + tests))
+        return pytester.runpytest_inprocess(*OPTIONS, *options)
+
+    return run
+
+
+@pytest.fixture
+def authors_on_stub(authors_here: Run, shared_stub: LiveStub) -> Run:
+    """Runs tests with the plugin, in this process and on a stub that runs already."""
+
+    def run(tests: str, *options: str) -> pytest.RunResult:
+        return authors_here(tests, f"--clients-register-url={shared_stub.origin}", *options)
 
     return run

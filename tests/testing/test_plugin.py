@@ -4,13 +4,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
 from support.authors import ONE_SUCCESS, Run
-from support.process import environment, free_port
+from support.process import environment, reserved_port
 from support.stub import LiveStub
 
 from clients_register.testing.stub import Stub, started
@@ -32,27 +31,28 @@ def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
     done.assert_outcomes(passed=4)
 
 
-def test_a_world_is_deleted_after_its_test(authors: Run, stub: LiveStub) -> None:
-    authors(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
+def test_a_world_is_deleted_after_its_test(authors_here: Run, stub: LiveStub) -> None:
+    authors_here(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
     assert [world["name"] for world in stub.control("GET", "/worlds").json()] == ["default"]
 
 
-def test_a_running_stub_is_used_where_its_url_is_given(authors: Run, stub: LiveStub) -> None:
-    authors(ONE_SUCCESS, "--clients-register-url", f"{stub.origin}/").assert_outcomes(passed=1)
+def test_a_running_stub_is_used_where_its_url_is_given(authors_here: Run, stub: LiveStub) -> None:
+    authors_here(ONE_SUCCESS, "--clients-register-url", f"{stub.origin}/").assert_outcomes(passed=1)
     assert stub.control("GET", "/coverage").json()["met"] == 1
 
 
 def test_a_control_token_comes_from_the_variable_of_the_server(
-    authors: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
+    authors_here: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = start_stub(control_token="a-token")
     monkeypatch.setenv("CLIENTS_REGISTER_CONTROL_TOKEN", "a-token")
-    authors(ONE_SUCCESS, "--clients-register-url", running.origin).assert_outcomes(passed=1)
+    authors_here(ONE_SUCCESS, "--clients-register-url", running.origin).assert_outcomes(passed=1)
 
 
-def test_a_url_without_a_stub_is_named(authors: Run) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    done = authors(ONE_SUCCESS, "--clients-register-url", url)
+def test_a_url_without_a_stub_is_named(authors_here: Run) -> None:
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        done = authors_here(ONE_SUCCESS, "--clients-register-url", url)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(f"*expected a stub at {url}, found none*clients-register serve*")
 
@@ -70,9 +70,9 @@ def test_the_stub_takes_further_options(authors: Run, pytester: pytest.Pytester)
     done.assert_outcomes(passed=1)
 
 
-def test_a_stub_that_does_not_start_says_why(authors: Run, pytester: pytest.Pytester) -> None:
+def test_a_stub_that_does_not_start_says_why(authors_here: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nclients_register_serve = --spellnig x")
-    done = authors(ONE_SUCCESS)
+    done = authors_here(ONE_SUCCESS)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines("*did not start*unknown option --spellnig; did you mean --spelling?*")
 
@@ -199,11 +199,6 @@ def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
     authors_on_stub(
         f"    import base64, json\n{program}\n{indent(example, '    ')}"
     ).assert_outcomes(passed=2)
-
-
-def test_an_installed_plugin_is_found_by_pytest() -> None:
-    (found,) = entry_points(group="pytest11", name="clients-register")
-    assert found.value == "clients_register.testing.plugin"
 
 
 def test_nothing_but_pytest_is_imported_before_the_plugin_is_used() -> None:

@@ -7,8 +7,8 @@ from support.stub import LiveStub
 pytest_plugins = ["pytester"]
 
 
-def test_required_statuses_that_were_met_let_the_run_pass(authors: Run) -> None:
-    done = authors(ONE_SUCCESS, "--clients-register-require", "action-successful")
+def test_required_statuses_that_were_met_let_the_run_pass(authors_on_stub: Run) -> None:
+    done = authors_on_stub(ONE_SUCCESS, "--clients-register-require", "action-successful")
     assert done.ret == pytest.ExitCode.OK
     done.stdout.fnmatch_lines("*met 1 of the 1 required*")
 
@@ -33,9 +33,11 @@ def test_a_required_status_that_was_not_met_fails_the_run_by_name(
     done.stdout.no_fnmatch_line("never met: email*")
 
 
-def test_what_others_met_on_a_running_stub_does_not_count(authors: Run, stub: LiveStub) -> None:
+def test_what_others_met_on_a_running_stub_does_not_count(
+    authors_here: Run, stub: LiveStub
+) -> None:
     stub.sent({}, headers={"Prefer": "example=invalid-token"})
-    done = authors(
+    done = authors_here(
         ONE_SUCCESS,
         "--clients-register-require=invalid-token",
         f"--clients-register-url={stub.origin}",
@@ -43,13 +45,13 @@ def test_what_others_met_on_a_running_stub_does_not_count(authors: Run, stub: Li
     done.stdout.fnmatch_lines("never met: invalid-token")
 
 
-def test_a_run_that_never_used_the_stub_met_nothing(authors: Run) -> None:
-    done = authors("    def test_nothing(): pass", "--clients-register-require", "common")
+def test_a_run_that_never_used_the_stub_met_nothing(authors_here: Run) -> None:
+    done = authors_here("    def test_nothing(): pass", "--clients-register-require", "common")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["never met: action-successful", "no test used the fixtures *"])
 
 
-def test_requiring_an_unknown_status_is_refused_before_any_test(authors: Run) -> None:
-    done = authors(ONE_SUCCESS, "--clients-register-require", "invalid-tokn")
+def test_requiring_an_unknown_status_is_refused_before_any_test(authors_here: Run) -> None:
+    done = authors_here(ONE_SUCCESS, "--clients-register-require", "invalid-tokn")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines("*--clients-register-require: *'invalid-tokn'*invalid-token*")
