@@ -48,7 +48,7 @@ def test_a_fault_is_planted_in_a_context_alone(restored: None) -> None:
 
 
 def test_the_command_prints_a_table() -> None:
-    done = call("mutants", "--only", "eight-days", "--jobs", "2")
+    done = call("mutants", "--only", "eight-days", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     row, summary = done.stdout.splitlines()
     assert row.startswith("killed  eight-days")
