@@ -83,6 +83,11 @@ class Session:
     created_at: datetime
     last_used_at: datetime
 
+    @property
+    def order(self) -> tuple[int, datetime, str]:
+        """The sort key of lists of sessions: by user, and of one user the oldest first."""
+        return self.user_id, self.created_at, self.digest
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:

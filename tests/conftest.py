@@ -219,7 +219,7 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mortal() -> Iterator[Server]:
     """A PostgreSQL server that tests stop; they start it again."""
     with postgres_server() as server:

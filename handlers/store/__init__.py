@@ -84,7 +84,7 @@ class Store(Protocol):
         ...
 
     async def sessions(self) -> Sequence[Session]:
-        """All sessions, in no order."""
+        """All sessions, see `Session.order`."""
         ...
 
     async def remove(

@@ -139,7 +139,8 @@ class TinyDBStore:
 
     async def sessions(self) -> Sequence[Session]:
         """See `Store.sessions`."""
-        return tuple(self._state.contents.sessions.values())
+        found = self._state.contents.sessions.values()
+        return tuple(sorted(found, key=lambda session: session.order))
 
     @whole
     async def remove(

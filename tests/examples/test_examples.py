@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.absence import absent
-from support.process import environment
+from support.process import environment, run_program
 from support.stub import LiveStub
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -84,18 +83,12 @@ def test_the_commands_of_an_example_succeed(folder: str, examples: Path, stub: L
     assert told
     # `python` and `clients-register` are those that run this test.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euxc", "\n".join(told)],
-        check=False,
+    done = run_program(
+        *("bash", "-euxc", "\n".join(told)),
         cwd=examples / folder,
         env=environment(PATH=path, STUB_URL=stub.origin, npm_config_update_notifier="false"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_lock_file_of_an_example_names_no_registry() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,19 @@ async def test_a_session_takes_the_place_of_the_one_with_its_digest(store: Store
     await store.put_session(first)
     await store.put_session(second)
     assert await store.session(first.digest) == second
+
+
+async def test_sessions_are_listed_by_user_and_of_one_user_the_oldest_first(store: Store) -> None:
+    await store.seed([user(7, "ada@x.test"), user(8, "bea@x.test")], [], public=False)
+    now = session("t", 7).created_at
+    expected = [
+        session(f"{number}.{hours}", number, created_at=now - timedelta(hours=hours))
+        for number in (7, 8)
+        for hours in (200, 30, 4)
+    ]
+    for each in sorted(expected, key=lambda each: each.digest):
+        await store.put_session(each)
+    assert [*await store.sessions()] == expected
 
 
 async def test_a_session_of_nobody_is_not_kept(store: Store) -> None:

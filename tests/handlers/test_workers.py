@@ -3,23 +3,22 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 from textwrap import indent
 from typing import Any
 
 import httpx
 import pytest
-from support import hang
 from support.hang import LIMIT, until
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import Process, listens, reserved_port, run, serving
+from support.process import Process, listens, reserved_port, run, run_program, serving
 from support.verifying import bad, verified
 
 # As few as there can be: each imports the server, which takes seconds.
@@ -220,7 +219,7 @@ told, tell = os.pipe()
 """
 
 
-def program(work: str, before: str = "") -> subprocess.CompletedProcess[str]:
+def program(work: str, before: str = "") -> CompletedProcess[str]:
     """How a program ends whose one worker does `work`, the body of a function."""
     text = f"""
 import ctypes, os, signal
@@ -241,11 +240,7 @@ def work(worker):
 
 os._exit(Workers(1, work, lambda: None, lambda: bool(asked)).run())
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        out, err = hang.communicate(process)
-    return subprocess.CompletedProcess(text, process.returncode, out, err)
+    return run_program(sys.executable, "-c", text)
 
 
 def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:

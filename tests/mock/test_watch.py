@@ -3,15 +3,15 @@
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import httpx
 import pytest
+from support import hang
+from support.hang import LIMIT
 from support.live import encoded, registration
-from support.process import PATIENCE, environment
+from support.process import environment
 
 import clients_register
 from clients_register import fixtures, handlers, spec
@@ -20,18 +20,20 @@ from clients_register import fixtures, handlers, spec
 class Watched:
     """A stub in a process of its own, on a copy of the program whose spec the test edits."""
 
-    def __init__(self, program: Path, seed: Path, output: IO[str]) -> None:
+    def __init__(self, program: Path, seed: Path, process: subprocess.Popen[str]) -> None:
+        self._process = process
         self.spec = program / "spec" / "openapi.yaml"
         self.fixtures = program / "fixtures"
         self.seed = seed
-        self._output = output
         self.origin = self.told("listening").split()[1].partition("/api")[0]
 
     def told(self, word: str) -> str:
         """The next line of its output that has `word` in it."""
-        for line in self._output:
-            if word in line:
-                return line.strip()
+        assert self._process.stdout is not None
+        with hang.kill_when_hung(self._process):
+            for line in self._process.stdout:
+                if word in line:
+                    return line.strip()
         raise AssertionError(f"it ended and never said {word}")
 
     def edit(self, file: Path, old: str, new: str) -> str:
@@ -52,12 +54,15 @@ class Watched:
             f"{self.origin}/api/v1/clients/register",
             content=encoded(registration(email, **changes)),
             headers={"Content-Type": "text/plain"},
+            timeout=LIMIT,
         )
         return str(answer.json()["status"])
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """One stub for all tests of the module, which undo their edits."""
+    tmp_path = tmp_path_factory.mktemp("watched")
     program = tmp_path / "clients_register"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(clients_register.__path__[0], program, ignore=ignore)
@@ -76,36 +81,37 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         env=environment(PYTHONUNBUFFERED="1"),
         cwd=tmp_path,
     )
-    # What is never said would be waited for in vain.
-    killer = threading.Timer(PATIENCE, process.kill)
-    killer.start()
     try:
-        assert process.stdout is not None
-        yield Watched(program, seed, process.stdout)
+        yield Watched(program, seed, process)
     finally:
-        killer.cancel()
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        hang.communicate(process)
 
 
 def test_an_edit_of_the_spec_is_picked_up_and_what_is_stored_stays(watched: Watched) -> None:
     assert watched.status("ada@b.test", client={"first_name": "Augusta"}) == "action-successful"
-    watched.edit(watched.spec, "maxLength: 255", "maxLength: 3")
+    before = watched.edit(watched.spec, "maxLength: 255", "maxLength: 3")
     assert watched.told(": picked up") == "openapi.yaml: picked up"
     refused = watched.status("eve@b.test", client={"first_name": "Evelyn"})
     assert refused == "client-validation-failed"
     assert watched.status("ada@b.test") == "email-already-registered"
+    watched.put(watched.spec, before)
+    assert watched.told(": picked up") == "openapi.yaml: picked up"
 
 
 def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
-    watched.edit(watched.seed, "id: 1", "id: 2")
+    seeded = watched.edit(watched.seed, "id: 1", "id: 2")
     assert watched.told(": picked up") == "seed.yaml: picked up"
     assert watched.status("a@b.test", client={"company_id": 1}) == "invalid-param"
     assert watched.status("a@b.test", client={"company_id": 2}) == "action-successful"
-    watched.edit(watched.fixtures / "applications.yaml", "planox2", "planox3")
+    applications = watched.fixtures / "applications.yaml"
+    written = watched.edit(applications, "planox2", "planox3")
     assert watched.told(": picked up") == "applications.yaml: picked up"
     assert watched.status("c@b.test", application="planox2") == "invalid-param"
     assert watched.status("c@b.test", application="planox3") == "action-successful"
+    for file, before in ((watched.seed, seeded), (applications, written)):
+        watched.put(file, before)
+        assert watched.told(": picked up") == f"{file.name}: picked up"
 
 
 @pytest.mark.parametrize(
@@ -121,12 +127,12 @@ def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
 def test_an_edit_that_breaks_the_spec_is_told_and_keeps_the_old_one(
     watched: Watched, old: str, new: str, words: list[str]
 ) -> None:
-    health = httpx.get(f"{watched.origin}/_mock/health").json()
+    health = httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json()
     before = watched.edit(watched.spec, old, new)
     told = watched.told("not picked up")
     assert told.startswith("openapi.yaml: not picked up, all stays as it was: ")
     assert [word for word in words if word not in told] == []
     assert watched.status("client@personas.test") == "email-already-registered"
-    assert httpx.get(f"{watched.origin}/_mock/health").json() == health
+    assert httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json() == health
     watched.put(watched.spec, before)
     assert watched.told("picked up") == "openapi.yaml: picked up"

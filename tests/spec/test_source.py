@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.hang import LIMIT
+from support.process import run_program
 
 from clients_register import spec
 from clients_register.spec.source import TITLE, differences, main, sentences
@@ -228,14 +227,10 @@ def saved(directory: Path, page: str) -> str:
 
 def test_the_command_tells_the_differences_and_exits_with_1(tmp_path: Path) -> None:
     page = saved(tmp_path, PAGE + "Steam — beware.")
-    done = subprocess.run(
-        [sys.executable, "-m", "clients_register.spec.source", page],
-        check=False,
-        capture_output=True,
-        text=True,
+    done = run_program(
+        *(sys.executable, "-m", "clients_register.spec.source", page),
         # The terminal cannot show the dash.
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
-        timeout=LIMIT,
     )
     assert done.stderr == ""
     assert done.returncode == 1

@@ -30,10 +30,18 @@ def run(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command to its end, in a process of its own: see also `support.command`."""
+    return run_program(*COMMAND, *argv, cwd=cwd, env=environment(**(env or {})))
+
+
+def run_program(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end."""
     with subprocess.Popen(
-        [*COMMAND, *argv],
+        argv,
         cwd=cwd,
-        env=environment(**(env or {})),
+        env=env,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -29,8 +29,7 @@ async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
     store = (await call.world.services()).store
     emails = {user.id: user.email for user in await store.users()}
-    ordered = sorted(await store.sessions(), key=lambda x: (x.user_id, x.created_at, x.digest))
-    return [_shown(call, each, emails[each.user_id]) for each in ordered]
+    return [_shown(call, each, emails[each.user_id]) for each in await store.sessions()]
 
 
 async def write(call: Call) -> list[dict[str, Any]]:

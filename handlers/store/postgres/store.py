@@ -121,7 +121,8 @@ class PostgresStore:
     async def sessions(self) -> Sequence[Session]:
         """See `Store.sessions`."""
         async with self._connections.connection() as connection:
-            return await records(connection, Session, ALL_SESSIONS, [self._world])
+            found = await records(connection, Session, ALL_SESSIONS, [self._world])
+        return tuple(sorted(found, key=lambda session: session.order))
 
     async def remove(
         self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
