@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clients_register.handlers.store.contents import Contents
+from clients_register.handlers.store.disk import Disk
 from clients_register.handlers.store.documents import Misfit
 from clients_register.handlers.store.journal import Journal, path_of
 from clients_register.handlers.store.replay import DamagedJournal, replay
@@ -18,15 +19,15 @@ class Unrelated(ValueError):
     """Journals do not go on from the data file they stand beside; the message says how."""
 
 
-def journals(data_file: Path) -> dict[int, Path]:
+def journals(data_file: Path, disk: Disk) -> dict[int, Path]:
     """The journals beside `data_file` by their generation, in its order. Raises OSError."""
     name = re.compile(re.escape(data_file.name) + r"\.journal\.([1-9][0-9]*)")
-    found = ((name.fullmatch(each.name), each) for each in data_file.parent.iterdir())
-    return dict(sorted((int(match[1]), path) for match, path in found if match))
+    found = map(name.fullmatch, disk.names(data_file.parent))
+    return dict(sorted((int(each[1]), data_file.with_name(each[0])) for each in found if each))
 
 
 def replayed(
-    data_file: Path, found: Mapping[int, Path], generation: int, contents: Contents
+    data_file: Path, found: Mapping[int, Path], generation: int, contents: Contents, disk: Disk
 ) -> list[Journal]:
     """Makes the changes of the journals that were `found` in `contents`; they, in their order.
 
@@ -40,18 +41,19 @@ def replayed(
             f" {', '.join(map(str, following))}"
         )
     if not following:
-        return [Journal(path_of(data_file, generation), generation)]
+        return [Journal(path_of(data_file, generation), generation, disk)]
     return [
-        _replayed(found[each], each, contents, is_last=each == following[-1]) for each in following
+        _replayed(found[each], each, contents, disk, is_last=each == following[-1])
+        for each in following
     ]
 
 
-def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal) -> None:
+def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal, disk: Disk) -> None:
     """Removes what a process that was killed left and nobody needs. Raises OSError."""
     storage.discard_unfinished()
     for path in over.values():
-        path.unlink()
-    torn = writing.path.stat().st_size - writing.end if writing.path.exists() else 0
+        disk.unlink(path)
+    torn = disk.size(writing.path) - writing.end if disk.exists(writing.path) else 0
     if torn:
         try:
             writing.cut()
@@ -66,20 +68,22 @@ def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal) -
         )
 
 
-def erase(data_file: Path) -> None:
+def erase(data_file: Path, disk: Disk) -> None:
     """Removes a data file that nobody has open, and its journals. Raises OSError."""
-    if not data_file.parent.is_dir():
+    if not disk.is_directory(data_file.parent):
         return
     # Whenever this ends early, what is left is a store: nothing is without what it goes on from.
-    for path in reversed(journals(data_file).values()):
-        path.unlink()
-    SnapshotStorage(data_file).discard_unfinished()
-    data_file.unlink(missing_ok=True)
+    for path in reversed(journals(data_file, disk).values()):
+        disk.unlink(path)
+    SnapshotStorage(data_file, disk).discard_unfinished()
+    disk.unlink(data_file)
 
 
-def _replayed(path: Path, generation: int, contents: Contents, *, is_last: bool) -> Journal:
+def _replayed(
+    path: Path, generation: int, contents: Contents, disk: Disk, *, is_last: bool
+) -> Journal:
     try:
-        good = replay(path, generation, contents)
+        good = replay(disk.read(path), generation, contents)
         if good.torn and not is_last:
             raise DamagedJournal(f"at byte {good.end}: expected whole lines, found half of one")
         if is_last:
@@ -88,4 +92,4 @@ def _replayed(path: Path, generation: int, contents: Contents, *, is_last: bool)
         raise DamagedJournal(f"the journal {path} is damaged: {error}") from None
     except Misfit as error:
         raise DamagedJournal(f"the journal {path} does not fit: {error}") from None
-    return Journal(path, generation, end=good.end, checksum=good.checksum)
+    return Journal(path, generation, disk, end=good.end, checksum=good.checksum)

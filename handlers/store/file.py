@@ -15,7 +15,7 @@ from threading import Lock
 from filelock import FileLock
 
 from clients_register.handlers.store.contents import Contents, tables_of
-from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.journal import Journal
 from clients_register.handlers.store.snapshot import SnapshotStorage
 
 # A journal may grow as large as its snapshot: then snapshots are a constant share of all writing,
@@ -80,8 +80,7 @@ class DataFile:
         # Not only where its thread begins: two would not agree on which journal is the last.
         self._compacting.acquire()
         self.journal.close()
-        generation = self.journal.generation + 1
-        self._journals = [*self._journals, Journal(path_of(self.path, generation), generation)]
+        self._journals = [*self._journals, self.journal.successor(self.path)]
 
     def compact(self, contents: Contents, generation: int) -> None:
         """Makes a snapshot of `contents`, which stand in the journals before `generation`.
@@ -92,7 +91,7 @@ class DataFile:
             self._write(contents, generation)
             *over, writing = self._journals
             for journal in over:
-                journal.path.unlink(missing_ok=True)
+                journal.remove()
             self._journals = [writing]
         finally:
             self._compacting.release()
@@ -118,8 +117,8 @@ class DataFile:
             if changed:
                 self.begin_compaction()
                 self.compact_in_background(contents, self.journal.generation)
-            elif self.journal.path.exists():
-                self.journal.path.unlink()
+            else:
+                self.journal.remove()
         finally:
             self.journal.close()
             if self._lock is not None:

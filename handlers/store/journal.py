@@ -7,14 +7,12 @@ checksum of all that stands before, so that no line can be altered, lost or move
     {"crc32": "9c25d1f0", "change": {"users":{"1001":{...}}}}
 """
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from zlib import crc32
 
-from clients_register.handlers.store.syncing import private, sync, sync_directory
+from clients_register.handlers.store.disk import Disk, File
 
 FORMAT = "clients-register journal"
 VERSION = 1
@@ -43,13 +41,16 @@ class Journal:
     One thread at a time may be in it.
     """
 
-    def __init__(self, path: Path, generation: int, *, end: int = 0, checksum: int = 0) -> None:
+    def __init__(
+        self, path: Path, generation: int, disk: Disk, *, end: int = 0, checksum: int = 0
+    ) -> None:
         """`end` is the length of what is good in the file, `checksum` that of it."""
         self.path = path
         self.generation = generation
         self.end = end
         self.checksum = checksum
-        self._file: FileIO | None = None
+        self._disk = disk
+        self._file: File | None = None
         self._torn = False
         self._listed = end > 0
 
@@ -81,10 +82,19 @@ class Journal:
 
     def cut(self) -> None:
         """Shortens the file to what is good in it, durably. Raises OSError."""
-        descriptor = self._opened().fileno()
-        os.ftruncate(descriptor, self.end)
-        os.fsync(descriptor)
+        file = self._opened()
+        file.truncate(self.end)
+        file.sync()
         self._torn = False
+
+    def successor(self, data_file: Path) -> "Journal":
+        """The journal of the next generation, which is not there yet."""
+        generation = self.generation + 1
+        return Journal(path_of(data_file, generation), generation, self._disk)
+
+    def remove(self) -> None:
+        """Removes the file, if there is one. Raises OSError."""
+        self._disk.unlink(self.path)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -94,17 +104,15 @@ class Journal:
 
     def _write(self, content: bytes) -> None:
         file = self._opened()
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) :]
-        sync(file.fileno())
+        file.write(content)
+        file.sync()
         if not self._listed:
-            sync_directory(self.path.parent)
+            self._disk.sync_directory(self.path.parent)
             self._listed = True
 
-    def _opened(self) -> FileIO:
+    def _opened(self) -> File:
         if self._file is None:
-            self._file = open(self.path, "ab", buffering=0, opener=private)  # noqa: SIM115
+            self._file = self._disk.open(self.path)
         return self._file
 
     def _mend(self) -> None:

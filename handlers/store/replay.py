@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from zlib import crc32
 
 from clients_register.handlers.store import changes
@@ -27,14 +26,13 @@ class Replayed:
     torn: int
 
 
-def replay(path: Path, generation: int, contents: Contents) -> Replayed:
-    """Makes the changes of the journal at `path` in `contents`.
+def replay(journal: bytes, generation: int, contents: Contents) -> Replayed:
+    """Makes the changes of `journal`, the content of one, in `contents`.
 
     A line without an end is what a process leaves that is killed while it writes: nobody was told
-    that it was stored, and it is passed over. Raises DamagedJournal, OSError.
+    that it was stored, and it is passed over. Raises DamagedJournal.
     """
-    content = path.read_bytes()
-    lines = content.split(b"\n")
+    lines = journal.split(b"\n")
     torn = lines.pop()
     end = checksum = 0
     for number, line in enumerate(lines, start=1):

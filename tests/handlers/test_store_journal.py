@@ -15,6 +15,7 @@ from support.stored import document_of
 
 from clients_register.handlers.store import StoreError, beside
 from clients_register.handlers.store.contents import Contents, contents_of
+from clients_register.handlers.store.disk import LOCAL
 from clients_register.handlers.store.journal import Journal, line_of
 from clients_register.handlers.store.replay import DamagedJournal
 from clients_register.handlers.store.snapshot import SnapshotStorage
@@ -34,7 +35,8 @@ def replayed(data: Path) -> tuple[Contents, Journal]:
     """What the data file and its journal make together, and how far the journal is good."""
     contents, generation = contents_of(SnapshotStorage(data).read())
     assert generation is not None
-    (journal,) = beside.replayed(data, beside.journals(data), generation, contents)
+    found = beside.journals(data, LOCAL)
+    (journal,) = beside.replayed(data, found, generation, contents, LOCAL)
     return contents, journal
 
 
