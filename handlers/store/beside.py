@@ -49,19 +49,27 @@ def replayed(
 
 
 def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal, disk: Disk) -> None:
-    """Removes what a process that was killed left and nobody needs. Raises OSError."""
-    storage.discard_unfinished()
-    for path in over.values():
-        disk.unlink(path)
-    torn = disk.size(writing.path) - writing.end if disk.exists(writing.path) else 0
-    if torn:
+    """Makes durable what was read, and removes what a crash left unfinished. Raises OSError.
+
+    If only the process crashed, a part of what was read may not be on the disk yet: the end of the
+    journal that is `writing`, and the names of files. It is about to be served, and to be built on.
+    """
+    is_written = disk.exists(writing.path)
+    torn = disk.size(writing.path) - writing.end if is_written else 0
+    if is_written:
         try:
             writing.cut()
         finally:
             writing.close()
+    if is_written or over:
+        disk.sync_directory(writing.path.parent)
+    storage.discard_unfinished()
+    for path in over.values():
+        disk.unlink(path)
+    if torn:
         log.warning(
-            "the journal %s ended within a line, as after a kill or a power cut: dropped its last"
-            " %d bytes, from byte %d on; nobody was told that what they say was stored",
+            "the journal %s ended in an incomplete write, as after a kill or a power cut: dropped"
+            " its last %d bytes, from byte %d on; the write had not been acknowledged",
             writing.path,
             torn,
             writing.end,

@@ -1,10 +1,14 @@
 """The journal: an append-only file of what changed since the snapshot of its generation.
 
-Its first line says whose it is and of which generation. Each further line is one change, with a
-checksum of all that stands before, so that no line can be altered, lost or moved unnoticed:
+Its first line gives its format and its generation. Each further line is one write, of one or more
+changes that were made durable together, with a checksum of all changes up to its end, so that no
+line can be altered, lost or moved unnoticed:
 
-    {"format": "clients-register journal", "version": 1, "generation": 7}
-    {"crc32": "9c25d1f0", "change": {"users":{"1001":{...}}}}
+    {"format": "clients-register journal", "version": 2, "generation": 7}
+    {"crc32": "9c25d1f0", "changes": [{"users":{"1001":{...}}}]}
+
+A write begins when the one before it is durable. A power cut can therefore damage the last line
+only: it may end early, or have zeros in place of sectors that did not reach the disk.
 """
 
 from collections.abc import Iterable
@@ -15,7 +19,7 @@ from zlib import crc32
 from clients_register.handlers.store.disk import Disk, File
 
 FORMAT = "clients-register journal"
-VERSION = 1
+VERSION = 2
 
 
 def path_of(data_file: Path, generation: int) -> Path:
@@ -29,10 +33,11 @@ def first_line(generation: int) -> bytes:
     return head.encode()
 
 
-def line_of(change: bytes, before: int) -> tuple[bytes, int]:
-    """The line of `change` where `before` is the checksum so far, and the checksum after it."""
-    checksum = crc32(change, before)
-    return b'{"crc32": "%08x", "change": %b}\n' % (checksum, change), checksum
+def line_of(changes: Iterable[bytes], before: int) -> tuple[bytes, int]:
+    """The line of `changes` where `before` is the checksum so far, and the checksum after it."""
+    content = b",".join(changes)
+    checksum = crc32(content, before)
+    return b'{"crc32": "%08x", "changes": [%b]}\n' % (checksum, content), checksum
 
 
 class Journal:
@@ -62,14 +67,12 @@ class Journal:
         """
         if self._torn:
             self._mend()
-        checksum, lines = self.checksum, []
+        content, checksum = b"", self.checksum
         if not self.end:
-            lines.append(first_line(self.generation))
-            checksum = crc32(lines[0])
-        for change in changes:
-            line, checksum = line_of(change, checksum)
-            lines.append(line)
-        content = b"".join(lines)
+            content = first_line(self.generation)
+            checksum = crc32(content)
+        line, checksum = line_of(changes, checksum)
+        content += line
         try:
             self._write(content)
         except OSError:
