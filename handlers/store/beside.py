@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from clients_register.handlers.store.contents import Contents
@@ -48,11 +48,11 @@ def replayed(
     ]
 
 
-def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal, disk: Disk) -> None:
+def tidy(storage: SnapshotStorage, over: Iterable[Path], writing: Journal, disk: Disk) -> None:
     """Makes durable what was read, and removes what a crash left unfinished. Raises OSError.
 
-    If only the process crashed, a part of what was read may not be on the disk yet: the end of the
-    journal that is `writing`, and the names of files. It is about to be served, and to be built on.
+    If only the process crashed, some of what was read may not be on the disk yet: the last write of
+    the journal that is `writing`, and the names of files.
     """
     is_written = disk.exists(writing.path)
     torn = disk.size(writing.path) - writing.end if is_written else 0
@@ -61,10 +61,9 @@ def tidy(storage: SnapshotStorage, over: Mapping[int, Path], writing: Journal, d
             writing.cut()
         finally:
             writing.close()
-    if is_written or over:
-        disk.sync_directory(writing.path.parent)
+    disk.sync_directory(writing.path.parent)
     storage.discard_unfinished()
-    for path in over.values():
+    for path in over:
         disk.unlink(path)
     if torn:
         log.warning(
@@ -80,10 +79,11 @@ def erase(data_file: Path, disk: Disk) -> None:
     """Removes a data file that nobody has open, and its journals. Raises OSError."""
     if not disk.is_directory(data_file.parent):
         return
-    # Whenever this ends early, what is left is a store: nothing is without what it goes on from.
+    # Whenever this is interrupted, a store is left: a journal never without its data file.
     for path in reversed(journals(data_file, disk).values()):
         disk.unlink(path)
     SnapshotStorage(data_file, disk).discard_unfinished()
+    disk.sync_directory(data_file.parent)
     disk.unlink(data_file)
 
 
@@ -100,4 +100,4 @@ def _replayed(
         raise DamagedJournal(f"the journal {path} is damaged: {error}") from None
     except Misfit as error:
         raise DamagedJournal(f"the journal {path} does not fit: {error}") from None
-    return Journal(path, generation, disk, end=good.end, checksum=good.checksum)
+    return Journal(path, generation, disk, good)

@@ -11,10 +11,18 @@ from typing import Protocol
 
 
 class File(Protocol):
-    """A file that is open for appending. All methods but `close` raise OSError."""
+    """A file that is open for writing at its end. All methods but `close` raise OSError."""
 
     def write(self, content: bytes) -> None:
         """Appends all of `content`. If it raises, a part of it may have been written."""
+        ...
+
+    def rewrite(self, offset: int, content: bytes) -> None:
+        """Writes once more what the file has from `offset` to its end.
+
+        The next sync includes it, even if an earlier one failed: then the system takes for synced
+        what never reached the disk.
+        """
         ...
 
     def sync(self) -> None:
@@ -101,6 +109,11 @@ class LocalFile:
         while written < len(content):
             written += os.write(self._descriptor, content[written:])
 
+    def rewrite(self, offset: int, content: bytes) -> None:
+        """See `File.rewrite`."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        self.write(content)
+
     def sync(self) -> None:
         """See `File.sync`."""
         if hasattr(os, "fdatasync"):
@@ -111,6 +124,7 @@ class LocalFile:
     def truncate(self, length: int) -> None:
         """See `File.truncate`."""
         os.ftruncate(self._descriptor, length)
+        os.lseek(self._descriptor, length, os.SEEK_SET)
 
     def close(self) -> None:
         """See `File.close`."""
@@ -194,8 +208,8 @@ LOCAL = LocalDisk()
 
 
 def _opened(path: Path, flags: int) -> LocalFile:
-    # Password hashes are nobody else's business on a shared machine.
-    binary: int = getattr(os, "O_BINARY", 0)
-    return LocalFile(
-        os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | binary | flags, 0o600)
-    )
+    # Python has text files on Windows by default. The mode is for the password hashes.
+    flags |= os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    os.lseek(descriptor, 0, os.SEEK_END)
+    return LocalFile(descriptor)

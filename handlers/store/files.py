@@ -20,6 +20,7 @@ class Files:
         self._data_file = data_file
         self._disk = disk
         self._folder = data_file.with_name(data_file.name + ".worlds")
+        self._folder_is_durable = False
         self._opened: dict[str, Store] = {}
 
     async def worlds(self) -> Sequence[str]:
@@ -48,10 +49,16 @@ class Files:
         # The default world's lock stands for them all, and its folder is the user's to make.
         alone = world == DEFAULT
         if not alone:
-            self._disk.make_directory(self._folder)
+            self._make_folder()
         return TinyDBStore(
             self._file(world), public_allowed=public_allowed, locked=alone, disk=self._disk
         )
+
+    def _make_folder(self) -> None:
+        self._disk.make_directory(self._folder)
+        if not self._folder_is_durable:
+            self._disk.sync_directory(self._folder.parent)
+            self._folder_is_durable = True
 
     def _found(self) -> Sequence[str]:
         if not self._disk.is_directory(self._folder):

@@ -13,6 +13,7 @@ only: it may end early, or have zeros in place of sectors that did not reach the
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
@@ -40,24 +41,39 @@ def line_of(changes: Iterable[bytes], before: int) -> tuple[bytes, int]:
     return b'{"crc32": "%08x", "changes": [%b]}\n' % (checksum, content), checksum
 
 
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """The valid part of a journal: up to byte `end`, with `checksum` there.
+
+    `last` is its last write, and `torn` the number of bytes that follow.
+    """
+
+    end: int = 0
+    checksum: int = 0
+    last: bytes = b""
+    torn: int = 0
+
+
+NOTHING = Valid()
+
+
 class Journal:
     """Appends to the journal of one generation; the file is made by the first change.
 
     One thread at a time may be in it.
     """
 
-    def __init__(
-        self, path: Path, generation: int, disk: Disk, *, end: int = 0, checksum: int = 0
-    ) -> None:
-        """`end` is the length of what is good in the file, `checksum` that of it."""
+    def __init__(self, path: Path, generation: int, disk: Disk, found: Valid = NOTHING) -> None:
+        """`found` is the valid part of the file. If there is a file, `cut` has to be called."""
         self.path = path
         self.generation = generation
-        self.end = end
-        self.checksum = checksum
+        self.end = found.end
+        self.checksum = found.checksum
+        self._last = found.last
         self._disk = disk
         self._file: File | None = None
         self._torn = False
-        self._listed = end > 0
+        self._listed = found.end > 0
 
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all `changes` are durable. If it raises OSError, none of them is.
@@ -84,10 +100,14 @@ class Journal:
         self.checksum = checksum
 
     def cut(self) -> None:
-        """Shortens the file to what is good in it, durably. Raises OSError."""
+        """Shortens the file to its valid part, durably. Raises OSError."""
         file = self._opened()
         file.truncate(self.end)
+        if self._last:
+            # The process that wrote it may have ended before a sync, or because of one that failed.
+            file.rewrite(self.end - len(self._last), self._last)
         file.sync()
+        self._last = b""
         self._torn = False
 
     def successor(self, data_file: Path) -> "Journal":

@@ -65,13 +65,14 @@ def _opened(
             f"the data file {path} was filled by the stub: passwords and tokens in it are known"
             f" to anybody; {ANOTHER}, or leave --reference out"
         )
-    if not disk.exists(path):
+    if disk.exists(path):
+        over = [found[each] for each in found if each < journals[0].generation]
+        try:
+            beside.tidy(storage, over, journals[-1], disk)
+        except OSError as error:
+            raise _unusable(path, "written", error) from None
+    else:
         _make(path, storage, disk)
-    over = {each: found[each] for each in found if each < journals[0].generation}
-    try:
-        beside.tidy(storage, over, journals[-1], disk)
-    except OSError as error:
-        raise _unusable(path, "written", error) from None
     return DataFile(
         path,
         lock,

@@ -2,13 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass
 from zlib import crc32
 
 from clients_register.handlers.store import changes
 from clients_register.handlers.store.contents import Contents
 from clients_register.handlers.store.documents import Misfit
-from clients_register.handlers.store.journal import FORMAT, first_line
+from clients_register.handlers.store.journal import FORMAT, Valid, first_line
 
 _LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "changes": \[(.*)\]\}', re.DOTALL)
 
@@ -17,16 +16,7 @@ class DamagedJournal(ValueError):
     """A journal cannot be believed; the message says where, what was expected and found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A journal is good up to byte `end`, with `checksum` there; `torn` bytes stand behind it."""
-
-    end: int
-    checksum: int
-    torn: int
-
-
-def replay(journal: bytes, generation: int, contents: Contents) -> Replayed:
+def replay(journal: bytes, generation: int, contents: Contents) -> Valid:
     """Makes the changes of `journal`, the content of one, in `contents`.
 
     The last line is skipped if it is torn: it has no end, or zeros in it, of which JSON has none.
@@ -36,15 +26,17 @@ def replay(journal: bytes, generation: int, contents: Contents) -> Replayed:
     torn = lines.pop()
     if lines and not torn and b"\0" in lines[-1]:
         torn = lines.pop() + b"\n"
-    end = checksum = 0
+    end = checksum = begin = 0
     for number, line in enumerate(lines, start=1):
         where = f"line {number}, at byte {end}"
+        # The head is written together with the first change.
+        begin = end if number > 2 else 0
         if number == 1:
             checksum = _head(line, generation, where)
         else:
             checksum = _replay_line(line, checksum, contents, where)
         end += len(line) + 1
-    return Replayed(end, checksum, len(torn))
+    return Valid(end, checksum, journal[begin:end], len(torn))
 
 
 def _head(line: bytes, generation: int, where: str) -> int:

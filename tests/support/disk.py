@@ -8,20 +8,23 @@ What a power cut may leave:
 
 - any subset of the operations since the last sync, whatever their order was: of the writes to a
   file since the file was synced, and of the names since their directory was;
-- of a write any part: a prefix that ends at any byte, or any run of sectors replaced by zeros, as
-  file systems leave where the length came to the disk before the data;
+- of a write any part: a prefix that ends at any byte, or all but a run of sectors, in whose place
+  are zeros if the file was shorter, as file systems leave where its length came to the disk first;
 - bytes that were synced, and names whose directory was synced, always; a name that was replaced by
   a rename is the old file or the new one.
 
 A sync that fails leaves what it was for in the cache, and no later sync makes it durable: Linux
-marks the pages clean. Not simulated: stale blocks of other files in place of zeros (ext4 with
-`data=writeback`), and damage of what was synced.
+marks the pages clean.
+
+Not simulated: stale blocks of other files in place of zeros (ext4 mounted with `data=writeback`),
+and damage of what was synced.
 """
 
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -35,10 +38,9 @@ SECTOR = 512
 DIRECTORY = 0
 
 # What a disk holds: the content of each file, None for a directory.
-Image = Mapping[Path, bytes | None]
+Image = Mapping[str, bytes | None]
 
-ROOT = Path("/")
-EMPTY: Image = {ROOT: None}
+EMPTY: Image = {"/": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,18 @@ class Operation:
     """One change. `file` is a number that stays with a file when it is renamed."""
 
     kind: str
-    path: Path
+    path: str
     file: int = 0
     offset: int = 0
     content: bytes = b""
-    target: Path = Path()
+    target: str = ""
 
 
 class Medium:
     """What is durable, and the operations that are only in the cache, in their order."""
 
     def __init__(self, image: Image) -> None:
-        self.names: dict[Path, int] = {}
+        self.names: dict[str, int] = {}
         self.contents: dict[int, bytes] = {}
         for number, (path, content) in enumerate(image.items(), start=1):
             self.names[path] = DIRECTORY if content is None else number
@@ -89,13 +91,13 @@ class Medium:
             case "failed sync":
                 self._dropped += [each for each in self.writes if each.file == operation.file]
             case "sync_directory":
-                synced = [each for each in self.entries if each.path.parent == operation.path]
+                synced = [each for each in self.entries if _parent(each.path) == operation.path]
                 self.entries = [each for each in self.entries if each not in synced]
                 _enter_all(synced, self.names)
             case _:
                 self.entries.append(operation)
 
-    def cache(self) -> tuple[dict[Path, int], dict[int, bytes]]:
+    def cache(self) -> tuple[dict[str, int], dict[int, bytes]]:
         """Names and contents as processes see them."""
         return self._with(self.entries, self.writes)
 
@@ -108,22 +110,30 @@ class Medium:
             half.writes[-1] = replace(last, content=last.content[: len(last.content) // 2])
             yield half
 
-    def after_power_cut(self, last: Operation | None = None) -> Iterator[Image]:
-        """All that may be left. If `last` is a write, it is torn at every byte."""
+    def after_torn(self, write: Operation) -> Iterator[Image]:
+        """What may be left if the last write comes to an end at any of its bytes."""
+        for end in range(1, len(write.content)):
+            part = replace(write, content=write.content[:end])
+            yield _image(*self._with(self.entries, [*self.writes[:-1], part]))
+            yield _image(*self._with([], [part]))
+
+    def after_power_cut(self) -> Iterator[Image]:
+        """What may be left. Writes are torn in halves, and where sectors are."""
         for entries in _subsets(self.entries):
             for writes in _subsets(self.writes):
                 yield _image(*self._with(entries, writes))
+        all_or_none = [self.entries, []] if self.entries else [[]]
         for at, write in enumerate(self.writes):
             before, after = self.writes[:at], self.writes[at + 1 :]
-            for part in _parts(write, every_byte=write is last):
-                for entries in (self.entries, ()):
-                    yield _image(*self._with(entries, [part]))
+            for parts in _parts(write):
+                for entries in all_or_none:
+                    yield _image(*self._with(entries, parts))
                     if before or after:
-                        yield _image(*self._with(entries, [*before, part, *after]))
+                        yield _image(*self._with(entries, [*before, *parts, *after]))
 
     def _with(
         self, entries: Iterable[Operation], writes: Iterable[Operation]
-    ) -> tuple[dict[Path, int], dict[int, bytes]]:
+    ) -> tuple[dict[str, int], dict[int, bytes]]:
         names, contents = {**self.names}, {**self.contents}
         _enter_all(entries, names)
         _write_all(writes, contents)
@@ -136,7 +146,7 @@ def _subsets(operations: Sequence[Operation]) -> Iterable[Sequence[Operation]]:
     return chain.from_iterable(combinations(operations, size) for size in sizes)
 
 
-def _enter_all(operations: Iterable[Operation], names: dict[Path, int]) -> None:
+def _enter_all(operations: Iterable[Operation], names: dict[str, int]) -> None:
     for each in operations:
         match each.kind:
             case "rename":
@@ -157,25 +167,33 @@ def _write_all(operations: Iterable[Operation], contents: dict[int, bytes]) -> N
         contents[each.file] = filled
 
 
-def _parts(write: Operation, *, every_byte: bool) -> Iterator[Operation]:
+def _parts(write: Operation) -> Iterator[Sequence[Operation]]:
     """What may have come to the disk of a write, apart from nothing and all of it."""
     content, length = write.content, len(write.content)
-    for end in range(1, length) if every_byte else {1, length // 2, length - 1}:
-        yield replace(write, content=content[:end])
+    if write.kind == "truncate":
+        return
+    for end in (1, length // 2, length - 1):
+        yield [replace(write, content=content[:end])]
     # Sectors lie where the file has them, not where the write begins.
     first = SECTOR - write.offset % SECTOR
     bounds = [0, *range(first, length, SECTOR), length]
     for begin, end in combinations(bounds, 2):
-        yield replace(write, content=content[:begin] + bytes(end - begin) + content[end:])
+        after = replace(write, offset=write.offset + end, content=content[end:])
+        yield [replace(write, content=content[:begin]), after]
 
 
-def _image(names: Mapping[Path, int], contents: Mapping[int, bytes]) -> Image:
+def _image(names: Mapping[str, int], contents: Mapping[int, bytes]) -> Image:
     # Without what is in a directory that is not there.
     return {
         path: None if file == DIRECTORY else contents.get(file, b"")
         for path, file in names.items()
-        if path.parent in names
+        if _parent(path) in names
     }
+
+
+@cache
+def _parent(path: str) -> str:
+    return str(Path(path).parent)
 
 
 class SimulatedDisk:
@@ -192,7 +210,7 @@ class SimulatedDisk:
 
     def make(self, kind: str, path: Path, **details: Any) -> None:
         """Makes a change, and records it."""
-        operation = Operation(kind, path, **details)
+        operation = Operation(kind, str(path), **details)
         self.operations.append(operation)
         if kind in {"write", "truncate"}:
             _write_all([operation], self.contents)
@@ -203,19 +221,19 @@ class SimulatedDisk:
         return path
 
     def exists(self, path: Path) -> bool:
-        return path in self.entries
+        return str(path) in self.entries
 
     def is_file(self, path: Path) -> bool:
-        return self.entries.get(path, DIRECTORY) != DIRECTORY
+        return self.entries.get(str(path), DIRECTORY) != DIRECTORY
 
     def is_directory(self, path: Path) -> bool:
-        return self.entries.get(path) == DIRECTORY
+        return self.entries.get(str(path)) == DIRECTORY
 
     def size(self, path: Path) -> int:
         return len(self.read(path))
 
     def names(self, directory: Path) -> list[str]:
-        return [path.name for path in self.entries if path.parent == directory]
+        return [Path(path).name for path in self.entries if _parent(path) == str(directory)]
 
     def read(self, path: Path) -> bytes:
         return self.contents.get(self._number(path), b"")
@@ -239,7 +257,7 @@ class SimulatedDisk:
         return SimulatedFile(self, path, self._number(path))
 
     def rename(self, source: Path, target: Path) -> None:
-        self.make("rename", source, file=self._number(source), target=target)
+        self.make("rename", source, file=self._number(source), target=str(target))
 
     def unlink(self, path: Path) -> None:
         if self.exists(path):
@@ -251,7 +269,7 @@ class SimulatedDisk:
     def _number(self, path: Path) -> int:
         if not self.is_file(path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        return self.entries[path]
+        return self.entries[str(path)]
 
 
 class SimulatedFile:
@@ -264,6 +282,9 @@ class SimulatedFile:
 
     def write(self, content: bytes) -> None:
         offset = len(self._disk.contents.get(self._number, b""))
+        self._disk.make("write", self._path, file=self._number, offset=offset, content=content)
+
+    def rewrite(self, offset: int, content: bytes) -> None:
         self._disk.make("write", self._path, file=self._number, offset=offset, content=content)
 
     def sync(self) -> None:
@@ -341,6 +362,10 @@ class InterceptedFile:
             self._file.write(content[: int(len(content) * self._disk.part)])
             raise
         self._file.write(content)
+
+    def rewrite(self, offset: int, content: bytes) -> None:
+        if self._disk.intercept("rewrite", self._path) is not False:
+            self._file.rewrite(offset, content)
 
     def sync(self) -> None:
         try:
