@@ -45,7 +45,7 @@ def line_of(changes: Iterable[bytes], before: int) -> tuple[bytes, int]:
 class Valid:
     """The valid part of a journal: up to byte `end`, with `checksum` there.
 
-    `last` is its last write, and `torn` the number of bytes that follow.
+    `last` is the end of it, with the last write, and `torn` the number of bytes that follow.
     """
 
     end: int = 0

@@ -26,16 +26,16 @@ def replay(journal: bytes, generation: int, contents: Contents) -> Valid:
     torn = lines.pop()
     if lines and not torn and b"\0" in lines[-1]:
         torn = lines.pop() + b"\n"
-    end = checksum = begin = 0
+    end = checksum = 0
     for number, line in enumerate(lines, start=1):
         where = f"line {number}, at byte {end}"
-        # The head is written together with the first change.
-        begin = end if number > 2 else 0
         if number == 1:
             checksum = _head(line, generation, where)
         else:
             checksum = _replay_line(line, checksum, contents, where)
         end += len(line) + 1
+    # The first write is two lines.
+    begin = end - sum(len(line) + 1 for line in lines[-2:])
     return Valid(end, checksum, journal[begin:end], len(torn))
 
 

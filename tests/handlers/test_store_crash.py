@@ -209,7 +209,7 @@ async def test_an_operation_that_is_forgotten_is_found_out(pace: Pace, fault: st
 
     recording = Recording()
     await work(InterceptedDisk(writing, recording.disk), recording.history, pace)
-    with pytest.raises(Violation) as found:
+    with pytest.raises(Violation):
         await recording.explore(lambda disk: open_data(broken(disk)))
 
 
