@@ -54,9 +54,8 @@ def tidy(storage: SnapshotStorage, over: Iterable[Path], writing: Journal, disk:
     If only the process crashed, some of what was read may not be on the disk yet: the last write of
     the journal that is `writing`, and the names of files.
     """
-    is_written = disk.exists(writing.path)
-    torn = disk.size(writing.path) - writing.end if is_written else 0
-    if is_written:
+    found = writing.found
+    if found:
         try:
             writing.cut()
         finally:
@@ -65,12 +64,12 @@ def tidy(storage: SnapshotStorage, over: Iterable[Path], writing: Journal, disk:
     storage.discard_unfinished()
     for path in over:
         disk.unlink(path)
-    if torn:
+    if found and found.torn:
         log.warning(
             "the journal %s ended in an incomplete write, as after a kill or a power cut: dropped"
             " its last %d bytes, from byte %d on; the write had not been acknowledged",
             writing.path,
-            torn,
+            found.torn,
             writing.end,
         )
 

@@ -60,10 +60,6 @@ class Disk(Protocol):
         """Whether `path` is a directory."""
         ...
 
-    def size(self, path: Path) -> int:
-        """The length of the file in bytes."""
-        ...
-
     def names(self, directory: Path) -> list[str]:
         """The names of the files in `directory`, in no particular order."""
         ...
@@ -159,10 +155,6 @@ class LocalDisk:
     def is_directory(self, path: Path) -> bool:
         """See `Disk.is_directory`."""
         return path.is_dir()
-
-    def size(self, path: Path) -> int:
-        """See `Disk.size`."""
-        return path.stat().st_size
 
     def names(self, directory: Path) -> list[str]:
         """See `Disk.names`."""

@@ -48,7 +48,6 @@ class DataFile:
         self._journals = journals
         self._before_journal = before_journal
         self._compacting = Lock()
-        self._snapshot_size = storage.size
 
     @property
     def journal(self) -> Journal:
@@ -58,7 +57,7 @@ class DataFile:
     @property
     def is_large(self) -> bool:
         """Whether it is time to compact the file, and that is not under way."""
-        bound = max(SMALLEST, self._snapshot_size)
+        bound = max(SMALLEST, self._storage.size)
         return self.journal.end > bound and not self._compacting.locked()
 
     def append(self, changes: Iterable[bytes]) -> None:
@@ -126,4 +125,3 @@ class DataFile:
 
     def _write(self, contents: Contents, generation: int) -> None:
         self._storage.write(tables_of(contents, generation))
-        self._snapshot_size = self._storage.size

@@ -54,26 +54,23 @@ class Valid:
     torn: int = 0
 
 
-NOTHING = Valid()
-
-
 class Journal:
     """Appends to the journal of one generation; the file is made by the first change.
 
     One thread at a time may be in it.
     """
 
-    def __init__(self, path: Path, generation: int, disk: Disk, found: Valid = NOTHING) -> None:
-        """`found` is the valid part of the file. If there is a file, `cut` has to be called."""
+    def __init__(self, path: Path, generation: int, disk: Disk, found: Valid | None = None) -> None:
+        """`found` is the valid part of the file, if there is one; then `cut` comes first."""
         self.path = path
         self.generation = generation
-        self.end = found.end
-        self.checksum = found.checksum
-        self._last = found.last
+        self.found = found
+        self.end = found.end if found else 0
+        self.checksum = found.checksum if found else 0
         self._disk = disk
         self._file: File | None = None
         self._torn = False
-        self._listed = found.end > 0
+        self._listed = self.end > 0
 
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all `changes` are durable. If it raises OSError, none of them is.
@@ -103,11 +100,11 @@ class Journal:
         """Shortens the file to its valid part, durably. Raises OSError."""
         file = self._opened()
         file.truncate(self.end)
-        if self._last:
+        if self.found:
             # The process that wrote it may have ended before a sync, or because of one that failed.
-            file.rewrite(self.end - len(self._last), self._last)
+            file.rewrite(self.end - len(self.found.last), self.found.last)
         file.sync()
-        self._last = b""
+        self.found = None
         self._torn = False
 
     def successor(self, data_file: Path) -> "Journal":

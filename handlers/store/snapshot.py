@@ -44,16 +44,17 @@ class SnapshotStorage(Storage):
     def __init__(self, path: Path, disk: Disk = LOCAL) -> None:
         self._path = path
         self._disk = disk
+        # The length of the file in bytes, once it was read or written.
+        self.size = 0
         self._beside = path.with_name(path.name + ".new")
-
-    @property
-    def size(self) -> int:
-        """The length of the file in bytes. Raises OSError."""
-        return self._disk.size(self._path)
 
     def read(self) -> Any:
         """What `load` finds, or None where there is no file."""
-        return load(self._disk.read(self._path)) if self._disk.exists(self._path) else None
+        if not self._disk.exists(self._path):
+            return None
+        content = self._disk.read(self._path)
+        self.size = len(content)
+        return load(content)
 
     def write(self, data: Tables) -> None:
         """Makes `data` the content of the file, durably. May run beside other threads.
@@ -61,15 +62,18 @@ class SnapshotStorage(Storage):
         If it raises OSError the file has the old content, or, where only the sync of the directory
         failed, the old or the new.
         """
+        size = 0
         try:
             self.discard_unfinished()
             with closing(self._disk.create(self._beside)) as file:
                 for part in _parts(data):
                     file.write(part)
+                    size += len(part)
                     # Others who wait for the interpreter come first: this is background work.
                     time.sleep(0)
                 file.sync()
             self._disk.rename(self._beside, self._path)
+            self.size = size
         except OSError:
             with suppress(OSError):
                 self.discard_unfinished()

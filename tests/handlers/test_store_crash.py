@@ -247,13 +247,16 @@ async def open_world(disk: Disk) -> TinyDBStore:
     return store
 
 
-async def test_a_world_is_there_with_its_folder_until_it_is_erased() -> None:
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_world_is_there_with_its_folder_until_it_is_erased(*, closed: bool) -> None:
     recording = Recording()
     engine = Files(DATA, recording.disk)
+    await engine.erase("world")
     store = await engine.store("world", public_allowed=True)
     await recording.history.register(store, "ada@x.test")
     everything = recording.history.acknowledged
-    await store.close()
+    if closed:
+        await store.close()
     recording.history.events.append(Event(recording.history.now, removes=everything))
     await engine.erase("world")
     await recording.explore(open_world)

@@ -21,6 +21,7 @@ from support.writing import ACTS
 from clients_register.handlers import building
 from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, commits
+from clients_register.handlers.store.disk import LocalFile
 from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -181,6 +182,15 @@ def test_a_full_disk_is_a_crash_and_the_server_goes_on(
     assert stored_text(live.settings.data_file) == content
     syncs.fail(())
     assert live.register(email)["status"] == "action-successful"
+
+
+def test_a_write_that_ends_early_is_continued() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        LocalFile(writing).write(bytes(2**20))
+    os.close(writing)
+    os.close(reading)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")

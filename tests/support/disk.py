@@ -229,9 +229,6 @@ class SimulatedDisk:
     def is_directory(self, path: Path) -> bool:
         return self.entries.get(str(path)) == DIRECTORY
 
-    def size(self, path: Path) -> int:
-        return len(self.read(path))
-
     def names(self, directory: Path) -> list[str]:
         return [Path(path).name for path in self.entries if _parent(path) == str(directory)]
 
@@ -302,10 +299,10 @@ class SimulatedFile:
 
 
 class InterceptedDisk:
-    """See `Disk`: hands everything on, but asks `intercept` before each change.
+    """See `Disk`: hands everything on, but asks `intercept` before each operation.
 
     It is called with the name of the method and the path. If it raises OSError, the operation
-    fails, a write after `part` of its bytes; if it returns False, the operation is left out.
+    fails, a write after `part` of its bytes; if it returns False, a change is left out.
     """
 
     def __init__(
@@ -318,9 +315,14 @@ class InterceptedDisk:
         self.exists = disk.exists
         self.is_file = disk.is_file
         self.is_directory = disk.is_directory
-        self.size = disk.size
-        self.names = disk.names
-        self.read = disk.read
+
+    def names(self, directory: Path) -> list[str]:
+        self.intercept("names", directory)
+        return self._disk.names(directory)
+
+    def read(self, path: Path) -> bytes:
+        self.intercept("read", path)
+        return self._disk.read(path)
 
     def make_directory(self, path: Path) -> None:
         if self.intercept("make_directory", path) is not False:
