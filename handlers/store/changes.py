@@ -1,7 +1,7 @@
 """What one write changes, whole or not at all, and how a line of the journal says it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,9 +46,21 @@ def written(change: Change) -> bytes:
     return encoded({name: part for name, part in whole.items() if part not in (None, {})})
 
 
-def read(line: bytes) -> Change:
-    """The change that `written` wrote. Raises ValueError."""
-    found = json.loads(line, object_pairs_hook=record_or_members)
+def read(array: bytes) -> Iterator[Change]:
+    """The changes in a JSON array of what `written` wrote. Raises ValueError."""
+    return map(_change, json.loads(array, object_pairs_hook=record_or_members))
+
+
+def replay(change: Change, contents: Contents) -> None:
+    """Makes `change` in `contents`. Raises Misfit where it removes what is not there."""
+    if change.public is not None:
+        contents.public = change.public
+    _put(change.users, contents.users, "users")
+    _put(change.sessions, contents.sessions, "sessions")
+    _put(change.mails, contents.mails, "outbox")
+
+
+def _change(found: Any) -> Change:
     if type(found) is not dict or found.keys() - {"public", "users", "sessions", "outbox"}:
         raise Misfit("expected a change of users, sessions and outbox, found something else")
     public = found.get("public")
@@ -65,15 +77,6 @@ def read(line: bytes) -> Change:
     if any(session and session.digest != digest for digest, session in change.sessions.items()):
         raise Misfit("sessions: expected records under their digests, found another")
     return change
-
-
-def replay(change: Change, contents: Contents) -> None:
-    """Makes `change` in `contents`. Raises Misfit where it removes what is not there."""
-    if change.public is not None:
-        contents.public = change.public
-    _put(change.users, contents.users, "users")
-    _put(change.sessions, contents.sessions, "sessions")
-    _put(change.mails, contents.mails, "outbox")
 
 
 def _records(

@@ -15,7 +15,7 @@ from threading import Lock
 from filelock import FileLock
 
 from clients_register.handlers.store.contents import Contents, tables_of
-from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.journal import Journal
 from clients_register.handlers.store.snapshot import SnapshotStorage
 
 # A journal may grow as large as its snapshot: then snapshots are a constant share of all writing,
@@ -48,7 +48,6 @@ class DataFile:
         self._journals = journals
         self._before_journal = before_journal
         self._compacting = Lock()
-        self._snapshot_size = storage.size
 
     @property
     def journal(self) -> Journal:
@@ -58,7 +57,7 @@ class DataFile:
     @property
     def is_large(self) -> bool:
         """Whether it is time to compact the file, and that is not under way."""
-        bound = max(SMALLEST, self._snapshot_size)
+        bound = max(SMALLEST, self._storage.size)
         return self.journal.end > bound and not self._compacting.locked()
 
     def append(self, changes: Iterable[bytes]) -> None:
@@ -80,8 +79,7 @@ class DataFile:
         # Not only where its thread begins: two would not agree on which journal is the last.
         self._compacting.acquire()
         self.journal.close()
-        generation = self.journal.generation + 1
-        self._journals = [*self._journals, Journal(path_of(self.path, generation), generation)]
+        self._journals = [*self._journals, self.journal.successor(self.path)]
 
     def compact(self, contents: Contents, generation: int) -> None:
         """Makes a snapshot of `contents`, which stand in the journals before `generation`.
@@ -92,7 +90,7 @@ class DataFile:
             self._write(contents, generation)
             *over, writing = self._journals
             for journal in over:
-                journal.path.unlink(missing_ok=True)
+                journal.remove()
             self._journals = [writing]
         finally:
             self._compacting.release()
@@ -118,8 +116,8 @@ class DataFile:
             if changed:
                 self.begin_compaction()
                 self.compact_in_background(contents, self.journal.generation)
-            elif self.journal.path.exists():
-                self.journal.path.unlink()
+            else:
+                self.journal.remove()
         finally:
             self.journal.close()
             if self._lock is not None:
@@ -127,4 +125,3 @@ class DataFile:
 
     def _write(self, contents: Contents, generation: int) -> None:
         self._storage.write(tables_of(contents, generation))
-        self._snapshot_size = self._storage.size

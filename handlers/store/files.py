@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.beside import erase
+from clients_register.handlers.store.disk import LOCAL, Disk
 from clients_register.handlers.store.engine import DEFAULT
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -14,10 +15,12 @@ from clients_register.handlers.store.tinydb import TinyDBStore
 class Files:
     """See `Engine`."""
 
-    def __init__(self, data_file: Path) -> None:
+    def __init__(self, data_file: Path, disk: Disk = LOCAL) -> None:
         """`data_file` is the default world's; the others' stand in a folder beside it."""
         self._data_file = data_file
+        self._disk = disk
         self._folder = data_file.with_name(data_file.name + ".worlds")
+        self._folder_is_durable = False
         self._opened: dict[str, Store] = {}
 
     async def worlds(self) -> Sequence[str]:
@@ -37,7 +40,7 @@ class Files:
     async def erase(self, world: str) -> None:
         """See `Engine.erase`."""
         self._opened.pop(world, None)
-        erase(self._file(world))
+        erase(self._file(world), self._disk)
 
     async def close(self) -> None:
         """See `Engine.close`."""
@@ -46,11 +49,22 @@ class Files:
         # The default world's lock stands for them all, and its folder is the user's to make.
         alone = world == DEFAULT
         if not alone:
-            self._folder.mkdir(exist_ok=True)
-        return TinyDBStore(self._file(world), public_allowed=public_allowed, locked=alone)
+            self._make_folder()
+        return TinyDBStore(
+            self._file(world), public_allowed=public_allowed, locked=alone, disk=self._disk
+        )
+
+    def _make_folder(self) -> None:
+        self._disk.make_directory(self._folder)
+        if not self._folder_is_durable:
+            self._disk.sync_directory(self._folder.parent)
+            self._folder_is_durable = True
 
     def _found(self) -> Sequence[str]:
-        return [_name_of(file) for file in sorted(self._folder.glob("*.json"))]
+        if not self._disk.is_directory(self._folder):
+            return []
+        names = sorted(self._disk.names(self._folder))
+        return [_name_of(name) for name in names if name.endswith(".json")]
 
     def _file(self, world: str) -> Path:
         return self._data_file if world == DEFAULT else self._folder / _file_of(world)
@@ -61,5 +75,5 @@ def _file_of(world: str) -> str:
     return re.sub(r"[A-Z]", lambda found: "+" + found[0].lower(), world) + ".json"
 
 
-def _name_of(file: Path) -> str:
-    return re.sub(r"\+(.)", lambda found: found[1].upper(), file.name.removesuffix(".json"))
+def _name_of(file: str) -> str:
+    return re.sub(r"\+(.)", lambda found: found[1].upper(), file.removesuffix(".json"))

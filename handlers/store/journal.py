@@ -1,23 +1,26 @@
 """The journal: an append-only file of what changed since the snapshot of its generation.
 
-Its first line says whose it is and of which generation. Each further line is one change, with a
-checksum of all that stands before, so that no line can be altered, lost or moved unnoticed:
+Its first line gives its format and its generation. Each further line is one write, of one or more
+changes that were made durable together, with a checksum of all changes up to its end, so that no
+line can be altered, lost or moved unnoticed:
 
-    {"format": "clients-register journal", "version": 1, "generation": 7}
-    {"crc32": "9c25d1f0", "change": {"users":{"1001":{...}}}}
+    {"format": "clients-register journal", "version": 2, "generation": 7}
+    {"crc32": "9c25d1f0", "changes": [{"users":{"1001":{...}}}]}
+
+A write begins when the one before it is durable. A power cut can therefore damage the last line
+only: it may end early, or have zeros in place of sectors that did not reach the disk.
 """
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
-from io import FileIO
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from clients_register.handlers.store.syncing import private, sync, sync_directory
+from clients_register.handlers.store.disk import Disk, File
 
 FORMAT = "clients-register journal"
-VERSION = 1
+VERSION = 2
 
 
 def path_of(data_file: Path, generation: int) -> Path:
@@ -31,10 +34,24 @@ def first_line(generation: int) -> bytes:
     return head.encode()
 
 
-def line_of(change: bytes, before: int) -> tuple[bytes, int]:
-    """The line of `change` where `before` is the checksum so far, and the checksum after it."""
-    checksum = crc32(change, before)
-    return b'{"crc32": "%08x", "change": %b}\n' % (checksum, change), checksum
+def line_of(changes: Iterable[bytes], before: int) -> tuple[bytes, int]:
+    """The line of `changes` where `before` is the checksum so far, and the checksum after it."""
+    content = b",".join(changes)
+    checksum = crc32(content, before)
+    return b'{"crc32": "%08x", "changes": [%b]}\n' % (checksum, content), checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """The valid part of a journal: up to byte `end`, with `checksum` there.
+
+    `last` is the end of it, with the last write, and `torn` the number of bytes that follow.
+    """
+
+    end: int = 0
+    checksum: int = 0
+    last: bytes = b""
+    torn: int = 0
 
 
 class Journal:
@@ -43,15 +60,17 @@ class Journal:
     One thread at a time may be in it.
     """
 
-    def __init__(self, path: Path, generation: int, *, end: int = 0, checksum: int = 0) -> None:
-        """`end` is the length of what is good in the file, `checksum` that of it."""
+    def __init__(self, path: Path, generation: int, disk: Disk, found: Valid | None = None) -> None:
+        """`found` is the valid part of the file, if there is one; then `cut` comes first."""
         self.path = path
         self.generation = generation
-        self.end = end
-        self.checksum = checksum
-        self._file: FileIO | None = None
+        self.found = found
+        self.end = found.end if found else 0
+        self.checksum = found.checksum if found else 0
+        self._disk = disk
+        self._file: File | None = None
         self._torn = False
-        self._listed = end > 0
+        self._listed = self.end > 0
 
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all `changes` are durable. If it raises OSError, none of them is.
@@ -61,14 +80,12 @@ class Journal:
         """
         if self._torn:
             self._mend()
-        checksum, lines = self.checksum, []
+        content, checksum = b"", self.checksum
         if not self.end:
-            lines.append(first_line(self.generation))
-            checksum = crc32(lines[0])
-        for change in changes:
-            line, checksum = line_of(change, checksum)
-            lines.append(line)
-        content = b"".join(lines)
+            content = first_line(self.generation)
+            checksum = crc32(content)
+        line, checksum = line_of(changes, checksum)
+        content += line
         try:
             self._write(content)
         except OSError:
@@ -80,11 +97,24 @@ class Journal:
         self.checksum = checksum
 
     def cut(self) -> None:
-        """Shortens the file to what is good in it, durably. Raises OSError."""
-        descriptor = self._opened().fileno()
-        os.ftruncate(descriptor, self.end)
-        os.fsync(descriptor)
+        """Shortens the file to its valid part, durably. Raises OSError."""
+        file = self._opened()
+        file.truncate(self.end)
+        if self.found:
+            # The process that wrote it may have ended before a sync, or because of one that failed.
+            file.rewrite(self.end - len(self.found.last), self.found.last)
+        file.sync()
+        self.found = None
         self._torn = False
+
+    def successor(self, data_file: Path) -> "Journal":
+        """The journal of the next generation, which is not there yet."""
+        generation = self.generation + 1
+        return Journal(path_of(data_file, generation), generation, self._disk)
+
+    def remove(self) -> None:
+        """Removes the file, if there is one. Raises OSError."""
+        self._disk.unlink(self.path)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -94,17 +124,15 @@ class Journal:
 
     def _write(self, content: bytes) -> None:
         file = self._opened()
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) :]
-        sync(file.fileno())
+        file.write(content)
+        file.sync()
         if not self._listed:
-            sync_directory(self.path.parent)
+            self._disk.sync_directory(self.path.parent)
             self._listed = True
 
-    def _opened(self) -> FileIO:
+    def _opened(self) -> File:
         if self._file is None:
-            self._file = open(self.path, "ab", buffering=0, opener=private)  # noqa: SIM115
+            self._file = self._disk.open(self.path)
         return self._file
 
     def _mend(self) -> None:

@@ -3,10 +3,9 @@
 What is refused is left as it is, byte for byte.
 """
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
-from errno import EINVAL, ELOOP, ENOENT
+from errno import EINVAL, ENOENT
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,6 +22,7 @@ from clients_register.handlers.store.contents import (
     contents_of,
     tables_of,
 )
+from clients_register.handlers.store.disk import Disk
 from clients_register.handlers.store.documents import Misfit
 from clients_register.handlers.store.file import DataFile
 from clients_register.handlers.store.journal import Journal, path_of
@@ -34,17 +34,19 @@ ANOTHER = "name another file with --data"
 FIRST_GENERATION = 1
 
 
-def opened(path: Path, *, public_allowed: bool, locked: bool) -> tuple[DataFile, Contents]:
+def opened(
+    path: Path, disk: Disk, *, public_allowed: bool, locked: bool
+) -> tuple[DataFile, Contents]:
     """Opens the data file at `path`, or makes one. If `locked`, nobody else can until it is closed.
 
     Raises StoreError where it is in use, cannot be read or written, is damaged, is of another
     program or version, or holds public secrets that are not `public_allowed`; and where its
     journals are damaged, or are not its own.
     """
-    path = _found(path)
+    path = _found(path, disk)
     lock = _lock(path) if locked else None
     try:
-        return _opened(path, lock, public_allowed=public_allowed)
+        return _opened(path, disk, lock, public_allowed=public_allowed)
     except BaseException:
         if lock is not None:
             lock.release()
@@ -52,24 +54,25 @@ def opened(path: Path, *, public_allowed: bool, locked: bool) -> tuple[DataFile,
 
 
 def _opened(
-    path: Path, lock: FileLock | None, *, public_allowed: bool
+    path: Path, disk: Disk, lock: FileLock | None, *, public_allowed: bool
 ) -> tuple[DataFile, Contents]:
-    storage = SnapshotStorage(path)
-    found = _journals(path)
-    contents, generation = _read(storage, path, found)
-    journals = _replayed(path, found, generation, contents)
+    storage = SnapshotStorage(path, disk)
+    found = _journals(path, disk)
+    contents, generation = _read(storage, path, found, disk)
+    journals = _replayed(path, found, generation, contents, disk)
     if contents.public and not public_allowed:
         raise StoreError(
             f"the data file {path} was filled by the stub: passwords and tokens in it are known"
             f" to anybody; {ANOTHER}, or leave --reference out"
         )
-    if not path.exists():
-        _make(path, storage)
-    over = {each: found[each] for each in found if each < journals[0].generation}
-    try:
-        beside.tidy(storage, over, journals[-1])
-    except OSError as error:
-        raise _unusable(path, "written", error) from None
+    if disk.exists(path):
+        over = [found[each] for each in found if each < journals[0].generation]
+        try:
+            beside.tidy(storage, over, journals[-1], disk)
+        except OSError as error:
+            raise _unusable(path, "written", error) from None
+    else:
+        _make(path, storage, disk)
     return DataFile(
         path,
         lock,
@@ -79,19 +82,16 @@ def _opened(
     ), contents
 
 
-def _found(path: Path) -> Path:
+def _found(path: Path, disk: Disk) -> Path:
     """The path without symbolic links, so that two names of a file have one lock."""
     try:
-        path = path.resolve()
-        if path.is_symlink():
-            # From Python 3.13 on, resolving says nothing about a link that leads to itself.
-            raise OSError(ELOOP, os.strerror(ELOOP))
+        path = disk.resolve(path)
         # Some versions of the lock would make the directory.
-        if not path.parent.is_dir():
+        if not disk.is_directory(path.parent):
             raise FileNotFoundError(ENOENT, "its directory does not exist")
-        if path.exists() and not path.is_file():
+        if disk.exists(path) and not disk.is_file(path):
             raise OSError(EINVAL, "it is no regular file")
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise _unusable(path, "opened", error) from None
     return path
 
@@ -110,18 +110,18 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _journals(path: Path) -> dict[int, Path]:
+def _journals(path: Path, disk: Disk) -> dict[int, Path]:
     try:
-        return beside.journals(path)
+        return beside.journals(path, disk)
     except OSError as error:
         raise _unusable(path, "opened", error) from None
 
 
 def _read(
-    storage: SnapshotStorage, path: Path, journals: Mapping[int, Path]
+    storage: SnapshotStorage, path: Path, journals: Mapping[int, Path], disk: Disk
 ) -> tuple[Contents, int | None]:
     try:
-        if path.exists():
+        if disk.exists(path):
             return contents_of(storage.read())
     except OSError as error:
         raise _unusable(path, "read", error) from None
@@ -149,14 +149,18 @@ def _read(
 
 
 def _replayed(
-    path: Path, found: Mapping[int, Path], generation: int | None, contents: Contents
+    path: Path,
+    found: Mapping[int, Path],
+    generation: int | None,
+    contents: Contents,
+    disk: Disk,
 ) -> list[Journal]:
     try:
         if generation is not None:
-            return beside.replayed(path, found, generation, contents)
+            return beside.replayed(path, found, generation, contents, disk)
         if found:
             raise Unrelated(f"expected no journal, found {', '.join(map(str, found))}")
-        return [Journal(path_of(path, FIRST_GENERATION), FIRST_GENERATION)]
+        return [Journal(path_of(path, FIRST_GENERATION), FIRST_GENERATION, disk)]
     except OSError as error:
         raise _unusable(path, "read together with its journal", error) from None
     except Unrelated as error:
@@ -173,21 +177,19 @@ def _replayed(
         ) from None
 
 
-def _make(path: Path, storage: SnapshotStorage) -> None:
+def _make(path: Path, storage: SnapshotStorage, disk: Disk) -> None:
     try:
         storage.write(tables_of(Contents(), FIRST_GENERATION))
     except OSError as error:
         with suppress(OSError):
-            path.unlink()
+            disk.unlink(path)
         raise _unusable(path, "written", error) from None
 
 
-def _unusable(path: Path, what: str, error: Exception) -> StoreError:
-    # A symbolic link to itself is a RuntimeError up to Python 3.12.
-    reason = (isinstance(error, OSError) and error.strerror) or error
+def _unusable(path: Path, what: str, error: OSError) -> StoreError:
     return StoreError(
-        f"the data file {path} cannot be {what}: {reason}; expected a file that can be read and"
-        f" written, or a directory to make one in; {ANOTHER}"
+        f"the data file {path} cannot be {what}: {error.strerror}; expected a file that can be read"
+        f" and written, or a directory to make one in; {ANOTHER}"
     )
 
 

@@ -1,41 +1,31 @@
-"""Reading a journal: what is whole is believed, a torn end is told of, anything else is damage."""
+"""Reading a journal. Its last line may be torn; anything else that does not fit is damage."""
 
 import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from zlib import crc32
 
 from clients_register.handlers.store import changes
 from clients_register.handlers.store.contents import Contents
 from clients_register.handlers.store.documents import Misfit
-from clients_register.handlers.store.journal import FORMAT, first_line
+from clients_register.handlers.store.journal import FORMAT, Valid, first_line
 
-_LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "change": (.*)\}', re.DOTALL)
+_LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "changes": \[(.*)\]\}', re.DOTALL)
 
 
 class DamagedJournal(ValueError):
     """A journal cannot be believed; the message says where, what was expected and found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A journal is good up to byte `end`, with `checksum` there; `torn` bytes stand behind it."""
+def replay(journal: bytes, generation: int, contents: Contents) -> Valid:
+    """Makes the changes of `journal`, the content of one, in `contents`.
 
-    end: int
-    checksum: int
-    torn: int
-
-
-def replay(path: Path, generation: int, contents: Contents) -> Replayed:
-    """Makes the changes of the journal at `path` in `contents`.
-
-    A line without an end is what a process leaves that is killed while it writes: nobody was told
-    that it was stored, and it is passed over. Raises DamagedJournal, OSError.
+    The last line is skipped if it is torn: it has no end, or zeros in it, of which JSON has none.
+    Its write was interrupted, so it was never acknowledged. Raises DamagedJournal.
     """
-    content = path.read_bytes()
-    lines = content.split(b"\n")
+    lines = journal.split(b"\n")
     torn = lines.pop()
+    if lines and not torn and b"\0" in lines[-1]:
+        torn = lines.pop() + b"\n"
     end = checksum = 0
     for number, line in enumerate(lines, start=1):
         where = f"line {number}, at byte {end}"
@@ -44,7 +34,9 @@ def replay(path: Path, generation: int, contents: Contents) -> Replayed:
         else:
             checksum = _replay_line(line, checksum, contents, where)
         end += len(line) + 1
-    return Replayed(end, checksum, len(torn))
+    # The first write is two lines.
+    begin = end - sum(len(line) + 1 for line in lines[-2:])
+    return Valid(end, checksum, journal[begin:end], len(torn))
 
 
 def _head(line: bytes, generation: int, where: str) -> int:
@@ -69,14 +61,15 @@ def _generation(line: bytes) -> object:
 def _replay_line(line: bytes, before: int, contents: Contents, where: str) -> int:
     parts = _LINE.fullmatch(line)
     if parts is None:
-        raise DamagedJournal(f"{where}: expected a change and its checksum, found something else")
+        raise DamagedJournal(f"{where}: expected changes and a checksum, found something else")
     checksum = crc32(parts[2], before)
     if checksum != int(parts[1], 16):
         raise DamagedJournal(
             f"{where}: expected what has the checksum {parts[1].decode()}, found {checksum:08x}"
         )
     try:
-        changes.replay(changes.read(parts[2]), contents)
+        for change in changes.read(b"[%b]" % parts[2]):
+            changes.replay(change, contents)
     except Misfit as error:
         raise DamagedJournal(f"{where}: {error}") from None
     except (ValueError, RecursionError):

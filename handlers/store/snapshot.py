@@ -1,10 +1,9 @@
 """The snapshot: a TinyDB storage whose file is always whole, the old content or the new."""
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Never
@@ -12,8 +11,8 @@ from typing import Any, Never
 from tinydb import Storage
 
 from clients_register.handlers.encoding import encoded
+from clients_register.handlers.store.disk import LOCAL, Disk
 from clients_register.handlers.store.documents import distinct, record_or_members
-from clients_register.handlers.store.syncing import private, sync_directory
 
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -22,13 +21,13 @@ Tables = Mapping[str, Mapping[str, Any]]
 BATCH = 30
 
 
-def load(path: Path) -> Any:
-    """The JSON in the file at `path`; see `record_or_members` for the objects in it.
+def load(content: bytes) -> Any:
+    """The JSON in `content`; see `record_or_members` for the objects in it.
 
-    Raises OSError where it cannot be read, and ValueError or RecursionError where it is not JSON in
-    UTF-8, or has two members of one name, of which one would silently be lost.
+    Raises ValueError or RecursionError where it is not JSON in UTF-8, or has two members of one
+    name, of which one would silently be lost.
     """
-    text = path.read_bytes().decode("utf-8")
+    text = content.decode("utf-8")
     # Only an escape brings half of a surrogate pair into text, and a record is refused for that.
     halves = "\\ud" in text or "\\uD" in text
     hook = distinct if halves else record_or_members
@@ -42,18 +41,20 @@ class SnapshotStorage(Storage):
     leaves a file that is no JSON.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk = LOCAL) -> None:
         self._path = path
+        self._disk = disk
+        # The length of the file in bytes, once it was read or written.
+        self.size = 0
         self._beside = path.with_name(path.name + ".new")
-
-    @property
-    def size(self) -> int:
-        """The length of the file in bytes. Raises OSError."""
-        return self._path.stat().st_size
 
     def read(self) -> Any:
         """What `load` finds, or None where there is no file."""
-        return load(self._path) if self._path.exists() else None
+        if not self._disk.exists(self._path):
+            return None
+        content = self._disk.read(self._path)
+        self.size = len(content)
+        return load(content)
 
     def write(self, data: Tables) -> None:
         """Makes `data` the content of the file, durably. May run beside other threads.
@@ -61,25 +62,27 @@ class SnapshotStorage(Storage):
         If it raises OSError the file has the old content, or, where only the sync of the directory
         failed, the old or the new.
         """
+        size = 0
         try:
             self.discard_unfinished()
-            with open(self._beside, "xb", opener=private) as file:
+            with closing(self._disk.create(self._beside)) as file:
                 for part in _parts(data):
                     file.write(part)
+                    size += len(part)
                     # Others who wait for the interpreter come first: this is background work.
                     time.sleep(0)
-                file.flush()
-                os.fsync(file.fileno())
-            self._beside.replace(self._path)
+                file.sync()
+            self._disk.rename(self._beside, self._path)
+            self.size = size
         except OSError:
             with suppress(OSError):
                 self.discard_unfinished()
             raise
-        sync_directory(self._path.parent)
+        self._disk.sync_directory(self._path.parent)
 
     def discard_unfinished(self) -> None:
         """Removes what a write that never came to its end has left. Raises OSError."""
-        self._beside.unlink(missing_ok=True)
+        self._disk.unlink(self._beside)
 
 
 def _parts(tables: Tables) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from clients_register.handlers.records import Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, changes
 from clients_register.handlers.store.changes import Change
 from clients_register.handlers.store.commits import GroupCommit
+from clients_register.handlers.store.disk import LOCAL, Disk
 from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.handlers.store.newcomers import newcomers
 from clients_register.handlers.store.opening import opened
@@ -56,7 +57,9 @@ class TinyDBStore:
     its outcome: an enrolment for one of the same address, and a removal or a seed for everything.
     """
 
-    def __init__(self, path: Path, *, public_allowed: bool, locked: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, public_allowed: bool, locked: bool = True, disk: Disk = LOCAL
+    ) -> None:
         """Opens `path`, or starts an empty store that is written there.
 
         Raises StoreError, and leaves the file as it is, where it is damaged, of another program,
@@ -64,7 +67,7 @@ class TinyDBStore:
         `locked` the caller sees to it that no other process uses it.
         """
         with uncollected():
-            self._file, contents = opened(path, public_allowed=public_allowed, locked=locked)
+            self._file, contents = opened(path, disk, public_allowed=public_allowed, locked=locked)
             self._state = State(contents)
         self._commits = GroupCommit(self._file.append, self._compact)
         self._turns = Turns(self._commits.idle)

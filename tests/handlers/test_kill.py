@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.hang import LIMIT
 from support.live import encoded, registration
 from support.process import Process, serving
 
@@ -36,16 +37,17 @@ class Callers:
 
     def __exit__(self, *_: object) -> None:
         for thread in self._threads:
-            thread.join(timeout=60)
+            thread.join(LIMIT)
             assert not thread.is_alive()
 
     def wait_for(self, answers: int) -> None:
         """Waits until that many clients were told 200."""
         with self._news:
-            assert self._news.wait_for(lambda: len(self.answered) >= answers, timeout=60)
+            while len(self.answered) < answers:
+                assert self._news.wait(LIMIT)
 
     def _register(self, caller: int) -> None:
-        with suppress(httpx.TransportError), httpx.Client(timeout=60, trust_env=False) as http:
+        with suppress(httpx.TransportError), httpx.Client(timeout=LIMIT, trust_env=False) as http:
             for number in range(1000):
                 email = f"{self._round}.{caller}.{number}@kill.test"
                 headers = {"Content-Type": "text/plain"}
@@ -74,11 +76,12 @@ async def registered(data: Path, emails: list[str]) -> list[str]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
-def test_who_was_answered_200_survives_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
+def test_who_was_answered_200_survives_a_kill(tmp_path: Path, kills: int) -> None:
     data = tmp_path / "data.json"
     moments = random.Random(4018)
     answered: list[str] = []
-    for round_ in range(5):
+    for round_ in range(kills):
         with serving("--data", str(data)) as process:
             answered += kill(process, round_, moments.randint(1, 60))
         assert asyncio.run(registered(data, answered)) == answered

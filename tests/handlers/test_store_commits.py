@@ -4,9 +4,12 @@ import asyncio
 import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.disk import InterceptedDisk
+from support.hang import LIMIT
 from support.people import about_to_register, enrolled, mail, session, user
 from support.stored import stored_text
 
@@ -14,26 +17,32 @@ from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, commits
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-fdatasync, ftruncate = getattr(os, "fdatasync", os.fsync), os.ftruncate
-
 
 class Gate:
-    """Stands in for `os.fdatasync`: lets calls in one by one, each with what becomes of it."""
+    """Lets syncs of a journal through one by one, each with what becomes of it."""
 
     def __init__(self) -> None:
         self.calls = 0
         self.arrived = threading.Semaphore(0)
+        self._failed = False
         self._outcomes: list[OSError | None] = []
         self._open = threading.Semaphore(0)
 
-    def __call__(self, descriptor: int) -> None:
+    def __call__(self, kind: str, path: Path) -> None:
+        # After a failure, the end of the journal is cut off; that is let through.
+        if kind == "truncate":
+            self._failed = True
+        if kind != "sync" or ".journal." not in path.name:
+            return
+        if self._failed:
+            self._failed = False
+            return
         self.calls += 1
         self.arrived.release()
-        assert self._open.acquire(timeout=30)
+        assert self._open.acquire(timeout=LIMIT)
         error = self._outcomes.pop(0)
         if error is not None:
             raise error
-        fdatasync(descriptor)
 
     def let(self, *, fail: bool = False) -> None:
         self._outcomes.append(OSError(errno.EIO, os.strerror(errno.EIO)) if fail else None)
@@ -41,7 +50,7 @@ class Gate:
 
     async def met(self) -> None:
         """Waits until a write is at the disk."""
-        assert await asyncio.to_thread(self.arrived.acquire, timeout=30)
+        assert await asyncio.to_thread(self.arrived.acquire, timeout=LIMIT)
 
 
 @pytest.fixture
@@ -52,14 +61,12 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A disk that is waited for in a thread, and takes its time."""
-    gate = Gate()
     monkeypatch.setattr(commits, "PROMPT", 0)
-    monkeypatch.setattr(os, "fdatasync", gate, raising=False)
-    return gate
+    return Gate()
 
 
-def opened(path: Path) -> TinyDBStore:
-    return TinyDBStore(path, public_allowed=True)
+def opened(path: Path, intercept: Callable[[str, Path], None]) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=True, disk=InterceptedDisk(intercept))
 
 
 def registering(store: TinyDBStore, *names: str) -> list[asyncio.Task[User]]:
@@ -78,7 +85,7 @@ async def begun() -> None:
 async def test_writes_that_come_while_the_disk_is_busy_share_the_next_sync(
     path: Path, gate: Gate
 ) -> None:
-    store = opened(path)
+    store = opened(path, gate)
     first = registering(store, "first")
     await gate.met()
     others = registering(store, *map(str, range(20)))
@@ -94,13 +101,14 @@ async def test_writes_that_come_while_the_disk_is_busy_share_the_next_sync(
 
 
 async def test_writes_that_come_at_once_share_a_sync(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    store, calls = opened(path), list[int]()
+    calls = list[str]()
+    store = opened(path, lambda kind, _: calls.append(kind))
     await store.add_mail(mail("a@x.test"))
-    monkeypatch.setattr(os, "fdatasync", calls.append, raising=False)
+    calls.clear()
     await asyncio.gather(*(store.add_mail(mail(f"{number}@x.test")) for number in range(20)))
-    assert len(calls) == 1
+    assert calls == ["write", "sync"]
     assert [each.recipient for each in await store.mails()][1:] == [
         f"{number}@x.test" for number in range(20)
     ]
@@ -110,7 +118,7 @@ async def test_writes_that_come_at_once_share_a_sync(
 async def test_a_registration_waits_for_the_outcome_of_another_of_its_address(
     path: Path, gate: Gate
 ) -> None:
-    store = opened(path)
+    store = opened(path, gate)
     (first,) = registering(store, "ada")
     await gate.met()
     second, third = registering(store, "ada", "ada")
@@ -126,7 +134,7 @@ async def test_a_registration_waits_for_the_outcome_of_another_of_its_address(
 
 
 async def test_an_address_whose_registration_failed_is_free(path: Path, gate: Gate) -> None:
-    store = opened(path)
+    store = opened(path, gate)
     (first,) = registering(store, "ada")
     await gate.met()
     second, third = registering(store, "ada", "ada")
@@ -145,7 +153,7 @@ async def test_an_address_whose_registration_failed_is_free(path: Path, gate: Ga
 async def test_of_a_sync_that_fails_every_write_fails_and_none_is_seen(
     path: Path, gate: Gate
 ) -> None:
-    store = opened(path)
+    store = opened(path, gate)
     gate.let()
     await store.seed([user(7, "there@x.test")], [], public=False)
     await gate.met()
@@ -174,7 +182,7 @@ async def test_of_a_sync_that_fails_every_write_fails_and_none_is_seen(
 async def test_a_removal_waits_for_what_is_on_its_way_and_lets_nothing_pass(
     path: Path, gate: Gate
 ) -> None:
-    store = opened(path)
+    store = opened(path, gate)
     (ada,) = registering(store, "ada")
     await gate.met()
     removing = asyncio.create_task(store.remove(mails=True))
@@ -194,7 +202,7 @@ async def test_a_removal_waits_for_what_is_on_its_way_and_lets_nothing_pass(
 
 
 async def test_a_fresh_state_gives_out_the_same_ids_again(path: Path) -> None:
-    store = opened(path)
+    store = TinyDBStore(path, public_allowed=True)
     first = await enrolled(store, about_to_register("ada@x.test"), None)
     await store.remove([first.id])
     again = await enrolled(store, about_to_register("ada@x.test"), None)
@@ -203,24 +211,26 @@ async def test_a_fresh_state_gives_out_the_same_ids_again(path: Path) -> None:
 
 
 async def test_what_cannot_be_cut_off_is_never_written_behind(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    def broken(*_: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    failing = set[str]()
 
-    store = opened(path)
+    def fail(kind: str, path: Path) -> None:
+        if kind in failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = opened(path, fail)
     await store.add_mail(mail("first@x.test"))
     before = stored_text(path)
-    monkeypatch.setattr(os, "fdatasync", broken, raising=False)
-    monkeypatch.setattr(os, "ftruncate", broken)
+    failing |= {"sync", "truncate"}
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         await store.add_mail(mail("second@x.test"))
-    monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)
+    failing.remove("sync")
     with pytest.raises(OSError, match="cannot be cut off; nothing is stored until it can"):
         await store.add_mail(mail("third@x.test"))
     assert "third" not in stored_text(path)
     assert [each.recipient for each in await store.mails()] == ["first@x.test"]
-    monkeypatch.setattr(os, "ftruncate", ftruncate)
+    failing.clear()
     await store.add_mail(mail("fourth@x.test"))
     assert stored_text(path).startswith(before)
     assert "second" not in stored_text(path)

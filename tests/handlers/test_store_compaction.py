@@ -7,12 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.disk import InterceptedDisk
 from support.dying import asked
+from support.hang import LIMIT
 from support.people import mail
 from support.stored import files
 
 from clients_register.handlers.store import file
-from clients_register.handlers.store.snapshot import SnapshotStorage, Tables
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -21,28 +22,27 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data.json"
 
 
-def opened(path: Path) -> TinyDBStore:
-    return TinyDBStore(path, public_allowed=True)
+def opened(path: Path, disk: InterceptedDisk) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=True, disk=disk)
 
 
-def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Snapshots wait: set when one has begun, and to let it go on."""
-    begun, go_on, write = threading.Event(), threading.Event(), SnapshotStorage.write
-
-    def waiting(storage: SnapshotStorage, data: Tables) -> None:
-        begun.set()
-        assert go_on.wait(timeout=30)
-        write(storage, data)
-
-    monkeypatch.setattr(SnapshotStorage, "write", waiting)
-    return begun, go_on
+def go_on(kind: str, path: Path) -> None:
+    """Lets every operation happen."""
 
 
 async def test_writers_go_on_while_the_file_is_compacted(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(path)
-    begun, go_on = held(monkeypatch)
+    disk = InterceptedDisk(go_on)
+    store = opened(path, disk)
+    begun, resume = threading.Event(), threading.Event()
+
+    def hold(kind: str, path: Path) -> None:
+        if kind == "create":
+            begun.set()
+            assert resume.wait(LIMIT)
+
+    disk.intercept = hold
     monkeypatch.setattr(file, "SMALLEST", 2000)
     number = 0
     while not begun.is_set():
@@ -52,7 +52,7 @@ async def test_writers_go_on_while_the_file_is_compacted(
         number += 1
         await store.add_mail(mail(f"{number}@x.test"))
     assert len(files(path)) == 3
-    go_on.set()
+    resume.set()
     await store.close()
     assert files(path) == [path]
     assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == number
@@ -61,11 +61,14 @@ async def test_writers_go_on_while_the_file_is_compacted(
 async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    disk = InterceptedDisk(go_on)
+    store = opened(path, disk)
 
-    write, store = SnapshotStorage.write, opened(path)
-    monkeypatch.setattr(SnapshotStorage, "write", full)
+    def full(kind: str, path: Path) -> None:
+        if kind == "create":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    disk.intercept = full
     monkeypatch.setattr(file, "SMALLEST", 2000)
     for number in range(40):
         await store.add_mail(mail(f"{number}@x.test"))
@@ -74,7 +77,6 @@ async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
         caplog.text
     )
     assert len(files(path)) > 3
-    monkeypatch.setattr(SnapshotStorage, "write", write)
     assert len(await asyncio.to_thread(asked, path, TinyDBStore.mails)) == 40
     assert files(path) == [path]
 
@@ -82,15 +84,14 @@ async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
 async def test_snapshots_are_a_constant_share_of_all_writing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, sizes = SnapshotStorage.write, list[int]()
+    sizes = list[int]()
 
-    def counted(storage: SnapshotStorage, data: Tables) -> None:
-        write(storage, data)
-        sizes.append(storage.size)
+    def measure(kind: str, path: Path) -> None:
+        if kind == "rename":
+            sizes.append(path.stat().st_size)
 
-    monkeypatch.setattr(SnapshotStorage, "write", counted)
+    store = opened(path, InterceptedDisk(measure))
     monkeypatch.setattr(file, "SMALLEST", 2000)
-    store = opened(path)
     for number in range(500):
         await store.add_mail(mail(f"{number}@x.test"))
     await store.close()

@@ -8,16 +8,16 @@ import os
 from pathlib import Path
 
 import pytest
+from support.disk import InterceptedDisk
 from support.dying import asked
 from support.killed import AFTER, everything, journal_of, killed, lengths, refusal
 from support.people import mail, session, user
 from support.stored import document_of
 
-from clients_register.handlers.store import StoreError, beside
-from clients_register.handlers.store.contents import Contents, contents_of
-from clients_register.handlers.store.journal import Journal, line_of
-from clients_register.handlers.store.replay import DamagedJournal
-from clients_register.handlers.store.snapshot import SnapshotStorage
+from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.contents import Contents
+from clients_register.handlers.store.journal import line_of
+from clients_register.handlers.store.replay import DamagedJournal, replay
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 BEA = document_of(user(8, "bea@x.test"))
@@ -25,36 +25,13 @@ BEA = document_of(user(8, "bea@x.test"))
 
 def test_each_change_is_a_line_of_json(left: Path) -> None:
     head, *changes = map(json.loads, journal_of(left).read_text().splitlines())
-    assert head == {"format": "clients-register journal", "version": 1, "generation": 1}
-    assert [list(each) for each in changes] == [["crc32", "change"]] * 6
-    assert changes[5]["change"] == {"outbox": {"1": None}}
-
-
-def replayed(data: Path) -> tuple[Contents, Journal]:
-    """What the data file and its journal make together, and how far the journal is good."""
-    contents, generation = contents_of(SnapshotStorage(data).read())
-    assert generation is not None
-    (journal,) = beside.replayed(data, beside.journals(data), generation, contents)
-    return contents, journal
-
-
-def counted(contents: Contents) -> tuple[int, ...]:
-    return len(contents.users), len(contents.sessions), len(contents.mails)
-
-
-def test_a_journal_that_ends_anywhere_is_good_up_to_its_last_line(data: Path) -> None:
-    journal = journal_of(data)
-    content, ends = journal.read_bytes(), lengths(journal)
-    for length in range(len(content) + 1):
-        journal.write_bytes(content[:length])
-        whole = [end for end in ends if end <= length]
-        contents, found = replayed(data)
-        assert counted(contents) == AFTER[max(len(whole) - 1, 0)]
-        assert found.end == max(whole, default=0)
+    assert head == {"format": "clients-register journal", "version": 2, "generation": 1}
+    assert [list(each) for each in changes] == [["crc32", "changes"]] * 6
+    assert changes[5]["changes"] == [{"outbox": {"1": None}}]
 
 
 @pytest.mark.parametrize("line", range(7))
-@pytest.mark.parametrize("missing", [1, 2, 20])
+@pytest.mark.parametrize("missing", [1, 20])
 def test_a_torn_end_is_dropped_and_told_of(
     data: Path, caplog: pytest.LogCaptureFixture, line: int, missing: int
 ) -> None:
@@ -69,6 +46,21 @@ def test_a_torn_end_is_dropped_and_told_of(
     caplog.clear()
     assert tuple(map(len, asked(data, everything))) == AFTER[max(line - 1, 0)]
     assert caplog.records == [], "it is told of once"
+
+
+def test_a_last_line_with_zeros_in_it_is_torn(data: Path) -> None:
+    """As file systems leave it if the length reached the disk, but not all of the content."""
+    journal = journal_of(data)
+    content, line = journal.read_bytes(), lengths(journal)[-2]
+    journal.write_bytes(content[: line + 20] + bytes(10) + content[line + 30 :])
+    assert tuple(map(len, asked(data, everything))) == AFTER[-2]
+
+
+def test_zeros_in_any_other_line_are_damage(data: Path) -> None:
+    journal = journal_of(data)
+    content, line = journal.read_bytes(), lengths(journal)[-3]
+    journal.write_bytes(content[: line + 20] + bytes(10) + content[line + 30 :])
+    assert f"line 6, at byte {line}: expected" in refusal(data)
 
 
 def test_a_torn_end_of_what_is_refused_is_left(
@@ -94,12 +86,10 @@ def test_what_is_written_behind_a_torn_end_is_kept(data: Path) -> None:
 
 
 def test_damage_of_any_byte_that_is_followed_by_a_line_is_found(data: Path) -> None:
-    journal = journal_of(data)
-    content = journal.read_bytes()
-    for at in range(lengths(journal)[-2] - 1):
-        journal.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    content = journal_of(data).read_bytes()
+    for at in range(lengths(journal_of(data))[-2] - 1):
         with pytest.raises(DamagedJournal, match="at byte"):
-            replayed(data)
+            replay(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], 1, Contents())
 
 
 @pytest.mark.parametrize("line", range(6))
@@ -147,8 +137,8 @@ STRANGE = {
     ("found", "change"), [(found, change) for found, each in STRANGE.items() for change in each]
 )
 def test_a_change_that_does_not_fit_is_refused(data: Path, found: str, change: str) -> None:
-    _, good = replayed(data)
-    line, _ = line_of(change.encode(), good.checksum)
+    good = replay(journal_of(data).read_bytes(), 1, Contents())
+    line, _ = line_of([change.encode()], good.checksum)
     with journal_of(data).open("ab") as journal:
         journal.write(line)
     message = refusal(data)
@@ -163,13 +153,11 @@ def test_a_journal_that_cannot_be_read_is_refused(data: Path) -> None:
         TinyDBStore(data, public_allowed=True)
 
 
-def test_a_torn_end_that_cannot_be_cut_off_is_refused(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_torn_end_that_cannot_be_cut_off_is_refused(data: Path) -> None:
     journal_of(data).write_bytes(journal_of(data).read_bytes()[:-1])
 
-    def full(*_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(kind: str, path: Path) -> None:
+        if kind == "truncate":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "ftruncate", full)
-    assert "cannot be written: No space left on device" in refusal(data)
+    assert "cannot be written: No space left on device" in refusal(data, InterceptedDisk(full))

@@ -1,29 +1,26 @@
-"""A process that writes to the store is killed: what it was told is stored is there, all of it.
+"""Processes with a store that meet real limits, and, before a release, hundreds of real kills.
 
-STORE_KILLS=300 kills it three hundred times; each run kills at the same counts of answers.
+On every change, `test_store_crash` simulates crashes, and `test_kill` kills a whole server.
 """
 
-import json
 import os
 import random
 import signal
 from collections.abc import Iterable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from support.dying import asked, begun, ended
-from support.people import session, user
-from support.stored import document_of
-from support.storing import DIED, MOMENTS, STEPS
+from support.dying import Dying, asked, ended
+from support.people import session
+from support.storing import DIED
 
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-KILLS = int(os.environ.get("STORE_KILLS", "30"))
+KILLS = 300
 
-# So many processes go on with one file. The smaller it is, the more often it is compacted.
+# So many processes use one file, one after the other. A small file is compacted more often.
 TOGETHER = 5
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal")
@@ -80,70 +77,21 @@ async def half_written(store: TinyDBStore) -> list[object]:
 
 
 @ON_POSIX
-def test_what_was_told_is_stored_survives_a_kill(tmp_path: Path) -> None:
+@pytest.mark.soak
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     chance, registered = random.Random(4018), 0
     for kill in range(KILLS):
         if kill % TOGETHER == 0:
             data, told = tmp_path / f"{kill}.json", Told()
-        with begun("register", data, kill) as process:
-            assert process.stdout is not None
-            told.read(islice(process.stdout, chance.randint(1, 150)))
+        with Dying("register", data, kill) as process:
+            told.read(process.lines(chance.randint(1, 150)))
             process.kill()
-            told.read(process.stdout)
-        assert process.returncode == -signal.SIGKILL
+            told.read(process.lines())
+        assert process.code == -signal.SIGKILL
         assert asked(data, partial(missing, told=told)) == []
         assert asked(data, half_written) == []
         registered += len(told.stored)
     assert registered > KILLS
-
-
-@ON_POSIX
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_kill_at_no_moment_of_a_registration_leaves_a_part_of_it(
-    tmp_path: Path, moment: str
-) -> None:
-    data = tmp_path / "data.json"
-    assert ended("once", data, moment) == (DIED, [])
-    whole = ["ada@x.test", "bea@x.test"] if MOMENTS[moment][0] == 1 else ["ada@x.test"]
-    assert [each.email for each in asked(data, TinyDBStore.users)] == whole
-    assert [each.recipient for each in asked(data, TinyDBStore.mails)] == whole
-    assert len(asked(data, TinyDBStore.sessions)) == len(whole)
-    assert asked(data, half_written) == []
-
-
-@ON_POSIX
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("mode", ["compact", "close"])
-def test_a_kill_at_no_step_of_a_compaction_loses_or_repeats_anything(
-    tmp_path: Path, mode: str, step: str
-) -> None:
-    data = tmp_path / "data.json"
-    assert ended(mode, data, step) == (DIED, [])
-
-    async def found(store: TinyDBStore) -> tuple[list[str], list[str], int]:
-        users, mails = await store.users(), await store.mails()
-        return (
-            [each.email for each in users],
-            [each.recipient for each in mails],
-            len(await store.sessions()),
-        )
-
-    expected = (["ada@x.test", "bea@x.test"], ["ada@x.test", "bea@x.test", "last@x.test"], 2)
-    assert asked(data, found) == expected
-    assert asked(data, found) == expected, "closing it made a snapshot"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["data.json", "data.json.lock"]
-
-
-@ON_POSIX
-@pytest.mark.parametrize("step", [step for step in STEPS if "journal" not in step])
-def test_a_kill_at_no_step_of_an_upgrade_loses_anything(tmp_path: Path, step: str) -> None:
-    data = tmp_path / "data.json"
-    head = {"format": "clients-register", "version": 1, "public": False}
-    there = document_of(user(7, "ada@x.test"))
-    data.write_text(json.dumps({"meta": {"1": head}, "users": {"7": there}}))
-    assert ended("upgrade", data, step) == (DIED, [])
-    assert [each.email for each in asked(data, TinyDBStore.users)] == ["ada@x.test"]
-    assert asked(data, TinyDBStore.mails) == ()
 
 
 @ON_POSIX

@@ -6,25 +6,28 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 
 import pytest
+from support.disk import InterceptedDisk
+from support.hang import LIMIT
 from support.live import Live
-from support.people import mail, session, user
+from support.people import session, user
 from support.process import run
 from support.stored import stored_text
 from support.writing import ACTS
 
+from clients_register.handlers import building
 from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, commits
+from clients_register.handlers.store.disk import LocalFile
+from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-fsync = os.fsync
-fdatasync = getattr(os, "fdatasync", fsync)
 
-
-class Disk:
-    """Stands in for what makes files durable: counts the calls, and fails those it is told to."""
+class Syncs:
+    """Counts what makes files durable, and fails those calls it is told to."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -34,28 +37,19 @@ class Disk:
         """Fails the calls of these numbers from now on: 0 is the file's, 1 its directory's."""
         self.calls, self.failing = 0, calls
 
-    def syncing(self, sync: Callable[[int], None]) -> Callable[[int], None]:
-        def stand_in(descriptor: int) -> None:
+    def __call__(self, kind: str, path: Path) -> None:
+        if "sync" in kind:
             self.calls += 1
             if self.calls - 1 in self.failing:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            sync(descriptor)
-
-        return stand_in
 
 
 FULL = range(1000)
 
-# Which calls of fsync fail: all, those of the file, or the one of its directory.
-FAILURES = pytest.mark.parametrize("calls", [FULL, [0], [1]], ids=["all", "file", "directory"])
-
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    disk = Disk()
-    monkeypatch.setattr(os, "fsync", disk.syncing(fsync))
-    monkeypatch.setattr(os, "fdatasync", disk.syncing(fdatasync), raising=False)
-    return disk
+def syncs() -> Syncs:
+    return Syncs()
 
 
 @pytest.fixture
@@ -63,12 +57,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data.json"
 
 
-def opened(path: Path) -> TinyDBStore:
-    return TinyDBStore(path, public_allowed=True)
+def unwatched(kind: str, path: Path) -> None:
+    """Lets every operation happen."""
 
 
-async def with_a_user(path: Path) -> tuple[TinyDBStore, User]:
-    store, there = opened(path), user(7, "there@x.test")
+def opened(path: Path, intercept: Callable[[str, Path], None] = unwatched) -> TinyDBStore:
+    return TinyDBStore(path, public_allowed=True, disk=InterceptedDisk(intercept))
+
+
+async def with_a_user(
+    path: Path, intercept: Callable[[str, Path], None] = unwatched
+) -> tuple[TinyDBStore, User]:
+    store, there = opened(path, intercept), user(7, "there@x.test")
     await store.seed([there], [session("old", 7)], public=False)
     return store, there
 
@@ -92,48 +92,18 @@ def beside(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("calls", [FULL, [0]], ids=["for now", "once"])
 @pytest.mark.parametrize("act", ACTS)
-async def test_a_write_that_fails_leaves_everything_as_it_was(
-    path: Path, disk: Disk, act: str, calls: Container[int]
+async def test_a_write_that_fails_leaves_everything_as_it_was_and_can_be_made_again(
+    path: Path, syncs: Syncs, act: str, calls: Container[int]
 ) -> None:
-    store, there = await with_a_user(path)
+    store, there = await with_a_user(path, syncs)
     content, before = stored_text(path), await snapshot(store)
-    disk.fail(calls)
+    syncs.fail(calls)
     with pytest.raises(OSError, match="No space left"):
         await ACTS[act](store, there)
     assert await snapshot(store) == before
-    disk.fail(())
     assert stored_text(path) == content
     assert beside(path) == {"data.json", "data.json.journal.1", "data.json.lock"}
-    await store.close()
-
-
-@FAILURES
-async def test_the_very_first_write_may_fail_and_be_made_again(
-    path: Path, disk: Disk, calls: Container[int]
-) -> None:
-    store = opened(path)
-    before = await snapshot(store)
-    disk.fail(calls)
-    with pytest.raises(OSError, match="No space left"):
-        await store.add_mail(mail("a@x.test"))
-    assert await snapshot(store) == before
-    disk.fail(())
-    await store.add_mail(mail("a@x.test"))
-    await store.close()
-    again = opened(path)
-    assert await again.mails() == (mail("a@x.test"),)
-    await again.close()
-
-
-@pytest.mark.parametrize("act", ACTS)
-async def test_after_a_write_that_failed_the_next_one_succeeds(
-    path: Path, disk: Disk, act: str
-) -> None:
-    store, there = await with_a_user(path)
-    disk.fail(FULL)
-    with pytest.raises(OSError, match="No space left"):
-        await ACTS[act](store, there)
-    disk.fail(())
+    syncs.fail(())
     await ACTS[act](store, there)
     after = await snapshot(store)
     await store.close()
@@ -143,32 +113,31 @@ async def test_after_a_write_that_failed_the_next_one_succeeds(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_is_one_write(path: Path, disk: Disk, act: str) -> None:
-    store, there = await with_a_user(path)
-    before = disk.calls
+async def test_an_act_is_one_write(path: Path, syncs: Syncs, act: str) -> None:
+    store, there = await with_a_user(path, syncs)
+    before = syncs.calls
     await ACTS[act](store, there)
-    assert disk.calls - before == 1
+    assert syncs.calls - before == 1
     await store.close()
 
 
-async def test_a_thousand_users_are_one_write(path: Path, disk: Disk) -> None:
-    store = opened(path)
-    before = disk.calls
+async def test_a_thousand_users_are_one_write(path: Path, syncs: Syncs) -> None:
+    store = opened(path, syncs)
+    before = syncs.calls
     people = [user(number, f"{number}@x.test") for number in range(1, 1001)]
     await store.seed(people, [session(each.email, each.id) for each in people], public=False)
-    assert disk.calls - before == 2, "the new journal and its directory"
+    assert syncs.calls - before == 2, "the new journal and its directory"
     await store.close()
 
 
-@FAILURES
+@pytest.mark.parametrize("calls", [FULL, [0], [1]], ids=["all", "file", "directory"])
 def test_a_file_that_cannot_be_made_is_told_of(
-    path: Path, disk: Disk, calls: Container[int]
+    path: Path, syncs: Syncs, calls: Container[int]
 ) -> None:
-    disk.fail(calls)
+    syncs.fail(calls)
     with pytest.raises(StoreError, match="cannot be written: No space left"):
-        opened(path)
+        opened(path, syncs)
     assert beside(path) == {"data.json.lock"}
-    disk.fail(())
     asyncio.run(opened(path).close())
 
 
@@ -176,18 +145,20 @@ def test_a_file_that_cannot_be_made_is_told_of(
 async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
     path: Path, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    store, there = await with_a_user(path)
+    disk = InterceptedDisk(unwatched)
+    store, there = TinyDBStore(path, public_allowed=True, disk=disk), user(7, "there@x.test")
+    await store.seed([there], [session("old", 7)], public=False)
     writing, go_on = threading.Event(), threading.Event()
 
-    def held(descriptor: int) -> None:
-        writing.set()
-        go_on.wait(timeout=30)
-        fdatasync(descriptor)
+    def held(kind: str, path: Path) -> None:
+        if kind == "sync":
+            writing.set()
+            assert go_on.wait(LIMIT)
 
-    monkeypatch.setattr(os, "fdatasync", held, raising=False)
+    disk.intercept = held
     monkeypatch.setattr(commits, "PROMPT", 0)
     task = asyncio.ensure_future(ACTS[act](store, there))
-    await asyncio.to_thread(writing.wait, 30)
+    assert await asyncio.to_thread(writing.wait, LIMIT)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -200,13 +171,26 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
 
 
 @pytest.mark.files
-def test_a_full_disk_is_a_crash_and_the_server_goes_on(live: Live, email: str, disk: Disk) -> None:
+def test_a_full_disk_is_a_crash_and_the_server_goes_on(
+    start: Callable[[], Live], email: str, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "Files", partial(Files, disk=InterceptedDisk(syncs)))
+    live = start()
     content = stored_text(live.settings.data_file)
-    disk.fail(FULL)
+    syncs.fail(FULL)
     assert live.register(email)["status"] == "application-crash"
     assert stored_text(live.settings.data_file) == content
-    disk.fail(())
+    syncs.fail(())
     assert live.register(email)["status"] == "action-successful"
+
+
+def test_a_write_that_ends_early_is_continued() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        LocalFile(writing).write(bytes(2**20))
+    os.close(writing)
+    os.close(reading)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")

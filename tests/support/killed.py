@@ -9,6 +9,7 @@ from support.people import about_to_register, enrolled, mail, session, user
 from support.stored import files
 
 from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.disk import LOCAL, Disk
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 # What is there after each change of `work`: users, sessions, mails.
@@ -50,11 +51,11 @@ def lengths(journal: Path) -> list[int]:
     return ends
 
 
-def refusal(data: Path) -> str:
+def refusal(data: Path, disk: Disk = LOCAL) -> str:
     """Why the store is not opened, which leaves all files as they are."""
     before = {each: each.read_bytes() for each in data.parent.iterdir() if each.suffix != ".lock"}
     with pytest.raises(StoreError) as caught:
-        TinyDBStore(data, public_allowed=True)
+        TinyDBStore(data, public_allowed=True, disk=disk)
     after = {each: each.read_bytes() for each in data.parent.iterdir() if each.suffix != ".lock"}
     assert after == before
     message = str(caught.value)
