@@ -45,8 +45,13 @@ async def crowded(passwords: Passwords) -> list[int]:
 
 
 def hashers() -> list[int]:
-    """The processes that this one has started."""
-    return children(os.getpid())
+    """The hashing processes that this process has started, and not its database, say."""
+    program = os.fsencode(child.__file__)
+    return [
+        process
+        for process in children(os.getpid())
+        if program in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    ]
 
 
 def answered(chunks: Sequence[bytes]) -> list[bytes]:
