@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.command import call
-from support.hang import LIMIT
-from support.process import COMMAND, children, environment, until
+from support.hang import LIMIT, until
+from support.process import COMMAND, children, environment
 
 from clients_register.conformance import tracing
 from clients_register.conformance.mutants.model import UnknownMutant, chosen, mutants, named

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from support.command import call
 from support.fuzzing import explored, fuzzed
-from support.hang import LIMIT
-from support.process import COMMAND, environment, serving, until
+from support.hang import LIMIT, until
+from support.process import COMMAND, environment, serving
 from support.stub import LiveStub
 from support.verifying import base, profile
 

@@ -167,17 +167,6 @@ def clients_in(data: Path) -> list[str]:
     return [user["email"] for user in users if user["client"]]
 
 
-# Until every module has turned to `support.hang` and `reserved_port`.
-PATIENCE = LIMIT
-until = hang.until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def reserved_port() -> Iterator[int]:
     """A port that the system gives to nobody else in the context; connections to it are refused.
