@@ -119,8 +119,9 @@ class _Smallest:
         """What the round `run` found."""
         try:
             # Hypothesis stops shrinking after five minutes and has no setting for that. The same
-            # seed makes the same campaign on a slow machine, too.
-            with patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf):
+            # seed makes the same campaign on a slow machine, too. Where a release of Hypothesis has
+            # no such limit, this changes nothing.
+            with patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf, create=True):
                 run()
         except (Violation, Flaky, Spent):
             if self._found is None:

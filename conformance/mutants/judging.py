@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clients_register.conformance import asking, library, target
 from clients_register.conformance.model import Case
@@ -21,13 +22,19 @@ from clients_register.conformance.verdicts import Verdict, violations
 from clients_register.spec.catalogue import catalogue
 
 
+# Seconds that an exchange may take: the mutant is in this process, which may be kept waiting.
+TIMEOUT = 60.0
+
+
 async def failing(name: str, cases: Sequence[Case]) -> list[str]:
     """The ids of the cases that fail, strictly, on the mutant called `name`.
 
     Raises UnknownMutant.
     """
     async with served(name) as base:
-        results = await run(cases, target.of_url(base, control=True), catalogue())
+        stub = target.of_url(base, control=True)
+        patient = replace(stub, limits=replace(stub.limits, timeout=TIMEOUT))
+        results = await run(cases, patient, catalogue())
     bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
     return [result.case.id for result in results if result.verdict in bad]
 

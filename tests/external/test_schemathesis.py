@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
-from support.hang import LIMIT
 from support.live import Live
+from support.process import run_program
 
 from clients_register import spec
 from clients_register.conformance.mutants.fuzzed import CHECKS
@@ -25,14 +25,10 @@ def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
         "--checks": ",".join(CHECKS),
         "--max-examples": "100",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", str(document)]
-        + [word for option in options.items() for word in option]
-        + ["--continue-on-failure", "--generation-deterministic"],
-        capture_output=True,
-        text=True,
-        timeout=10 * LIMIT,
-        check=False,
+    return run_program(
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(document)),
+        *(word for option in options.items() for word in option),
+        *("--continue-on-failure", "--generation-deterministic"),
         cwd=directory,
         env=os.environ | {"NO_COLOR": "1"},
     )
