@@ -21,7 +21,6 @@ from clients_register.conformance.running import run
 from clients_register.conformance.verdicts import Verdict, violations
 from clients_register.spec.catalogue import catalogue
 
-
 # Seconds that an exchange may take: the mutant is in this process, which may be kept waiting.
 TIMEOUT = 60.0
 
