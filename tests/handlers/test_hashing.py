@@ -45,8 +45,17 @@ async def crowded(passwords: Passwords) -> list[int]:
 
 
 def hashers() -> list[int]:
-    """The processes that this one has started."""
-    return children(os.getpid())
+    """The processes that this one has started to hash."""
+    return [each for each in children(os.getpid()) if hashes(each)]
+
+
+def hashes(process: int) -> bool:
+    """Whether it runs the program that hashes, which one that has ended does not."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return False
+    return child.__file__ in command.split("\0")
 
 
 def answered(chunks: Sequence[bytes]) -> list[bytes]:
