@@ -1,5 +1,6 @@
 """Fixtures for all tests. Everything is seeded, in directories of its own, on free ports."""
 
+import math
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
@@ -44,6 +45,7 @@ settings.load_profile("repeatable")
 def patient() -> Iterator[None]:
     """Servers in this process wait for a connection to the database as long as tests wait."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "ATTEMPT", math.ceil(LIMIT))
         patch.setattr(connections, "PATIENCE", LIMIT)
         yield
 

@@ -45,13 +45,17 @@ async def crowded(passwords: Passwords) -> list[int]:
 
 
 def hashers() -> list[int]:
-    """The hashing processes that this process has started, and not its database, say."""
-    program = os.fsencode(child.__file__)
-    return [
-        process
-        for process in children(os.getpid())
-        if program in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-    ]
+    """The processes that this one has started to hash."""
+    return [each for each in children(os.getpid()) if hashes(each)]
+
+
+def hashes(process: int) -> bool:
+    """Whether it runs the program that hashes, which one that has ended does not."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return False
+    return child.__file__ in command.split("\0")
 
 
 def answered(chunks: Sequence[bytes]) -> list[bytes]:

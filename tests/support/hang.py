@@ -27,13 +27,14 @@ class Hung(AssertionError):
 class Watch:
     """Notices when nothing has changed for `LIMIT` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._signs: object = None
-        self._last = time.monotonic()
+        self._last = clock()
 
     def check(self, *signs: object) -> None:
         """Compares `signs` with those of the call before. Raises Hung."""
-        now = time.monotonic()
+        now = self._clock()
         if signs != self._signs:
             self._signs, self._last = signs, now
         elif now - self._last > LIMIT:

@@ -29,6 +29,9 @@ PATIENCE = 3
 ATTEMPT = 2
 PAUSE = 0.25
 
+# How long the first attempt may take, for which no request waits yet.
+FIRST_ATTEMPT = 10
+
 # How long a request may use a connection, in seconds: a database whose processes stand still breaks
 # no connection, and says nothing.
 LONGEST = 30
@@ -157,7 +160,9 @@ class Connections:
 
     async def _prepare(self) -> None:
         try:
-            connection = await psycopg.AsyncConnection.connect(**self._parameters)
+            connection = await psycopg.AsyncConnection.connect(
+                **self._parameters | {"connect_timeout": FIRST_ATTEMPT}
+            )
         except psycopg.Error as error:
             raise StoreError(
                 f"the database {self.database} cannot be reached: {_words(error)}; expected a"
