@@ -287,7 +287,7 @@ class Fault:
 LASTING = 6
 
 # So many operations behind a failure, everything is as ever.
-AFTERMATH = 8
+AFTERMATH = 6
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
