@@ -75,8 +75,8 @@ class Journal:
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all `changes` are durable. If it raises OSError, none of them is.
 
-        What a write that failed has left is cut off first of all. While that fails, too, nothing is
-        written, since it would stand behind garbage.
+        A write that fails is cut off at once. If that fails too, the next call cuts it off before
+        it writes anything. Until then, a crash may leave the write that failed, whole or not.
         """
         if self._torn:
             self._mend()

@@ -157,6 +157,8 @@ class Crashes:
     def __init__(self, open_store: Open = open_data) -> None:
         self._open = open_store
         self._found: dict[int, Records] = {}
+        # One object for all records that are equal: they are compared all the time.
+        self._known: dict[Records, Records] = {}
         # What openings left that were followed by others, and what those began with that were
         # interrupted.
         self._settled: set[int] = set()
@@ -187,7 +189,7 @@ class Crashes:
                 medium.apply(last)
             if now not in when:
                 continue
-            allowed = history.allowed(now)
+            allowed = set(map(self._one, history.allowed(now)))
             for image in medium.after_power_cut():
                 expect(await self.recovered(image), allowed, now, last)
             if every_byte and last and last.kind == "write":
@@ -217,7 +219,7 @@ class Crashes:
         if key in self._found:
             return self._found[key]
         disk = SimulatedDisk(Medium(image))
-        found = self._found[key] = await self._records(disk)
+        found = self._found[key] = self._one(await self._records(disk))
         opened = key_of(disk.image())
         if opened not in self._settled:
             self._settled.add(opened)
@@ -246,6 +248,9 @@ class Crashes:
             possible = {found | {new}} if at == last else {found, found | {new}}
             for image in medium.after_power_cut():
                 expect(await self.recovered(image), possible, *where, "then", operation)
+
+    def _one(self, found: Records) -> Records:
+        return self._known.setdefault(found, found)
 
     async def _records(self, disk: Disk) -> Records:
         return await records(await self._open_or_violate(disk, "a crash"))
