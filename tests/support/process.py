@@ -18,6 +18,9 @@ from support.stored import stored
 
 COMMAND = (sys.executable, "-m", "clients_register")
 
+# Some modules import it from here.
+until = hang.until
+
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what would steer the command or curl, and `changes`."""
@@ -165,17 +168,6 @@ def clients_in(data: Path) -> list[str]:
     """The addresses of the clients that a data file holds, with its journals."""
     users = stored(data)["users"].values()
     return [user["email"] for user in users if user["client"]]
-
-
-# Until every module has turned to `support.hang` and `reserved_port`.
-PATIENCE = LIMIT
-until = hang.until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
