@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.absence import absent
+from support.authors import OPTIONS
+from support.hang import LIMIT
 from support.process import environment, run_program
 from support.stub import LiveStub
 
@@ -68,7 +70,21 @@ def examples(tmp_path: Path) -> Path:
     copy = shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=left_out)
     for modules in EXAMPLES.glob("*/node_modules"):
         (copy / modules.parent.name / "node_modules").symlink_to(modules)
+    wait_longer(copy)
     return copy
+
+
+def wait_longer(examples: Path) -> None:
+    """Has Playwright wait for a page as long as all tests do, and not for its usual few seconds."""
+    limit = round(LIMIT * 1000)
+    conftest = examples / "playwright" / "conftest.py"
+    more = f"from playwright.sync_api import expect\n\nexpect.set_options(timeout={limit})\n"
+    conftest.write_text(f"{conftest.read_text('utf-8')}\n{more}", "utf-8")
+    config = examples / "playwright-test" / "playwright.config.mjs"
+    head, defined, rest = config.read_text("utf-8").partition("defineConfig({")
+    assert defined
+    limits = f"timeout: {limit}, expect: {{ timeout: {limit} }},"
+    config.write_text(f"{head}{defined}\n  {limits}{rest}", "utf-8")
 
 
 def test_every_folder_is_tested() -> None:
@@ -86,7 +102,12 @@ def test_the_commands_of_an_example_succeed(folder: str, examples: Path, stub: L
     done = run_program(
         *("bash", "-euxc", "\n".join(told)),
         cwd=examples / folder,
-        env=environment(PATH=path, STUB_URL=stub.origin, npm_config_update_notifier="false"),
+        env=environment(
+            PATH=path,
+            STUB_URL=stub.origin,
+            PYTEST_ADDOPTS=" ".join(OPTIONS),
+            npm_config_update_notifier="false",
+        ),
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,7 +1,6 @@
 """Enrolments, in every engine: client, mail and session are stored together, or none of them is."""
 
 import asyncio
-from contextlib import suppress
 
 import pytest
 from support.people import about_to_register, enrolled, mail, session, user
@@ -27,9 +26,20 @@ class Crash(Exception):
     """Something unforeseen."""
 
 
-async def crashing(store: Store, before: User | None, *, settled: bool = False) -> None:
-    """An enrolment of ADA in which something unforeseen happens, once it is `settled` or before."""
+async def crashing(
+    store: Store,
+    before: User | None,
+    *,
+    settled: bool = False,
+    inside: asyncio.Event | None = None,
+) -> None:
+    """An enrolment of ADA in which something unforeseen happens, once it is `settled` or before.
+
+    Sets `inside` when it has begun.
+    """
     async with store.enrol(ADA, before) as enrolment:
+        if inside is not None:
+            inside.set()
         await filled(enrolment)
         if settled:
             await enrolment.settle()
@@ -120,12 +130,12 @@ async def test_an_address_is_taken_by_an_enrolment_that_ends_well(store: Store) 
 
 
 async def test_an_address_goes_to_who_waits_where_an_enrolment_crashes(store: Store) -> None:
-    with suppress(Crash):
-        async with store.enrol(ADA, None):
-            other = asyncio.create_task(enrolled(store, ADA, None))
-            await a_while()
-            raise Crash
-    made = await other
+    inside = asyncio.Event()
+    first = asyncio.create_task(crashing(store, None, inside=inside))
+    await inside.wait()
+    made = await enrolled(store, ADA, None)
+    with pytest.raises(Crash):
+        await first
     assert await store.users() == (made,)
 
 

@@ -18,6 +18,9 @@ from support.stored import stored
 
 COMMAND = (sys.executable, "-m", "clients_register")
 
+# Some modules import it from here.
+until = hang.until
+
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what would steer the command or curl, and `changes`."""
