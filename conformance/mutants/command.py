@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 from clients_register.conformance import asking, library
 from clients_register.conformance.model import Case
@@ -107,8 +108,10 @@ def _judged(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, list[s
     """
     found = {}
     with ExitStack() as running:
+        # What a process that is killed leaves in it is removed at the end.
+        folder = running.enter_context(TemporaryDirectory())
         processes = [
-            running.enter_context(_judging(names[number::jobs], whole=whole))
+            running.enter_context(_judging(names[number::jobs], folder, whole=whole))
             for number in range(min(jobs, len(names)))
         ]
         for process in processes:
@@ -120,20 +123,23 @@ def _judged(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, list[s
 
 
 @contextmanager
-def _judging(names: Sequence[str], *, whole: bool) -> Iterator[subprocess.Popen[str]]:
-    """A process that judges the mutants called `names`; an exception terminates it."""
+def _judging(names: Sequence[str], folder: str, *, whole: bool) -> Iterator[subprocess.Popen[str]]:
+    """A process that judges the mutants called `names`; an exception kills it.
+
+    It keeps its temporary files in `folder`.
+    """
     command = [sys.executable, "-m", "clients_register.conformance.mutants.judging", *names]
     with subprocess.Popen(  # noqa: S603 - its own program
         [*command, "--whole"] if whole else command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        # A Ctrl-C is for the command, which terminates this process.
+        env=os.environ | {"TMPDIR": folder},
+        # A Ctrl-C is for the command, which kills this process.
         start_new_session=True,
     ) as process:
         try:
             yield process
         except BaseException:
-            process.terminate()
-            process.wait()
+            process.kill()
             raise

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clients_register.conformance import asking, library, target
+from clients_register.conformance import library, target
 from clients_register.conformance.model import Case
 from clients_register.conformance.mutants.model import NONE, cases_about, named
 from clients_register.conformance.mutants.serving import served
@@ -55,15 +55,12 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     logging.disable()
 
-    def judge() -> int:
-        asyncio.run(_judge(options.names, whole=options.whole))
-        return 0
-
     try:
-        return asking.guarded("mutants", judge)
-    except (BrokenPipeError, KeyboardInterrupt):
-        # The command that started this process has ended, or ends it.
+        asyncio.run(_judge(options.names, whole=options.whole))
+    except BrokenPipeError:
+        # The command that started this process has ended.
         return 1
+    return 0
 
 
 if __name__ == "__main__":
