@@ -56,7 +56,7 @@ LiveFactory = Callable[..., Live]
 ROOMS = frozenset({"keep", "keep_for_module"})
 
 # How many tests of each file `--smoke` runs.
-SMOKE = 3
+SMOKE = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

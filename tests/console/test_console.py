@@ -14,17 +14,18 @@ SLUGS = [status.slug for status in catalogue()]
 
 
 def test_every_status_is_sent_by_its_card(console: "Page") -> None:
-    for slug in SLUGS:
-        press(card(console, slug), "Send it")
-    assert {slug: line(console, slug) for slug in SLUGS} == {
-        status.slug: f"{status.code} {status.slug} forced by prefer" for status in catalogue()
-    }
+    for status in catalogue():
+        press(card(console, status.slug), "Send it")
+        # A card with an answer takes a whole row, and the next cards move.
+        assert line(console, status.slug) == f"{status.code} {status.slug} forced by prefer"
 
 
 def test_every_cause_that_can_be_arranged_has_its_effect(console: "Page") -> None:
     causes = [slug for slug in SLUGS if slug != "email-already-registerd"]
     for slug in causes:
-        press(card(console, slug), "Cause it naturally")
+        # Not by the mouse: answers come meanwhile, and move the cards below from under it.
+        causing = card(console, slug).get_by_role("button", name="Cause it naturally")
+        causing.dispatch_event("click")
     found = {slug: line(console, slug).partition(" ")[2] for slug in causes}
     assert found == {slug: f"{slug} by the real rules" for slug in causes}
 

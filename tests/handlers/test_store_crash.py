@@ -43,6 +43,9 @@ from clients_register.handlers.store.disk import Disk
 from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.tinydb import TinyDBStore
 
+# Measuring would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
