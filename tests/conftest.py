@@ -74,13 +74,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--smoke",
         action="store_true",
-        help=f"run the first {SMOKE} tests of each file, each with its first parameters",
+        help=f"run the first {SMOKE} short tests of each file, each with its first parameters",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
+    config.addinivalue_line("markers", "once: takes long, and is no part of a smoke")
 
 
 # After pytest-randomly, whose order must not decide which tests are the first of their file.
@@ -95,7 +96,8 @@ def pytest_collection_modifyitems(
     if config.getoption("store") != "file":
         selected = {item for item in selected if not ROOMS.isdisjoint(_fixtures(item))}
     if config.getoption("smoke"):
-        selected = set(first_of_each_file(item for item in in_order if item in selected))
+        short = (i for i in in_order if i in selected and not i.get_closest_marker("once"))
+        selected = set(first_of_each_file(short))
     config.hook.pytest_deselected(items=[item for item in items if item not in selected])
     items[:] = [item for item in items if item in selected]
     if config.getoption("store") != "file":

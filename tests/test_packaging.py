@@ -19,6 +19,8 @@ from support.process import environment, serving
 
 from clients_register import __version__
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 

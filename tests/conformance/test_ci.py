@@ -15,6 +15,8 @@ from support import hang
 from support.hang import LIMIT
 from support.process import environment, reserved_port
 
+pytestmark = pytest.mark.once
+
 CI = Path(__file__).parents[2] / "docs" / "ci"
 
 

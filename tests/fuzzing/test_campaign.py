@@ -52,6 +52,7 @@ def test_a_campaign_reaches_every_status_and_every_rule(stub: LiveStub) -> None:
     assert [each["fact"] for each in told["rules"] if not each["broken"]] == []
 
 
+@pytest.mark.once
 def test_the_same_seed_makes_the_same_campaign(stub: LiveStub) -> None:
     counted = []
     for _ in range(2):

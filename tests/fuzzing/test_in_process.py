@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from anyio.from_thread import start_blocking_portal
 from support.keeping import Keep
 
@@ -17,6 +18,8 @@ from clients_register.handlers.clock import SystemClock
 from clients_register.handlers.mock.product import stub
 from clients_register.handlers.settings import Settings
 from clients_register.spec.catalogue import catalogue
+
+pytestmark = pytest.mark.once
 
 
 def test_no_phase_finds_fault_with_the_application(tmp_path: Path, keep: Keep) -> None:

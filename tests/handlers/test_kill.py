@@ -77,6 +77,7 @@ async def registered(data: Path, emails: list[str]) -> list[str]:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.once
 def test_who_was_answered_200_survives_a_kill(tmp_path: Path, kills: int) -> None:
     data = tmp_path / "data.json"
     moments = random.Random(4018)

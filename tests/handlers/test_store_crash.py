@@ -178,6 +178,7 @@ class Recording:
         return crashes
 
 
+@pytest.mark.once
 async def test_whatever_a_crash_leaves_holds_what_was_acknowledged(pace: Pace) -> None:
     recording = Recording()
     await work(InterceptedDisk(pace.before, recording.disk), recording.history, pace)

@@ -139,6 +139,7 @@ def test_many_processes_of_two_servers_are_one_server(
         check(Caller(http, one, other))
 
 
+@pytest.mark.once
 def test_the_suite_finds_nothing_in_many_processes(running: Process, tmp_path: Path) -> None:
     code, report, text = verified(tmp_path, running.url.partition("/clients/")[0], "--strict")
     assert (code, bad(report)) == (0, {}), text

@@ -16,6 +16,8 @@ from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.postgres.connections import Connections
 from clients_register.handlers.store.postgres.engine import Postgres
 
+pytestmark = pytest.mark.once
+
 
 async def test_who_has_ended_is_not_there_any_more(postgres: Server, name: str) -> None:
     connections = await Connections.opened(postgres.at(name))

@@ -4,6 +4,8 @@ import pytest
 from support.authors import ONE_SUCCESS, Run
 from support.stub import LiveStub
 
+pytestmark = pytest.mark.once
+
 pytest_plugins = ["pytester"]
 
 
