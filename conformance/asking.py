@@ -111,7 +111,7 @@ def reported(
 
 
 def found_out(url: str) -> Target:
-    """What stands at a URL: it is asked. Raises ProfileError.
+    """Probes the server at a URL. Raises ProfileError.
 
     A stub that does not let us drive it is judged as any other server, and that is said.
     """

@@ -135,7 +135,7 @@ class Control:
 
 
 def _detail(problem: bytes) -> str | None:
-    """What a problem tells of itself (RFC 9457), if it is one."""
+    """The detail of a problem (RFC 9457); None if `problem` is not one."""
     with suppress(ValueError):
         match json.loads(problem):
             case {"detail": str(detail)}:

@@ -55,7 +55,7 @@ def interrupts() -> Iterator[Sequence[int]]:
     seen: list[int] = []
     first = 0.0
     before = signal.getsignal(signal.SIGINT)
-    # Only the main thread is interrupted, and only where nobody had signals ignored.
+    # Only the main thread receives signals, and ignored ones stay ignored.
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield seen
         return

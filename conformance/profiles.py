@@ -79,7 +79,7 @@ def _filled(written: Any, environment: Mapping[str, str], where: str) -> Any:
 
 
 def _faults(filled: Mapping[str, Any]) -> Iterator[str]:
-    """What no schema sees, a line each."""
+    """Faults that a schema cannot express, one line each."""
     for name in ("base_url", "hook", "proxy"):
         try:
             check_url(filled.get(name, "http://localhost"))

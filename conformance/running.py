@@ -163,7 +163,7 @@ async def _in_any_case(work: Coroutine[Any, Any, object]) -> None:
 
 async def _delete(wire: Wire, worlds: Sequence[str], token: str | None) -> None:
     plane = Control(wire, None, token)
-    # A target that is gone has forgotten them, or will; what it did to the cases is told by them.
+    # The target may be gone, and the results of the cases say so already.
     with suppress(ControlFailed):
         for world in worlds:
             await plane.delete_world(world)

@@ -76,7 +76,7 @@ def _verify(options: argparse.Namespace) -> int:
 async def judge(
     cases: Sequence[Case], target: Target, options: argparse.Namespace
 ) -> tuple[list[Result], bool]:
-    """The results of `cases` on `target`, and whether nobody interrupted that.
+    """The results of `cases` on `target`, and whether the run was completed.
 
     Raises Unreachable, ProfileError.
     """

@@ -23,7 +23,7 @@ class Layer:
     about: str
 
 
-# What the ids of all that fuzzing finds begin with.
+# Prefix of the ids of everything that fuzzing finds.
 AREA = "fuzz"
 
 # In the order in which they run. What a layer leaves of its share, the later ones have.

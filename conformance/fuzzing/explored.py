@@ -18,7 +18,7 @@ from clients_register.spec.catalogue import Catalogue
 
 @dataclass(frozen=True)
 class Explored:
-    """What an exploration came to.
+    """The result of a campaign.
 
     `told` is its part of a report, `kept` are new cases, `lost` tells of those that could not be.
     """

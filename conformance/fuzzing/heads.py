@@ -65,7 +65,7 @@ class Head:
     chunked: bool
 
     def pieces(self, prefix: str, route: str, host: str) -> list[bytes]:
-        """What goes over the wire, piece by piece.
+        """The bytes to send, in pieces.
 
         Of `prefix`, which names a world, nothing is changed: a request for half a name would make
         a world that nobody forgets.

@@ -108,7 +108,7 @@ def _judged(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, list[s
     """
     found = {}
     with ExitStack() as running:
-        # What a process that is killed leaves in it is removed at the end.
+        # Removes what a killed process has left in it.
         folder = running.enter_context(TemporaryDirectory())
         processes = [
             running.enter_context(_judging(names[number::jobs], folder, whole=whole))

@@ -16,7 +16,7 @@ CHUNK = 2**16
 
 
 def frame(password: bytes, salt: bytes) -> bytes:
-    """What asks for the hash of `password`. Raises ValueError where one is over 255 bytes."""
+    """Encodes a request to hash `password`. Raises ValueError where one is over 255 bytes."""
     return bytes((len(salt), len(password))) + salt + password
 
 

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 # nothing is imported from where the program, or the user, happens to be.
 COMMAND = (sys.executable, "-P", str(Path(child.__file__)))
 
-# After so many in a row that did not come to begin none is tried any more: they cannot be started
-# here. One alone may have been killed.
+# Consecutive failed starts after which no more are tried. A single failure may be a process that
+# was killed while it started.
 TRIES = 3
 
 

@@ -14,6 +14,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from support.exchanges import GOLDEN, Exchange, arranged
 from support.external import tool
+from support.hang import LIMIT
 from support.live import Live
 
 from clients_register import spec
@@ -45,7 +46,7 @@ class Proxy:
             self.origin + PATH,
             headers=request["headers"],
             content=request["body"].encode(),
-            timeout=30,
+            timeout=LIMIT,
         )
 
 
