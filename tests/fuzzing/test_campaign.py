@@ -56,10 +56,10 @@ def test_a_campaign_reaches_every_status_and_every_rule(stub: LiveStub) -> None:
 def test_the_same_seed_makes_the_same_campaign(stub: LiveStub) -> None:
     counted = []
     for _ in range(2):
-        with explored(base(stub), 120, "parameters", "envelopes", seed=9) as (campaign, _):
+        with explored(base(stub), 60, "parameters", "envelopes", seed=9) as (campaign, _):
             counted.append((campaign.tally.statuses, campaign.tally.keywords))
     assert counted[0] == counted[1]
-    with explored(base(stub), 120, "parameters", "envelopes", seed=10) as (campaign, _):
+    with explored(base(stub), 60, "parameters", "envelopes", seed=10) as (campaign, _):
         assert campaign.tally.keywords != counted[0][1]
 
 

@@ -34,7 +34,7 @@ def test_no_phase_finds_fault_with_the_application(tmp_path: Path, keep: Keep) -
         # Who is stored cannot be asked for over the wire; nothing else needs one.
         place = Place(Arranger(target, None, None), model(target), None, "")
         examiner = Examiner(run, place, tally, strict=True)
-        sight = schema.Sight(examiner, portal.call, lambda: run.gate.requests >= 1000)
+        sight = schema.Sight(examiner, portal.call, lambda: run.gate.requests >= 400)
         loaded = schema.loaded(place.world, examples=100, seed=1)
         loaded.app = product.app
         found = list(schema.explore(loaded, sight))
