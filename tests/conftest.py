@@ -50,12 +50,19 @@ def patient() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def measuring(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage measures the processes of a few tests only: it makes them start half as fast."""
+    if not request.node.get_closest_marker("measured"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 LiveFactory = Callable[..., Live]
 
 # Whoever starts servers through these keeps their data where `--store` says.
 ROOMS = frozenset({"keep", "keep_for_module"})
 
-# How many tests of each file `--smoke` runs.
+# How many tests of each file `--smoke` runs: those marked for it, and the first.
 SMOKE = 2
 
 
@@ -74,14 +81,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--smoke",
         action="store_true",
-        help=f"run the first {SMOKE} short tests of each file, each with its first parameters",
+        help=f"run {SMOKE} short tests of each file, each with its first parameters",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
-    config.addinivalue_line("markers", "once: takes long, and is no part of a smoke")
+    config.addinivalue_line("markers", "smoke: is part of a smoke before the first of its file")
+    config.addinivalue_line("markers", "once: is no part of a smoke")
+    config.addinivalue_line("markers", "measured: coverage measures the processes it starts, too")
 
 
 # After pytest-randomly, whose order must not decide which tests are the first of their file.
@@ -96,7 +105,8 @@ def pytest_collection_modifyitems(
     if config.getoption("store") != "file":
         selected = {item for item in selected if not ROOMS.isdisjoint(_fixtures(item))}
     if config.getoption("smoke"):
-        short = (i for i in in_order if i in selected and not i.get_closest_marker("once"))
+        short = [i for i in in_order if i in selected and not i.get_closest_marker("once")]
+        short.sort(key=lambda item: item.get_closest_marker("smoke") is None)
         selected = set(first_of_each_file(short))
     config.hook.pytest_deselected(items=[item for item in items if item not in selected])
     items[:] = [item for item in items if item in selected]

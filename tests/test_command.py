@@ -107,6 +107,7 @@ def test_the_spec_is_printed_as_it_was_written() -> None:
     assert call("spec").stdout == spec.text("openapi")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("argv", "load", "document"),
     [

@@ -34,6 +34,7 @@ def test_the_table_and_the_functions_agree(module: str) -> None:
     assert functions == {mutant.name for mutant in mutants() if mutant.module == module}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("option", ["--jobs=0", "--jobs=-1", "--fuzz=0", "--fuzz=nan"])
 def test_no_number_that_would_never_end_is_taken(option: str) -> None:
     done = call("mutants", option)

@@ -10,6 +10,8 @@ from support.stub import LiveStub
 # pytester forgets the modules that a run in this process imported, so that they are there before.
 from clients_register.conformance import asking, reporting, running  # noqa: F401
 
+pytestmark = pytest.mark.measured
+
 pytest_plugins = ["pytester"]
 
 URL = "--clients-register-verify"

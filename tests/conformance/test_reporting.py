@@ -91,6 +91,7 @@ def test_the_page_holds_nothing_that_was_received_as_markup() -> None:
     assert page.count("<script>") == 1
 
 
+@pytest.mark.smoke
 def test_a_report_is_drawn_anew(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(reporting.text(report()), "utf-8")
     files = {name: tmp_path / f"drawn.{name}" for name in RENDERERS}

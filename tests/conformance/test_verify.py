@@ -122,6 +122,7 @@ def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> N
     assert ended == Exit.GOOD
 
 
+@pytest.mark.smoke
 def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
     file = profile(tmp_path, base="https://staging.test/api/v1")
     done = call("plan", "--profile", file)
@@ -205,6 +206,7 @@ def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
     assert code == Exit.TOO_LITTLE
 
 
+@pytest.mark.smoke
 def test_smoke_shows_five_answers(shared: Live) -> None:
     done = call("smoke", base(shared))
     assert (done.returncode, done.stdout.count("\n")) == (Exit.GOOD, 5)

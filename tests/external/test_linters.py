@@ -12,6 +12,8 @@ from support.external import NPM, tool
 from clients_register import spec
 from clients_register.spec.edition import edition_3_1
 
+pytestmark = pytest.mark.once
+
 
 def write_documents(folder: Path) -> dict[str, Path]:
     """The contract in both editions, the control plane's document, and one with a fault."""

@@ -25,6 +25,7 @@ async def test_a_mutant_is_killed_by_a_case_about_it(mutant: Mutant, restored: N
     assert await failing(mutant.name, cases_about(mutant, library.shipped())) != []
 
 
+@pytest.mark.smoke
 async def test_the_right_server_passes_after_all_mutants(restored: None) -> None:
     for mutant in mutants():
         with planted(mutant.plant):
@@ -47,6 +48,8 @@ def test_a_fault_is_planted_in_a_context_alone(restored: None) -> None:
         forget("email_is_free")
 
 
+@pytest.mark.measured
+@pytest.mark.smoke
 def test_the_command_prints_a_table() -> None:
     done = call("mutants", "--only", "eight-days", "--jobs", "1")
     assert done.returncode == 0, done.stderr

@@ -21,6 +21,8 @@ from clients_register import spec
 from clients_register.handlers.serve import listening
 from clients_register.handlers.settings import Settings
 
+pytestmark = pytest.mark.once
+
 (PATH,) = spec.load("openapi")["paths"]
 BASE = Settings().base_path
 

@@ -15,6 +15,8 @@ from support.process import run_program
 from clients_register import spec
 from clients_register.conformance.mutants.fuzzed import CHECKS
 
+pytestmark = pytest.mark.once
+
 
 def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
     """`schemathesis run`, deterministic and bounded."""

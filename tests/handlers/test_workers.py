@@ -21,6 +21,8 @@ from support.postgres import Server
 from support.process import Process, listens, reserved_port, run, run_program, serving
 from support.verifying import bad, verified
 
+pytestmark = pytest.mark.measured
+
 # As few as there can be: each imports the server, which takes seconds.
 WORKERS = 2
 

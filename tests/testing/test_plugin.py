@@ -14,6 +14,8 @@ from support.stub import LiveStub
 
 from clients_register.testing.stub import Stub, started
 
+pytestmark = pytest.mark.measured
+
 PAGE = Path(__file__).parents[2] / "testing" / "README.md"
 
 pytest_plugins = ["pytester"]
