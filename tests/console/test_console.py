@@ -8,7 +8,7 @@ from support.stub import LiveStub
 from clients_register.spec.catalogue import catalogue
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Response, Route
 
 SLUGS = [status.slug for status in catalogue()]
 
@@ -164,6 +164,31 @@ def test_a_script_and_a_fault_are_set_and_taken_back(console: "Page") -> None:
     press(go(console, "answers"), "All whole again")
     told(console, "Nothing is broken any more.")
     assert "action-successful" in register(console)
+
+
+def test_what_was_read_before_a_change_never_hides_it(console: "Page") -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: "Route") -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    console.route("**/_mock/next", hold_the_first)
+    with console.expect_request("**/_mock/next"):
+        view = go(console, "answers")
+    press(view, "Add to the script")
+    item = view.locator("#items li", has_text="the real rules")
+    item.wait_for()
+    (earlier,) = held
+
+    def read_again(answer: "Response") -> bool:
+        return answer.url.endswith("/next") and answer.request != earlier.request
+
+    with console.expect_response(read_again):
+        earlier.fulfill(json=[])
+    item.wait_for()
 
 
 def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> None:

@@ -15,6 +15,9 @@ export class Complaint extends Error {
 export const news = new EventTarget();
 export const tell = (what) => news.dispatchEvent(new Event(what));
 
+// How often this page has changed something.
+let changes = 0;
+
 /** Asks the control plane. Returns what it answers, null where that is nothing. Throws Complaint. */
 export async function control(method, path, body, { signal } = {}) {
   for (;;) {
@@ -34,8 +37,21 @@ export async function control(method, path, body, { signal } = {}) {
       continue;
     }
     const value = answer.status === 204 ? null : await answer.json();
+    if (method !== "GET") changes += 1;
     if (!answer.ok) throw new Complaint(value);
     return value;
+  }
+}
+
+/**
+ * Reads `paths` and passes their values to `show`. What this page changes meanwhile makes it read
+ * them again: values from before the change would hide it.
+ */
+export async function read(paths, show) {
+  for (;;) {
+    const before = changes;
+    const values = await Promise.all(paths.map((path) => control("GET", path)));
+    if (changes === before) return show(...values);
   }
 }
 

@@ -1,6 +1,6 @@
 // The time of the world.
 
-import { control, tell } from "./api.js";
+import { control, read, tell } from "./api.js";
 import { button, find, guarded, h, moment, say } from "./dom.js";
 
 const STEPS = [["+1 hour", "PT1H"], ["+72 hours", "PT72H"], ["+7 days", "P7D"]];
@@ -41,9 +41,7 @@ export function start() {
   setInterval(tick, 250);
 }
 
-export async function refresh() {
-  show(await control("GET", "clock"));
-}
+export const refresh = () => read(["clock"], show);
 
 /** The present of the world in milliseconds. */
 export function present() {

@@ -58,16 +58,23 @@ function centre(link) {
   row.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
 }
 
-let waiting = null;
+let due = false;
+let refreshing = false;
 
-function refresh() {
-  waiting ??= setTimeout(async () => {
-    waiting = null;
+// One at a time, so that what is shown last was read last.
+async function refresh() {
+  due = true;
+  if (refreshing) return;
+  refreshing = true;
+  while (due) {
+    await new Promise((resolve) => setTimeout(resolve, CALM));
+    due = false;
     const shown = [clock, coverage, ...(VIEWS[current] ? [VIEWS[current]] : [])];
     const results = await Promise.allSettled(shown.map((each) => each.refresh()));
     const failed = results.find((each) => each.status === "rejected");
     if (failed) say(failed.reason.message, "bad");
-  }, CALM);
+  }
+  refreshing = false;
 }
 
 function themes() {

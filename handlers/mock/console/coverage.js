@@ -1,6 +1,6 @@
 // Which statuses the callers of this world have met, as a ring of one piece per status.
 
-import { control, here, tell } from "./api.js";
+import { control, here, read, tell } from "./api.js";
 import { codeBadge } from "./answer.js";
 import { copier, dangerous, find, h, say, svg } from "./dom.js";
 import { showMet } from "./statuses.js";
@@ -25,8 +25,9 @@ export function start(known) {
   find("#sum").hidden = here.name !== "default";
 }
 
-export async function refresh() {
-  const report = await control("GET", "coverage");
+export const refresh = () => read(["coverage"], show);
+
+function show(report) {
   showMet(report.statuses);
   const counted = new Map(report.statuses.map((each) => [each.slug, each]));
   const groups = byCode(statuses, counted);

@@ -1,6 +1,6 @@
 // The mails that would have been sent.
 
-import { control, tell } from "./api.js";
+import { control, read, tell } from "./api.js";
 import { dangerous, find, h, moment, none } from "./dom.js";
 
 export function start() {
@@ -12,8 +12,9 @@ export function start() {
   );
 }
 
-export async function refresh() {
-  const mails = await control("GET", "outbox");
+export const refresh = () => read(["outbox"], show);
+
+function show(mails) {
   find("#letters").replaceChildren(
     ...(mails.length
       ? mails.reverse().map(letter)

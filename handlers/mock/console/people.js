@@ -1,6 +1,6 @@
 // Everybody in the world, and the sessions they have.
 
-import { control, tell } from "./api.js";
+import { control, read, tell } from "./api.js";
 import { badge, button, copier, dangerous, find, guarded, h, moment, none, row, say } from "./dom.js";
 import { fill } from "./form.js";
 
@@ -37,8 +37,9 @@ export function start() {
   });
 }
 
-export async function refresh() {
-  const [people, sessions] = await Promise.all([control("GET", "clients"), control("GET", "sessions")]);
+export const refresh = () => read(["clients", "sessions"], show);
+
+function show(people, sessions) {
   find("#people-rows").replaceChildren(...people.map(person));
   find("#session-rows").replaceChildren(...sessions.map(session));
   find("#no-sessions").hidden = sessions.length > 0;

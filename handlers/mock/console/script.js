@@ -1,6 +1,6 @@
 // The answers that come next, and what is broken in the world.
 
-import { control, tell } from "./api.js";
+import { control, read, tell } from "./api.js";
 import { badge, button, find, guarded, h, none, say } from "./dom.js";
 
 export function start(statuses) {
@@ -10,7 +10,7 @@ export function start(statuses) {
     event.preventDefault();
     guarded(find("button", form), async () => {
       const left = await control("GET", "next");
-      showScript(await control("PUT", "next", [...left.map(bare), read(form)]));
+      showScript(await control("PUT", "next", [...left.map(bare), itemOf(form)]));
       say("Added to the script.");
     });
   });
@@ -31,16 +31,16 @@ export function start(statuses) {
   );
 }
 
-export async function refresh() {
-  const [items, faults] = await Promise.all([control("GET", "next"), control("GET", "faults")]);
-  showScript(items);
-  showFaults(faults);
-}
+export const refresh = () =>
+  read(["next", "faults"], (items, faults) => {
+    showScript(items);
+    showFaults(faults);
+  });
 
 /** An item as it may be sent back: what is null is left out. */
 const bare = (item) => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
 
-function read(form) {
+function itemOf(form) {
   const item = {};
   for (const name of ["slug", "fault"]) {
     if (form.elements[name].value) item[name] = form.elements[name].value;

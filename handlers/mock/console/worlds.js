@@ -1,6 +1,6 @@
 // The worlds of the server: go to one, make one, throw one away; and this one, from the start.
 
-import { control, here, tell } from "./api.js";
+import { control, here, read, tell } from "./api.js";
 import { badge, button, copier, dangerous, find, guarded, h, row, say } from "./dom.js";
 import { clear } from "./traffic.js";
 
@@ -30,8 +30,9 @@ export function start() {
   });
 }
 
-export async function refresh() {
-  const worlds = await control("GET", "worlds");
+export const refresh = () => read(["worlds"], show);
+
+function show(worlds) {
   find("#world-rows").replaceChildren(...worlds.map(world));
   const { copy } = find("#new-world").elements;
   const chosen = copy.value;
