@@ -49,7 +49,6 @@ def test_a_fault_is_planted_in_a_context_alone(restored: None) -> None:
 
 
 @pytest.mark.measured
-@pytest.mark.smoke
 def test_the_command_prints_a_table() -> None:
     done = call("mutants", "--only", "eight-days", "--jobs", "1")
     assert done.returncode == 0, done.stderr

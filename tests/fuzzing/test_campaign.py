@@ -21,6 +21,7 @@ from clients_register.conformance.verdicts import Verdict
 from clients_register.spec.catalogue import catalogue
 
 
+@pytest.mark.once
 def test_nothing_wrong_is_found_in_the_stub_and_reports_are_written(
     stub: LiveStub, tmp_path: Path
 ) -> None:

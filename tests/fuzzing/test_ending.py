@@ -57,6 +57,7 @@ def test_it_ends_when_the_requests_are_spent(stub: LiveStub) -> None:
         assert ended == "the budget is spent"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("requests", [2, 150])
 def test_it_ends_so_in_whatever_schemathesis_is_doing(stub: LiveStub, requests: int) -> None:
     with explored(base(stub), requests, "schema", "envelopes") as (campaign, ended):

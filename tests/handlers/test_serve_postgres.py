@@ -74,6 +74,7 @@ def test_it_says_which_database_it_is_on_without_the_password(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("reference", [False, True], ids=["stub", "reference"])
 def test_what_was_stored_is_there_after_a_kill_and_after_a_restart(
     postgres: Server, name: str, *, reference: bool
