@@ -11,7 +11,7 @@ from zlib import crc32
 
 import httpcore  # noqa: F401 - see below
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from starlette.types import ASGIApp
 from support.hang import LIMIT
 from support.keeping import InDatabases, InFiles, Keep, Keeper
@@ -110,10 +110,12 @@ def pytest_collection_modifyitems(
         selected = set(first_of_each_file(short))
     config.hook.pytest_deselected(items=[item for item in items if item not in selected])
     items[:] = [item for item in items if item in selected]
-    if config.getoption("store") != "file":
-        for item in items:
-            if item.get_closest_marker("files"):
-                item.add_marker(pytest.mark.skip(reason="it is about the data file"))
+    for item in items:
+        if config.getoption("store") != "file" and item.get_closest_marker("files"):
+            item.add_marker(pytest.mark.skip(reason="it is about the data file"))
+        # Measuring would double the time of its hundred examples, which reach the same lines.
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.no_cover)
 
 
 def _fixtures(item: pytest.Item) -> Iterable[str]:

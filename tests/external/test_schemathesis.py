@@ -25,7 +25,7 @@ def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
     options = {
         "--url": live.origin + live.settings.base_path,
         "--checks": ",".join(CHECKS),
-        "--max-examples": "100",
+        "--max-examples": "50",
     }
     return run_program(
         *(sys.executable, "-m", "schemathesis.cli", "run", str(document)),
@@ -39,7 +39,7 @@ def run(live: Live, directory: Path) -> subprocess.CompletedProcess[str]:
 def test_no_answer_is_undocumented(live: Live, tmp_path: Path) -> None:
     done = run(live, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"(\d{3,}) generated, \1 passed", done.stdout), done.stdout
+    assert re.search(r"([5-9]\d|\d{3,}) generated, \1 passed", done.stdout), done.stdout
 
 
 def answering(code: int, content_type: bytes, body: bytes, *, request_id: bool = True) -> ASGIApp:
