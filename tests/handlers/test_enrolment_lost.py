@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from support.cutting import Way
 from support.hang import LIMIT
+from support.limits import refused_in_vain
 from support.live import Live
 from support.mandrill import KEY, FakeMandrill, held_back
 from support.postgres import Server
-
-from clients_register.handlers.store.postgres import connections
 
 CRASH = {"code": 500, "status": "application-crash"}
 
@@ -71,11 +70,10 @@ def test_who_is_lost_at_a_statement_was_never_stored_and_can_register(
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_who_is_lost_with_the_database_was_never_stored_and_can_register_when_it_is_back(
-    lost: Lost, email: str, statement: str, monkeypatch: pytest.MonkeyPatch
+    lost: Lost, email: str, statement: str
 ) -> None:
     lost.way.cut(statement, answered=False, stays=True)
-    with monkeypatch.context() as hasty:
-        hasty.setattr(connections, "PATIENCE", 0.1)
+    with refused_in_vain():
         assert lost.live.register(email) == CRASH
     assert counted(lost.told, email) == [(0, 0, 0)]
     lost.way.mend()

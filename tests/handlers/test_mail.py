@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.keeping import Keep
 from support.kept import tables_of
+from support.limits import held
 from support.live import Live, SettableClock, registration
-from support.mandrill import KEY, FakeMandrill, dripping, refusing, reporting
+from support.mandrill import KEY, Call, FakeMandrill, dripping, refusing, reporting
 from support.people import enrolment
 from support.process import reserved_port
 
@@ -18,6 +19,9 @@ from clients_register.handlers.mail import Mailer
 from clients_register.handlers.records import Mail
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.enrolment import Enrolment
+
+# Seconds, and of no other limit.
+TIMEOUT = 77
 
 SECRET = "never-in-any-log-8b1f"
 
@@ -195,10 +199,15 @@ def test_why_a_mail_failed_is_in_the_log_without_any_secret(
 @pytest.fixture(params=["unreachable", "endless"])
 def out_of_reach(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Iterator[Live]:
     """A server whose Mandrill is not there, or never comes to an end."""
-    with FakeMandrill() as api, reserved_port() as port:
-        api.answer = dripping
+    with FakeMandrill() as api, reserved_port() as port, held(TIMEOUT) as limit:
+
+        def answer(call: Call) -> None:
+            limit.passes()
+            dripping(call)
+
+        api.answer = answer
         url = f"http://127.0.0.1:{port}/" if request.param == "unreachable" else api.url
-        yield start(mail="mandrill", mandrill_key=KEY, mandrill_url=url, mandrill_timeout=0.3)
+        yield start(mail="mandrill", mandrill_key=KEY, mandrill_url=url, mandrill_timeout=TIMEOUT)
 
 
 def test_a_mandrill_out_of_reach_fails_only_the_mail(out_of_reach: Live, email: str) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from support.command import Done, call
 from support.hang import LIMIT, until
+from support.limits import refused_in_vain
 from support.live import Live, encoded, registration
 from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
 from support.process import Ended, Process, reserved_port, run, serving
@@ -20,7 +21,6 @@ from support.stub import LiveStub, seen, stub_on
 from support.verifying import bad, base, verified
 
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store.postgres import connections
 from clients_register.handlers.store.postgres.connections import MOST
 
 REFERENCE = ("--reference", "--bcrypt-cost", "4")
@@ -128,7 +128,6 @@ def test_servers_that_start_at_once_share_an_empty_database(postgres: Server, na
 @pytest.mark.parametrize("reference", [False, True], ids=["stub", "reference"])
 def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_back(
     mortal: Server,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     *,
     reference: bool,
@@ -143,41 +142,40 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
             first = [threads.submit(status, f"{n}@x.test") for n in range(MOST)]
             until(lambda: waiting(mortal, name) == MOST)
         assert {each.result() for each in first} == {"action-successful"}
-        with stopped_database(mortal, monkeypatch):
+        with stopped_database(mortal):
             lost = server.register("bea@x.test")
         assert lost == {"code": 500, "status": "application-crash"}
         assert status("0@x.test") == "email-already-registered"
         assert status("bea@x.test") == "action-successful"
-        with stopped_database(mortal, monkeypatch):
+        with stopped_database(mortal):
             pass
         assert status("cleo@x.test") == "action-successful", "nobody noticed"
     place = f"postgresql://127.0.0.1:{mortal.port}/{name}"
     where = "" if reference else " in the world default"
     told = (
         rf"\w+: crash{where}: the database {place} cannot be reached, or is too busy:"
-        r" no connection within 0\.1 seconds: .*"
+        r" no connection within [\d.]+ seconds: .*"
     )
     (line,) = caplog.messages
     assert re.fullmatch(told, line)
 
 
 @contextmanager
-def stopped_database(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stopped_database(server: Server) -> Iterator[None]:
     """In the context the database is not there, which nobody waits long for."""
     server.stop()
     try:
-        with monkeypatch.context() as hasty:
-            hasty.setattr(connections, "PATIENCE", 0.1)
+        with refused_in_vain():
             yield
     finally:
         server.start()
 
 
 def test_a_world_that_is_entered_without_the_database_is_there_when_it_is_back(
-    mortal: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    mortal: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     with stub_on(mortal, mortal.made()) as stub:
-        with stopped_database(mortal, monkeypatch):
+        with stopped_database(mortal):
             lost = stub.sent(registration("ada@x.test"), "ann").json()
         assert lost == {"code": 500, "status": "application-crash"}
         assert stub.registered("ada@x.test", "ann") == "action-successful"

@@ -11,6 +11,7 @@ import pytest
 from support import engines
 from support.cutting import Way
 from support.hang import until
+from support.limits import later, refused_in_vain
 from support.people import about_to_register, enrolled, session, user
 from support.postgres import SHARED, Server, nobody_writes, waiting
 from support.writing import ACTS
@@ -181,7 +182,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 16])
 async def test_the_first_to_come_finds_the_database_that_is_back(
-    mortal: Server, world: str, meanwhile: int, monkeypatch: pytest.MonkeyPatch
+    mortal: Server, world: str, meanwhile: int
 ) -> None:
     async with engines.closing(engines.postgres(mortal)) as engine:
         store = await engine.store(world, public_allowed=True)
@@ -193,8 +194,7 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
             await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
         there = set(await asyncio.gather(*callers))
         await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
-        with monkeypatch.context() as hasty:
-            hasty.setattr(connections, "PATIENCE", 0.1)
+        with refused_in_vain():
             asked = (store.users() for _ in range(meanwhile))
             lost = await asyncio.gather(*asked, return_exceptions=True)
         await asyncio.to_thread(mortal.start)
@@ -204,17 +204,19 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
 
 @pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
 async def test_a_database_that_stands_still_holds_nobody_for_ever(
-    postgres: Server, world: str, act: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, world: str, act: str
 ) -> None:
     with Way(postgres.at(SHARED)) as way:
         async with engines.closing(partial(Postgres.opened, way.database)) as engine:
             store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
             await store.seed([there], [session("old", 7)], public=False)
             before = await everything(store)
-            with monkeypatch.context() as hasty, way.frozen():
-                hasty.setattr(connections, "LONGEST", 0.1)
-                with pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 seconds"):
-                    await ACTS[act](store, there)
+            with way.frozen() as stuck, later(connections.LONGEST) as passed:
+                acting = asyncio.ensure_future(ACTS[act](store, there))
+                await asyncio.to_thread(until, stuck.is_set)
+                passed[-1]()
+                with pytest.raises(StoreUnavailable, match="no answer within 30 seconds"):
+                    await acting
             assert await everything(store) == before
             await ACTS[act](store, there)
 

@@ -28,6 +28,7 @@ class Way:
         self._closed = False
         self._flowing = threading.Event()
         self._flowing.set()
+        self._stuck = threading.Event()
         self._led: list[socket.socket] = []
         self._thread = threading.Thread(target=self._accept)
 
@@ -45,11 +46,15 @@ class Way:
         self._closed = False
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """In the context nothing arrives on either side, and no connection breaks."""
+    def frozen(self) -> Iterator[threading.Event]:
+        """In the context nothing arrives on either side, and no connection breaks.
+
+        The event says that something is on its way there.
+        """
+        self._stuck.clear()
         self._flowing.clear()
         try:
-            yield
+            yield self._stuck
         finally:
             self._flowing.set()
 
@@ -93,6 +98,8 @@ class Way:
     ) -> None:
         with suppress(OSError):
             while content := here.recv(SIZE):
+                if not self._flowing.is_set():
+                    self._stuck.set()
                 self._flowing.wait()
                 if not self._statement or self._statement not in content:
                     there.sendall(content)

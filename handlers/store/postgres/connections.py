@@ -179,8 +179,11 @@ def _hung_up_in_the_end(connection: Connection) -> Iterator[None]:
 
     Cancelled by `asyncio.timeout`, the driver would wait for the database to confirm that.
     """
+    hung_up = False
 
     def hang_up() -> None:
+        nonlocal hung_up
+        hung_up = True
         with socket.socket(fileno=os.dup(connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
 
@@ -188,7 +191,7 @@ def _hung_up_in_the_end(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError:
-        if asyncio.get_running_loop().time() < limit.when():
+        if not hung_up:
             raise
         raise psycopg.OperationalError(f"no answer within {LONGEST} seconds") from None
     finally:
