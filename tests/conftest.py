@@ -52,7 +52,7 @@ def patient() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def measuring(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Coverage measures the processes of a few tests only: it makes them start half as fast."""
+    """Does not measure coverage in child processes, unless the test is marked `measured`."""
     if not request.node.get_closest_marker("measured"):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
@@ -62,7 +62,7 @@ LiveFactory = Callable[..., Live]
 # Whoever starts servers through these keeps their data where `--store` says.
 ROOMS = frozenset({"keep", "keep_for_module"})
 
-# How many tests of each file `--smoke` runs: those marked for it, and the first.
+# How many tests of each file `--smoke` runs: first those marked `smoke`.
 SMOKE = 2
 
 
@@ -88,9 +88,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
-    config.addinivalue_line("markers", "smoke: is part of a smoke before the first of its file")
-    config.addinivalue_line("markers", "once: is no part of a smoke")
-    config.addinivalue_line("markers", "measured: coverage measures the processes it starts, too")
+    config.addinivalue_line(
+        "markers", "smoke: comes first when a smoke run selects tests of the file"
+    )
+    config.addinivalue_line("markers", "once: is left out of smoke runs")
+    config.addinivalue_line("markers", "measured: coverage is measured in its child processes, too")
 
 
 # After pytest-randomly, whose order must not decide which tests are the first of their file.
@@ -113,7 +115,7 @@ def pytest_collection_modifyitems(
     for item in items:
         if config.getoption("store") != "file" and item.get_closest_marker("files"):
             item.add_marker(pytest.mark.skip(reason="it is about the data file"))
-        # Measuring would double the time of its hundred examples, which reach the same lines.
+        # Coverage slows down its many examples, and other tests reach the same lines.
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.no_cover)
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from support.limits import held
+from support.limits import controlled
 from support.scripted import counted, saying, serving
 
 from clients_register.conformance.wire import NoAnswer, Request, Wire
@@ -162,11 +162,11 @@ async def test_what_is_no_answer_is_told(raw: bytes, kind: str) -> None:
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:
-    with held(10) as limit:
+    with controlled(10) as limit:
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readline()
-            limit.passes()
+            limit.expire()
             await reader.read()
 
         async with serving(talk) as origin, Wire(origin, timeout=10) as wire:

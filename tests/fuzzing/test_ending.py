@@ -47,7 +47,7 @@ from clients_register.conformance.verdicts import Exit, Grade
 from clients_register.conformance.wire import Answer, Request
 from clients_register.spec.catalogue import catalogue
 
-# Measuring would double the time that they take, and other campaigns reach the same lines.
+# Coverage slows campaigns down, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover
 
 

@@ -7,7 +7,7 @@ from support.verifying import base
 
 from clients_register.conformance.fuzzing import LAYERS, exploring
 
-# Measuring would double the time that they take, and other campaigns reach the same lines.
+# Coverage slows campaigns down, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover
 
 # A fault for each layer. With each of eight seeds a fifth of the budget was enough to find it.

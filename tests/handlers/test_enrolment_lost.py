@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.cutting import Way
 from support.hang import LIMIT
-from support.limits import refused_in_vain
+from support.limits import impatient
 from support.live import Live
 from support.mandrill import KEY, FakeMandrill, held_back
 from support.postgres import Server
@@ -73,7 +73,7 @@ def test_who_is_lost_with_the_database_was_never_stored_and_can_register_when_it
     lost: Lost, email: str, statement: str
 ) -> None:
     lost.way.cut(statement, answered=False, stays=True)
-    with refused_in_vain():
+    with impatient():
         assert lost.live.register(email) == CRASH
     assert counted(lost.told, email) == [(0, 0, 0)]
     lost.way.mend()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.keeping import Keep
 from support.kept import tables_of
-from support.limits import held
+from support.limits import controlled
 from support.live import Live, SettableClock, registration
 from support.mandrill import KEY, Call, FakeMandrill, dripping, refusing, reporting
 from support.people import enrolment
@@ -20,7 +20,7 @@ from clients_register.handlers.records import Mail
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.enrolment import Enrolment
 
-# Seconds, and of no other limit.
+# In seconds; no other limit has this value.
 TIMEOUT = 77
 
 SECRET = "never-in-any-log-8b1f"
@@ -199,10 +199,10 @@ def test_why_a_mail_failed_is_in_the_log_without_any_secret(
 @pytest.fixture(params=["unreachable", "endless"])
 def out_of_reach(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Iterator[Live]:
     """A server whose Mandrill is not there, or never comes to an end."""
-    with FakeMandrill() as api, reserved_port() as port, held(TIMEOUT) as limit:
+    with FakeMandrill() as api, reserved_port() as port, controlled(TIMEOUT) as limit:
 
         def answer(call: Call) -> None:
-            limit.passes()
+            limit.expire()
             dripping(call)
 
         api.answer = answer

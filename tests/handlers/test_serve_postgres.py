@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.command import Done, call
 from support.hang import LIMIT, until
-from support.limits import refused_in_vain
+from support.limits import impatient
 from support.live import Live, encoded, registration
 from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
 from support.process import Ended, Process, reserved_port, run, serving
@@ -165,7 +165,7 @@ def stopped_database(server: Server) -> Iterator[None]:
     """In the context the database is not there, which nobody waits long for."""
     server.stop()
     try:
-        with refused_in_vain():
+        with impatient():
             yield
     finally:
         server.start()

@@ -11,7 +11,7 @@ import pytest
 from support import engines
 from support.cutting import Way
 from support.hang import until
-from support.limits import later, refused_in_vain
+from support.limits import impatient, scheduled
 from support.people import about_to_register, enrolled, session, user
 from support.postgres import SHARED, Server, nobody_writes, waiting
 from support.writing import ACTS
@@ -194,7 +194,7 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
             await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
         there = set(await asyncio.gather(*callers))
         await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
-        with refused_in_vain():
+        with impatient():
             asked = (store.users() for _ in range(meanwhile))
             lost = await asyncio.gather(*asked, return_exceptions=True)
         await asyncio.to_thread(mortal.start)
@@ -211,10 +211,10 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
             store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
             await store.seed([there], [session("old", 7)], public=False)
             before = await everything(store)
-            with way.frozen() as stuck, later(connections.LONGEST) as passed:
+            with way.frozen() as waiting_data, scheduled(connections.LONGEST) as callbacks:
                 acting = asyncio.ensure_future(ACTS[act](store, there))
-                await asyncio.to_thread(until, stuck.is_set)
-                passed[-1]()
+                await asyncio.to_thread(until, waiting_data.is_set)
+                callbacks[-1]()
                 with pytest.raises(StoreUnavailable, match="no answer within 30 seconds"):
                     await acting
             assert await everything(store) == before

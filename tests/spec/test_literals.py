@@ -1,4 +1,4 @@
-"""A slug stands in the spec, and no Python decides by one."""
+"""Slugs are written in the spec only: no Python code decides by one."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ import clients_register
 from clients_register import conformance, fixtures, handlers, spec, testing
 from clients_register.spec.catalogue import catalogue
 
-# In a wheel all are below the first; in a checkout each is a folder of its own.
+# A wheel has all of them below the first; in a checkout each is a folder of its own.
 PACKAGES = (clients_register, conformance, fixtures, handlers, spec, testing)
 SOURCES = sorted({file for each in PACKAGES for file in Path(each.__path__[0]).rglob("*.py")})
 SLUGS = {row.slug for row in catalogue()}

@@ -28,7 +28,7 @@ class Way:
         self._closed = False
         self._flowing = threading.Event()
         self._flowing.set()
-        self._stuck = threading.Event()
+        self._data_waits = threading.Event()
         self._led: list[socket.socket] = []
         self._thread = threading.Thread(target=self._accept)
 
@@ -47,14 +47,14 @@ class Way:
 
     @contextmanager
     def frozen(self) -> Iterator[threading.Event]:
-        """In the context nothing arrives on either side, and no connection breaks.
+        """Forwards nothing in the context, without breaking a connection.
 
-        The event says that something is on its way there.
+        Yields an event that is set once data for the database is waiting.
         """
-        self._stuck.clear()
+        self._data_waits.clear()
         self._flowing.clear()
         try:
-            yield self._stuck
+            yield self._data_waits
         finally:
             self._flowing.set()
 
@@ -99,7 +99,7 @@ class Way:
         with suppress(OSError):
             while content := here.recv(SIZE):
                 if not self._flowing.is_set():
-                    self._stuck.set()
+                    self._data_waits.set()
                 self._flowing.wait()
                 if not self._statement or self._statement not in content:
                     there.sendall(content)

@@ -1,4 +1,4 @@
-"""Time limits of the code under test, which pass when a test says so and not by the clock."""
+"""Time limits of the code under test that expire when the test says so, not by the clock."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -12,75 +12,74 @@ import psycopg
 from clients_register.handlers.store.postgres import connections
 
 
-class Limit:
-    """Every `asyncio.timeout` of so many seconds, in whichever event loop."""
+class TimeLimit:
+    """Replaces `asyncio.timeout` for one duration; see `controlled`."""
 
     def __init__(self, seconds: float) -> None:
-        """Begins with `held`."""
         self._seconds = seconds
         self._timeout = asyncio.timeout
-        self._set: list[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = []
+        self._pending: list[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = []
 
     def timeout(self, seconds: float | None) -> asyncio.Timeout:
-        """In the place of `asyncio.timeout`."""
+        """Creates a timeout that only `expire` ends if it is for this duration."""
         if seconds != self._seconds:
             return self._timeout(seconds)
-        made = self._timeout(None)
-        self._set.append((asyncio.get_running_loop(), made))
-        return made
+        created = self._timeout(None)
+        self._pending.append((asyncio.get_running_loop(), created))
+        return created
 
-    def passes(self) -> None:
-        """Lets the time of those pass that are set now. May be called in any thread."""
-        passing, self._set = self._set, []
-        for loop, each in passing:
+    def expire(self) -> None:
+        """Expires all pending timeouts. Safe to call from any thread."""
+        pending, self._pending = self._pending, []
+        for loop, each in pending:
             loop.call_soon_threadsafe(_expire, loop, each)
 
 
-def _expire(loop: asyncio.AbstractEventLoop, limit: asyncio.Timeout) -> None:
-    # What was limited may have come to its end meanwhile.
+def _expire(loop: asyncio.AbstractEventLoop, timeout: asyncio.Timeout) -> None:
+    # It raises if its block has already ended.
     with suppress(RuntimeError):
-        limit.reschedule(loop.time())
+        timeout.reschedule(loop.time())
 
 
 @contextmanager
-def held(seconds: float) -> Iterator[Limit]:
-    """In the context, limits of `seconds` pass when the test says so."""
-    limit = Limit(seconds)
+def controlled(seconds: float) -> Iterator[TimeLimit]:
+    """Puts every `asyncio.timeout(seconds)`, in any event loop, under the control of the test."""
+    limit = TimeLimit(seconds)
     with mock.patch.object(asyncio, "timeout", limit.timeout):
         yield limit
 
 
 @contextmanager
-def later(seconds: float) -> Iterator[list[Callable[[], object]]]:
-    """What the running event loop is told in the context to do after `seconds`, to be done now."""
+def scheduled(seconds: float) -> Iterator[list[Callable[[], object]]]:
+    """Collects the callbacks scheduled with a delay of `seconds`, for the test to call early."""
     loop = asyncio.get_running_loop()
     call_later = loop.call_later
-    told: list[Callable[[], object]] = []
+    callbacks: list[Callable[[], object]] = []
 
-    def call(
-        delay: float, act: Callable[..., object], *arguments: Any, **more: Any
+    def record(
+        delay: float, callback: Callable[..., object], *arguments: Any, **more: Any
     ) -> asyncio.TimerHandle:
         if delay == seconds:
-            told.append(partial(act, *arguments))
-        return call_later(delay, act, *arguments, **more)
+            callbacks.append(partial(callback, *arguments))
+        return call_later(delay, callback, *arguments, **more)
 
-    with mock.patch.object(loop, "call_later", call):
-        yield told
+    with mock.patch.object(loop, "call_later", record):
+        yield callbacks
 
 
 @contextmanager
-def refused_in_vain() -> Iterator[None]:
-    """In the context, who waits for a connection has waited long enough when one is refused."""
+def impatient() -> Iterator[None]:
+    """Makes requests stop waiting for a database connection once one attempt has been refused."""
     connect = psycopg.AsyncConnection.connect
 
-    with held(connections.PATIENCE) as limit:
+    with controlled(connections.PATIENCE) as limit:
 
-        async def connected(**parameters: Any) -> psycopg.AsyncConnection:
+        async def connect_once(**parameters: Any) -> psycopg.AsyncConnection:
             try:
                 return await connect(**parameters)
             except psycopg.OperationalError:
-                limit.passes()
+                limit.expire()
                 raise
 
-        with mock.patch.object(psycopg.AsyncConnection, "connect", connected):
+        with mock.patch.object(psycopg.AsyncConnection, "connect", connect_once):
             yield

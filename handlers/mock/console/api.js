@@ -15,7 +15,7 @@ export class Complaint extends Error {
 export const news = new EventTarget();
 export const tell = (what) => news.dispatchEvent(new Event(what));
 
-// How often this page has changed something.
+// The number of changes this page has made.
 let changes = 0;
 
 /** Asks the control plane. Returns what it answers, null where that is nothing. Throws Complaint. */
@@ -44,8 +44,8 @@ export async function control(method, path, body, { signal } = {}) {
 }
 
 /**
- * Reads `paths` and passes their values to `show`. What this page changes meanwhile makes it read
- * them again: values from before the change would hide it.
+ * Reads `paths` and passes their values to `show`. Reads them again if the page has made a change in
+ * the meantime, because outdated values would hide it.
  */
 export async function read(paths, show) {
   for (;;) {

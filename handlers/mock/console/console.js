@@ -61,7 +61,7 @@ function centre(link) {
 let due = false;
 let refreshing = false;
 
-// One at a time, so that what is shown last was read last.
+// One refresh at a time: a slow one must not overwrite the result of a later one.
 async function refresh() {
   due = true;
   if (refreshing) return;
