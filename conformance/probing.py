@@ -7,7 +7,7 @@ from clients_register.conformance.control import Control, ControlFailed, NotAdmi
 from clients_register.conformance.envelope import parsed
 from clients_register.conformance.matching import Seen
 from clients_register.conformance.target import Target, of_url
-from clients_register.conformance.wire import Answer, NoAnswer, Request, Wire
+from clients_register.conformance.wire import Answer, NoAnswer, Request
 from clients_register.spec.catalogue import Catalogue
 
 
@@ -30,7 +30,7 @@ async def found_out(url: str, token: str | None) -> Target:
     Raises ProfileError; NotAdmitted where it is our stub and its control plane is closed.
     """
     plain = of_url(url, control=False)
-    async with Wire(plain.origin, timeout=5) as wire:
+    async with plain.wire() as wire:
         try:
             health = await Control(wire, None, token).call("GET", "/health")
         except NotAdmitted:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clients_register import spec
+from clients_register.conformance import wire
 from clients_register.conformance.envelope import Layout
 from clients_register.conformance.wire import Wire
 
@@ -36,7 +37,7 @@ class Limits:
     clients: int = 1000
     requests_per_second: float = 0.0
     parallel: int = 8
-    timeout: float = 10.0
+    timeout: float = field(default_factory=lambda: wire.TIMEOUT)
 
 
 @dataclass(frozen=True)

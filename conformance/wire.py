@@ -14,6 +14,9 @@ from clients_register.conformance.http1 import NotHTTP
 
 Headers = tuple[tuple[str, str], ...]
 
+# How long an exchange may take, in seconds, where nobody says.
+TIMEOUT = 10.0
+
 # How long servers have to see off connections that are closed, in seconds.
 FAREWELL = 1.0
 
@@ -107,12 +110,12 @@ class Wire:
         self,
         origin: str,
         *,
-        timeout: float = 10,
+        timeout: float | None = None,
         ssl_context: ssl.SSLContext | None = None,
         connections: int = 8,
         proxy: str | None = None,
     ) -> None:
-        """`origin` is scheme, host and port; `timeout` is of a whole exchange, in seconds.
+        """`origin` is scheme, host and port; `timeout`, else TIMEOUT, is of a whole exchange.
 
         Without an `ssl_context`, https trusts whom this machine trusts. `proxy` is the URL of an
         HTTP proxy; it is asked for a tunnel, so that it changes nothing of what goes through.
@@ -125,7 +128,7 @@ class Wire:
         through = urlsplit(proxy or "")
         self._proxy = (through.hostname, through.port or 80) if through.hostname else None
         self._ssl = (ssl_context or ssl.create_default_context()) if secure else None
-        self._timeout = timeout
+        self._timeout = TIMEOUT if timeout is None else timeout
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(connections)
 

@@ -20,9 +20,11 @@ from support.postgres import Server, postgres_server
 from support.second import Second, second_server
 from support.stub import LiveStub
 
+from clients_register.conformance import curl, wire
 from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres import connections
+from clients_register.testing import stub as started_stub
 
 # pytester forgets the modules that a run in this process imported. httpx imports httpcore late, and
 # would know the exceptions of the one that was forgotten, so that it is there from the start.
@@ -43,8 +45,11 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def patient() -> Iterator[None]:
-    """Servers in this process wait for a connection to the database as long as tests wait."""
+    """Lets this process wait for its servers, and servers for the database, up to `LIMIT`."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "TIMEOUT", LIMIT)
+        patch.setattr(curl, "PATIENCE", math.ceil(LIMIT))
+        patch.setattr(started_stub, "PARTING", LIMIT)
         patch.setattr(connections, "ATTEMPT", math.ceil(LIMIT))
         patch.setattr(connections, "PATIENCE", LIMIT)
         yield

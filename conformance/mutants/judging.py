@@ -32,7 +32,8 @@ async def failing(name: str, cases: Sequence[Case]) -> list[str]:
     """
     async with served(name) as base:
         stub = target.of_url(base, control=True)
-        patient = replace(stub, limits=replace(stub.limits, timeout=TIMEOUT))
+        limits = replace(stub.limits, timeout=max(TIMEOUT, stub.limits.timeout))
+        patient = replace(stub, limits=limits)
         results = await run(cases, patient, catalogue())
     bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
     return [result.case.id for result in results if result.verdict in bad]

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 from support.command import call
-from support.hang import LIMIT
 
 from clients_register.conformance import reporting
 from clients_register.conformance.fuzzing import LAYERS
@@ -39,9 +37,7 @@ def explored(
     plan = Plan(
         layers or tuple(LAYERS), seed, Budget(requests), strict=True, first=first, restart=restart
     )
-    target = of_url(base, control=True)
-    patient = replace(target, limits=replace(target.limits, timeout=LIMIT))
-    with campaign(patient, catalogue(), plan) as made:
+    with campaign(of_url(base, control=True), catalogue(), plan) as made:
         ended, _ = go(made)
         yield made, ended
 
