@@ -14,7 +14,7 @@ from clients_register.conformance.http1 import NotHTTP
 
 Headers = tuple[tuple[str, str], ...]
 
-# How long an exchange may take, in seconds, where nobody says.
+# The default limit of a whole exchange, in seconds.
 TIMEOUT = 10.0
 
 # How long servers have to see off connections that are closed, in seconds.
@@ -115,7 +115,7 @@ class Wire:
         connections: int = 8,
         proxy: str | None = None,
     ) -> None:
-        """`origin` is scheme, host and port; `timeout`, else TIMEOUT, is of a whole exchange.
+        """`origin` is scheme, host and port; `timeout` limits a whole exchange.
 
         Without an `ssl_context`, https trusts whom this machine trusts. `proxy` is the URL of an
         HTTP proxy; it is asked for a tunnel, so that it changes nothing of what goes through.
