@@ -119,6 +119,22 @@ def test_a_frozen_clock_stands_until_it_is_let_go(
     assert not shared_stub.control("GET", "/clock", world=world).json()["frozen"]
 
 
+def test_the_clock_is_frozen_before_the_page_has_read_it(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    def hold_reading(route: "Route") -> None:
+        if route.request.method != "GET":
+            route.continue_()
+
+    console.route("**/_mock/clock", hold_reading)
+    with console.expect_request("**/_mock/clock"):
+        console.reload()
+    ready(console)
+    press(go(console, "time"), "Freeze")
+    told(console, "Time stands still.")
+    assert shared_stub.control("GET", "/clock", world=world).json()["frozen"]
+
+
 def test_a_session_is_minted_in_the_state_asked_for(console: "Page") -> None:
     view = go(console, "people")
     view.get_by_label("Token", exact=True).fill("my token ü")
@@ -164,6 +180,28 @@ def test_a_script_and_a_fault_are_set_and_taken_back(console: "Page") -> None:
     press(go(console, "answers"), "All whole again")
     told(console, "Nothing is broken any more.")
     assert "action-successful" in register(console)
+
+
+def test_a_fault_is_added_to_those_that_others_have_set(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    view = go(console, "answers")
+    view.locator("#no-items").wait_for()
+    shared_stub.control("PUT", "/faults", {"mail_failures": 3}, world=world)
+    view.get_by_label("The service is deployed").click()
+    told(console, "The faults of this world are set.")
+    found = shared_stub.control("GET", "/faults", world=world).json()
+    assert (found["service_deployed"], found["mail_failures"]) == (False, 3)
+
+
+def test_two_faults_set_at_once_both_hold(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    view = go(console, "answers")
+    view.evaluate("shown => shown.querySelectorAll('[role=switch]').forEach(each => each.click())")
+    view.locator("#faults-count", has_text="2").wait_for()
+    found = shared_stub.control("GET", "/faults", world=world).json()
+    assert (found["service_deployed"], found["route_deployed"]) == (False, False)
 
 
 def test_what_was_read_before_a_change_never_hides_it(console: "Page") -> None:

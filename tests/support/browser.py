@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
+# Pages take some messages away after seconds, and a test on a busy machine may look later.
+LASTING_MESSAGES = """
+const original = window.setTimeout;
+window.setTimeout = (act, delay) => original(act, delay > 1000 ? delay * 100 : delay);
+"""
+
 
 @contextmanager
 def browser() -> Iterator["Browser"]:
@@ -44,6 +50,7 @@ def window(opened: "Browser", url: str, **options: Any) -> Iterator["Page"]:
     """
     context = opened.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(LIMIT * 1000)
+    context.add_init_script(LASTING_MESSAGES)
     page = context.new_page()
     wrong = _watched(page, url)
     try:

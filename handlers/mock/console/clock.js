@@ -5,6 +5,7 @@ import { button, find, guarded, h, moment, say } from "./dom.js";
 
 const STEPS = [["+1 hour", "PT1H"], ["+72 hours", "PT72H"], ["+7 days", "P7D"]];
 
+// Null until the first reading arrives; the page already works by then, and takes the clock to run.
 let clock = null;
 let readAt = 0;
 
@@ -20,7 +21,7 @@ export function start() {
   );
   find("#clock-tools").append(
     button("Freeze", async () => {
-      show(await control("PUT", "clock", { frozen: !clock.frozen }));
+      show(await control("PUT", "clock", { frozen: !clock?.frozen }));
       say(clock.frozen ? "Time stands still." : "Time goes on.");
     }, { id: "freeze" }),
     button("Back to real time", async () => {

@@ -22,7 +22,11 @@ export function start(statuses) {
   );
   const faults = find("#faults-form");
   faults.addEventListener("submit", (event) => event.preventDefault());
-  faults.addEventListener("change", () => guarded(faults, () => write(faults)));
+  faults.addEventListener("change", ({ target }) => {
+    if (!target.reportValidity()) return;
+    const change = { [target.name]: valueOf(target) };
+    written = written.then(() => guarded(faults, () => write(change)));
+  });
   find("#faults-tools").append(
     button("All whole again", async () => {
       showFaults(await control("DELETE", "faults"));
@@ -70,17 +74,18 @@ function shown({ slug, times, after, delay, rate, fault }) {
   );
 }
 
-async function write(form) {
-  const { service_deployed, route_deployed, crash, mail_failures } = form.elements;
-  if (!mail_failures.reportValidity()) return;
-  showFaults(
-    await control("PUT", "faults", {
-      service_deployed: service_deployed.checked,
-      route_deployed: route_deployed.checked,
-      crash: crash.value || null,
-      mail_failures: Number(mail_failures.value || 0),
-    }),
-  );
+/** What the control plane expects of an element of the form. */
+function valueOf({ type, value, checked }) {
+  if (type === "checkbox") return checked;
+  return type === "number" ? Number(value) : value || null;
+}
+
+// Changes are written one after the other, so that none is lost.
+let written = Promise.resolve();
+
+/** Adds `change` to the faults as they are now, which others may have set in the meantime. */
+async function write(change) {
+  showFaults(await control("PUT", "faults", { ...(await control("GET", "faults")), ...change }));
   say("The faults of this world are set.");
   tell("state");
 }
