@@ -7,8 +7,8 @@ from support.verifying import base
 
 from clients_register.conformance.fuzzing import LAYERS, exploring
 
-# Coverage slows campaigns down, and other tests reach the same lines.
-pytestmark = pytest.mark.no_cover
+# Each is a campaign of hundreds or thousands of requests.
+pytestmark = pytest.mark.soak
 
 # A fault for each layer. With each of eight seeds a fifth of the budget was enough to find it.
 SHALLOW = [
@@ -39,14 +39,12 @@ def test_a_shallow_fault_is_found(
         assert [each.layer for each in found.violations[:1]] == [layer]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(("layer", "name", "requests"), DEEP)
 def test_a_deep_fault_is_found(layer: str, name: str, requests: int) -> None:
     with mutant(name) as url, explored(url, requests, layer, first=True) as (found, _):
         assert [each.layer for each in found.violations[:1]] == [layer]
 
 
-@pytest.mark.soak
 def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
     with (
         mutant("use-not-counted") as url,
@@ -58,7 +56,6 @@ def test_a_sequence_is_told_step_by_step_and_is_short() -> None:
     assert any("pass" in step for step in steps)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_finds_nothing_in_the_right_server(stub: LiveStub, layer: str) -> None:
     with explored(base(stub), 1000, layer) as (campaign, ended):
@@ -67,7 +64,6 @@ def test_a_layer_finds_nothing_in_the_right_server(stub: LiveStub, layer: str) -
         assert campaign.tally.requests[layer] > 700
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(4))
 def test_a_long_campaign_finds_nothing_in_the_right_server(stub: LiveStub, seed: int) -> None:
     with explored(base(stub), 2500, seed=seed) as (campaign, _):
