@@ -185,8 +185,8 @@ def test_a_script_and_a_fault_are_set_and_taken_back(console: "Page") -> None:
 def test_a_fault_is_added_to_those_that_others_have_set(
     console: "Page", shared_stub: LiveStub, world: str
 ) -> None:
-    view = go(console, "answers")
-    view.locator("#no-items").wait_for()
+    with console.expect_response("**/_mock/faults"):
+        view = go(console, "answers")
     shared_stub.control("PUT", "/faults", {"mail_failures": 3}, world=world)
     view.get_by_label("The service is deployed").click()
     told(console, "The faults of this world are set.")

@@ -5,7 +5,7 @@ import { button, find, guarded, h, moment, say } from "./dom.js";
 
 const STEPS = [["+1 hour", "PT1H"], ["+72 hours", "PT72H"], ["+7 days", "P7D"]];
 
-// Null until the first reading arrives; the page already works by then, and takes the clock to run.
+// Null until the first reading arrives. Until then the page assumes that the clock runs.
 let clock = null;
 let readAt = 0;
 
