@@ -10,10 +10,7 @@ from clients_register.handlers.records import Mail, Session, User
 from clients_register.handlers.store.documents import Misfit, Record, record_of
 
 FORMAT = "clients-register"
-
-# Files of version 1 are of no generation, and never have a journal.
 VERSION = 2
-UNJOURNALED = 1
 
 # TinyDB numbers its documents and a session is found by its digest: the first digits do for both.
 DIGITS = 15
@@ -94,8 +91,8 @@ def tables_of(contents: Contents, generation: int) -> dict[str, Mapping[str, Any
     }
 
 
-def contents_of(tables: Any) -> tuple[Contents, int | None]:
-    """The contents of a file whose JSON is `tables`, and their generation, if there is one.
+def contents_of(tables: Any) -> tuple[Contents, int]:
+    """The contents of a file whose JSON is `tables`, and their generation.
 
     Raises Foreign, OtherVersion, Misfit.
     """
@@ -124,7 +121,7 @@ def is_number(name: str) -> bool:
     return _NUMBER.fullmatch(name) is not None
 
 
-def _head(tables: Any) -> tuple[bool, int | None]:
+def _head(tables: Any) -> tuple[bool, int]:
     try:
         found = tables["meta"]["1"]
         if found["format"] != FORMAT:
@@ -132,12 +129,10 @@ def _head(tables: Any) -> tuple[bool, int | None]:
     except (KeyError, TypeError, IndexError):
         raise Foreign from None
     version, public, generation = map(found.get, ("version", "public", "generation"))
-    if type(version) is not int or version not in (UNJOURNALED, VERSION):
+    if type(version) is not int or version != VERSION:
         raise OtherVersion(repr(version))
     if not isinstance(public, bool):
         raise Misfit("meta.1.public: expected true or false, found neither")
-    if version == UNJOURNALED:
-        return public, None
     if type(generation) is not int or not is_number(str(generation)):
         raise Misfit("meta.1.generation: expected a number from 1 on, found none")
     return public, generation

@@ -35,18 +35,12 @@ class DataFile:
         lock: FileLock | None,
         storage: SnapshotStorage,
         journals: list[Journal],
-        *,
-        before_journal: Contents | None,
     ) -> None:
-        """`journals` go on from the snapshot in their order, and the last one is written.
-
-        `before_journal` is what the file holds if it is too old to have a journal.
-        """
+        """`journals` go on from the snapshot in their order, and the last one is written."""
         self.path = path
         self._lock = lock
         self._storage = storage
         self._journals = journals
-        self._before_journal = before_journal
         self._compacting = Lock()
 
     @property
@@ -65,10 +59,6 @@ class DataFile:
 
         One thread at a time may be in it.
         """
-        if self._before_journal is not None:
-            # Programs that do not know journals must not take the file for all there is.
-            self._write(self._before_journal, self.journal.generation)
-            self._before_journal = None
         self.journal.append(changes)
 
     def begin_compaction(self) -> None:

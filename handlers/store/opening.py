@@ -14,7 +14,6 @@ from clients_register.handlers.store import StoreError, beside
 from clients_register.handlers.store.beside import Unrelated
 from clients_register.handlers.store.contents import (
     FORMAT,
-    UNJOURNALED,
     VERSION,
     Contents,
     Foreign,
@@ -25,7 +24,7 @@ from clients_register.handlers.store.contents import (
 from clients_register.handlers.store.disk import Disk
 from clients_register.handlers.store.documents import Misfit
 from clients_register.handlers.store.file import DataFile
-from clients_register.handlers.store.journal import Journal, path_of
+from clients_register.handlers.store.journal import Journal
 from clients_register.handlers.store.replay import DamagedJournal
 from clients_register.handlers.store.snapshot import SnapshotStorage
 
@@ -73,13 +72,7 @@ def _opened(
             raise _unusable(path, "written", error) from None
     else:
         _make(path, storage, disk)
-    return DataFile(
-        path,
-        lock,
-        storage,
-        journals,
-        before_journal=contents if generation is None else None,
-    ), contents
+    return DataFile(path, lock, storage, journals), contents
 
 
 def _found(path: Path, disk: Disk) -> Path:
@@ -119,7 +112,7 @@ def _journals(path: Path, disk: Disk) -> dict[int, Path]:
 
 def _read(
     storage: SnapshotStorage, path: Path, journals: Mapping[int, Path], disk: Disk
-) -> tuple[Contents, int | None]:
+) -> tuple[Contents, int]:
     try:
         if disk.exists(path):
             return contents_of(storage.read())
@@ -132,8 +125,8 @@ def _read(
         ) from None
     except OtherVersion as error:
         raise StoreError(
-            f"the data file {path} has version {error}, expected {UNJOURNALED} or {VERSION}; it is"
-            f" left as it is; use the program that wrote it, or {ANOTHER}"
+            f"the data file {path} has version {error}, expected {VERSION}; it is left as it"
+            f" is; use the program that wrote it, or {ANOTHER}"
         ) from None
     except Misfit as error:
         raise _damaged(path, str(error)) from None
@@ -151,16 +144,12 @@ def _read(
 def _replayed(
     path: Path,
     found: Mapping[int, Path],
-    generation: int | None,
+    generation: int,
     contents: Contents,
     disk: Disk,
 ) -> list[Journal]:
     try:
-        if generation is not None:
-            return beside.replayed(path, found, generation, contents, disk)
-        if found:
-            raise Unrelated(f"expected no journal, found {', '.join(map(str, found))}")
-        return [Journal(path_of(path, FIRST_GENERATION), FIRST_GENERATION, disk)]
+        return beside.replayed(path, found, generation, contents, disk)
     except OSError as error:
         raise _unusable(path, "read together with its journal", error) from None
     except Unrelated as error:

@@ -6,7 +6,6 @@ crash, and nothing is there in part. A write that raises OSError is never there.
 
 import asyncio
 import errno
-import json
 import logging
 import math
 import os
@@ -36,7 +35,6 @@ from support.crashing import (
 from support.disk import EMPTY, Image, InterceptedDisk, Medium, SimulatedDisk
 from support.hang import LIMIT
 from support.people import mail, session, user
-from support.stored import document_of
 
 from clients_register.handlers.store import StoreError, file
 from clients_register.handlers.store.disk import Disk
@@ -233,16 +231,6 @@ async def test_the_end_of_an_interrupted_write_is_mended_for_good(zeros: int) ->
     await mending.history.register(store, "bea@x.test")
     await store.close()
     await mending.explore()
-
-
-async def test_whatever_a_crash_of_an_upgrade_leaves_holds_everything() -> None:
-    there = user(7, "there@x.test")
-    head = {"format": "clients-register", "version": 1, "public": False}
-    tables = {"meta": {"1": head}, "users": {"7": document_of(there)}}
-    recording = Recording({**EMPTY, "/data.json": json.dumps(tables).encode()}, frozenset([there]))
-    store = await open_data(recording.disk)
-    await recording.history.register(store, "ada@x.test")
-    await recording.explore()
 
 
 async def open_world(disk: Disk) -> TinyDBStore:

@@ -1,4 +1,4 @@
-"""Which journals go on from which snapshot, and files of other versions and writers."""
+"""Which journals go on from which snapshot, and files of other writers."""
 
 import asyncio
 import json
@@ -71,35 +71,6 @@ def test_two_journals_are_one_after_the_other(data: Path) -> None:
     first = journal_of(torn)
     first.write_bytes(first.read_bytes()[:-1])
     assert "expected whole lines, found half of one" in refusal(torn)
-
-
-def version_1(data: Path) -> bytes:
-    """Makes `data` a file as it was when there were no journals."""
-    asked(data, everything)
-    tables = json.loads(data.read_text())
-    del tables["meta"]["1"]["generation"]
-    tables["meta"]["1"]["version"] = 1
-    data.write_text(json.dumps(tables))
-    return data.read_bytes()
-
-
-def test_a_file_of_version_1_is_left_as_it_is_until_something_is_written(data: Path) -> None:
-    older = version_1(data)
-    assert tuple(map(len, asked(data, everything))) == AFTER[-1]
-    assert data.read_bytes() == older
-    store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(store.add_mail(mail("new@x.test")))
-    again = killed(data, data.parent / "again")
-    asyncio.run(store.close())
-    assert json.loads(again.read_text())["meta"]["1"]["version"] == 2
-    assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
-
-
-def test_a_file_of_version_1_beside_a_journal_is_refused(data: Path) -> None:
-    journal = journal_of(data).read_bytes()
-    version_1(data)
-    journal_of(data).write_bytes(journal)
-    assert "expected no journal, found 1" in refusal(data)
 
 
 def test_after_a_clean_stop_plain_tinydb_reads_the_whole_file(data: Path) -> None:
