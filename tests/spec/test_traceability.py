@@ -1,4 +1,4 @@
-"""From each sentence of the source to the contract and back: nothing is lost, nothing invented."""
+"""From the owner's page to the contract and back: nothing is lost, nothing invented."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,8 @@ from clients_register.spec.schemas import decoded_schema, parameters, resolve
 ROOT = Path(__file__).parents[2]
 
 KEY = re.compile(r"(?<![-\w])[RQ](?:-[A-Z0-9]+)+(?![-\w])")
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 SECTIONS = [
-    "Title",
     "Route",
     "Purpose",
     "Parameters",
@@ -29,7 +27,6 @@ SECTIONS = [
 OPENAPI = spec.load("openapi")
 REQUIREMENTS: dict[str, Any] = spec.load("requirements")["requirements"]
 QUESTIONS: dict[str, Any] = spec.load("questions")["questions"]
-SENTENCES: list[dict[str, Any]] = spec.load("source")["sentences"]
 STATUSES = list(catalogue())
 PARAMETERS = parameters(OPENAPI)
 
@@ -51,11 +48,7 @@ def evidence(node: Any) -> Iterator[tuple[str, str]]:
 
 EVIDENCE = list(evidence(OPENAPI))
 IN_OPENAPI = {key for key, _ in EVIDENCE} | {status.requirement for status in STATUSES}
-IN_SOURCE = {
-    key
-    for sentence in SENTENCES
-    for key in (*sentence.get("requirements", ()), *sentence.get("questions", ()))
-}
+ON_PAGE = {key for key, written in QUESTIONS.items() if "section" in written}
 
 
 def schema_of(path: str) -> dict[str, Any]:
@@ -65,6 +58,11 @@ def schema_of(path: str) -> dict[str, Any]:
         node = node["properties"][name]
         node = resolve(OPENAPI, node["$ref"]) if "$ref" in node else node
     return dict(node)
+
+
+def place(written: dict[str, Any]) -> tuple[int, int]:
+    """Where on the page the sentence stands: its section, and its position there, from 1."""
+    return SECTIONS.index(written["section"]), written["position"]
 
 
 def parameter_key(path: str) -> str:
@@ -77,7 +75,6 @@ def parameter_key(path: str) -> str:
 def test_there_is_something_to_trace() -> None:
     assert len(STATUSES) == 18
     assert len(PARAMETERS) == 14
-    assert len(SENTENCES) > len(SECTIONS)
     assert len(EVIDENCE) > len(IN_OPENAPI & QUESTIONS.keys()) > 30
     assert len(IN_OPENAPI & REQUIREMENTS.keys()) > 40
 
@@ -98,7 +95,7 @@ def test_keys_have_the_form_of_their_kind() -> None:
     assert {key[0] for key in QUESTIONS} == {"Q"}
 
 
-@pytest.mark.parametrize("name", ["requirements", "questions", "source"])
+@pytest.mark.parametrize("name", ["requirements", "questions"])
 def test_lines_are_short_enough_to_read(name: str) -> None:
     assert [line for line in spec.text(name).splitlines() if len(line) > 100] == []
 
@@ -106,10 +103,10 @@ def test_lines_are_short_enough_to_read(name: str) -> None:
 @pytest.mark.parametrize("key", REQUIREMENTS)
 def test_a_requirement_is_complete(key: str) -> None:
     written = REQUIREMENTS[key]
-    always = {"statement", "section", "level", "grade", "testable"}
+    always = {"statement", "section", "position", "level", "grade", "testable"}
     assert set(written) - {"reason", "elsewhere"} == always
     assert written["statement"].endswith(".")
-    assert written["section"] in SECTIONS
+    assert place(written) >= (0, 1)
     assert written["level"] in ("must", "should", "may")
     assert written["grade"] == "documented"
     assert isinstance(written["testable"], bool)
@@ -129,56 +126,29 @@ def test_what_is_testable_is_a_must() -> None:
 def test_a_question_is_complete(key: str) -> None:
     written = QUESTIONS[key]
     always = {"question", "alternatives", "choice", "because", "evidence"}
-    assert set(written) - {"apart"} == always
+    assert set(written) - {"apart"} - {"section", "position"} == always
     assert written["question"].endswith(("?", "."))
     assert written["alternatives"]
     assert all(isinstance(reading, str) and reading for reading in written["alternatives"])
     assert written["choice"].endswith(".")
     assert written["because"].endswith(".")
     assert written["evidence"] in ("documented", "family", "decided")
+    assert "section" not in written or place(written) >= (0, 1)
 
 
-# From the source
+# From the page
 
 
-def test_the_sentences_stand_in_the_order_of_the_page() -> None:
-    counted: dict[str, int] = {}
-    for sentence in SENTENCES:
-        counted[sentence["section"]] = counted.get(sentence["section"], 0) + 1
-        assert sentence["position"] == counted[sentence["section"]]
-    assert list(counted) == SECTIONS
-
-
-def test_each_sentence_has_a_digest_and_no_text() -> None:
-    allowed = {"section", "position", "sha256", "requirements", "questions", "states_none"}
-    assert [it for it in SENTENCES if not DIGEST.fullmatch(it["sha256"])] == []
-    assert set().union(*SENTENCES) == allowed
-
-
-def test_each_sentence_leads_somewhere_or_says_why_not() -> None:
-    for sentence in SENTENCES:
-        keys = [*sentence.get("requirements", ()), *sentence.get("questions", ())]
-        assert bool(keys) is not bool(sentence.get("states_none")), sentence
-        assert all(sentence[kind] for kind in ("requirements", "questions") if kind in sentence)
-        assert len(set(keys)) == len(keys), sentence
-
-
-def test_the_source_leads_to_keys_that_exist() -> None:
-    for sentence in SENTENCES:
-        assert set(sentence.get("requirements", ())) <= REQUIREMENTS.keys(), sentence
-        assert set(sentence.get("questions", ())) <= QUESTIONS.keys(), sentence
-
-
-@pytest.mark.parametrize("key", REQUIREMENTS)
-def test_a_requirement_is_stated_in_the_section_that_it_names(key: str) -> None:
-    stated = {it["section"] for it in SENTENCES if key in it.get("requirements", ())}
-    assert REQUIREMENTS[key]["section"] in stated
+def test_the_requirements_are_in_the_order_of_the_page() -> None:
+    places = [place(written) for written in REQUIREMENTS.values()]
+    assert places == sorted(places)
+    assert {section for section, _ in places} == set(range(len(SECTIONS)))
 
 
 def test_what_the_page_is_said_to_decide_is_on_the_page() -> None:
     documented = {key for key, it in QUESTIONS.items() if it["evidence"] == "documented"}
     assert documented
-    assert documented - IN_SOURCE == set()
+    assert documented - ON_PAGE == set()
 
 
 # To the contract
@@ -208,7 +178,7 @@ def test_a_testable_requirement_is_in_the_contract_or_says_where_else(key: str) 
 
 @pytest.mark.parametrize("key", QUESTIONS)
 def test_a_question_is_raised_somewhere_or_says_why_it_stands_apart(key: str) -> None:
-    assert (key in IN_OPENAPI | IN_SOURCE) is not bool(QUESTIONS[key].get("apart"))
+    assert (key in IN_OPENAPI | ON_PAGE) is not bool(QUESTIONS[key].get("apart"))
 
 
 def test_each_status_has_its_requirement_and_each_such_requirement_a_status() -> None:
@@ -259,7 +229,7 @@ def test_the_code_refers_to_keys_that_exist() -> None:
     assert {it for it in written if it[1] not in REQUIREMENTS and it[1] not in QUESTIONS} == set()
 
 
-@pytest.mark.parametrize("name", ["requirements", "questions", "source"])
+@pytest.mark.parametrize("name", ["requirements", "questions"])
 def test_requirements_and_questions_refer_to_keys_that_exist(name: str) -> None:
     written = set(KEY.findall(spec.text(name)))
     assert written
