@@ -78,16 +78,10 @@ def product(*options: str) -> Iterator[Server]:
 
 @contextmanager
 def shared(store: str, workers: int) -> Iterator[Server]:
-    """So many processes of `clients-register serve` on one database.
-
-    Nobody is stored in it but the personas.
-    """
+    """`workers` processes of the reference on one database."""
     port = free_port()
-    command = [*PRODUCT, "serve", "--port", str(port), "--store", store, "--workers", str(workers)]
-    with running(command, port) as server:
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        link.request("POST", "/_mock/reset")
-        link.getresponse().read()
+    options = ["--reference", "--bcrypt-cost", "4", "--store", store, "--workers", str(workers)]
+    with running([*PRODUCT, "serve", "--port", str(port), *options], port) as server:
         yield server
 
 

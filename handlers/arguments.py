@@ -32,9 +32,9 @@ examples:
       on a free port, which is printed, with a data file elsewhere
   {PROGRAM} --seed company.yaml
       with applications, companies and people of your own
-  {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM}
-      with all data in a PostgreSQL database
-  {PREFIX}STORE=... {PROGRAM} --workers 4
+  {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM} --reference
+      the plain reference, with all data in a PostgreSQL database
+  {PREFIX}STORE=... {PROGRAM} --reference --workers 4
       with four processes that answer as one
   {PREFIX}MANDRILL_KEY=... {PROGRAM} --reference \\
       --mail mandrill --mail-from welcome@example.com
@@ -58,6 +58,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     values = _from_options(argv)
     values |= _from_variables(environ, without=values)
     settings = Settings(**values)
+    _check_stub_is_alone(settings)
     if settings.data is not None and settings.store is not None:
         raise SettingError(
             f"--store {settings.store}: expected no --data beside it, since the data is kept in one"
@@ -80,6 +81,24 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _check_stub_is_alone(settings: Settings) -> None:
+    """Raises SettingError if the stub is asked to share its state, which one process holds."""
+    if settings.reference:
+        return
+    if settings.store is not None:
+        raise SettingError(
+            f"--store {settings.store}: expected --reference with it, since the stub keeps its data"
+            f" in a file, found none; add --reference, or leave --store and {_variable('store')}"
+            " out and name the file with --data"
+        )
+    if settings.workers > 1:
+        raise SettingError(
+            f"--workers {settings.workers}: expected --reference with it, since the stub is one"
+            " process, found none; add --reference and a --store, or leave --workers and"
+            f" {_variable('workers')} out"
+        )
+
+
 def _check_workers(settings: Settings) -> None:
     """Raises SettingError where several processes cannot serve by `settings`."""
     several = f"--workers {settings.workers}"
@@ -90,11 +109,6 @@ def _check_workers(settings: Settings) -> None:
             f"{several}: expected a --store beside it, since a data file is for one process, found"
             f" none; name a PostgreSQL database with --store or {_variable('store')}, or leave"
             " --workers out"
-        )
-    if settings.watch:
-        raise SettingError(
-            f"{several}: expected no --watch beside it, since each of them would pick up an edit at"
-            " a moment of its own; leave one of them out"
         )
 
 

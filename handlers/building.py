@@ -1,5 +1,6 @@
 """From settings to a running server's parts: what is opened here is closed here."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,9 +17,8 @@ from clients_register.handlers.services import Services
 from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store import Store, StoreError
-from clients_register.handlers.store.engine import DEFAULT, Engine
-from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.spec.catalogue import Catalogue
 from clients_register.spec.schemas import media_type, parameters, severity, views
 
@@ -91,19 +91,6 @@ async def grounded(settings: Settings) -> AsyncIterator[Ground]:
 
 
 @asynccontextmanager
-async def kept(settings: Settings) -> AsyncIterator[Engine]:
-    """The engine that keeps what `settings` say, where they say; closed when the context ends.
-
-    Raises StoreError.
-    """
-    engine = Files(settings.data_file) if settings.store is None else await _on(settings.store)
-    try:
-        yield engine
-    finally:
-        await engine.close()
-
-
-@asynccontextmanager
 async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
     """The services of a plain server; closed when the context ends.
 
@@ -111,8 +98,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     """
     # A bad seed leaves no file behind: the ground comes first.
     async with grounded(settings) as ground, AsyncExitStack() as closing:
-        engine = await closing.enter_async_context(kept(settings))
-        store = await engine.store(DEFAULT, public_allowed=not settings.reference)
+        store = await _store(settings)
         closing.push_async_callback(store.close)
         clock = clock or SystemClock()
         await ground.seed.plant(store, clock, ground.passwords)
@@ -127,16 +113,24 @@ def _read(document: Mapping[str, Any], settings: Settings) -> tuple[Catalogue, S
     return catalogue, seeding.load(settings.seed, reference=settings.reference)
 
 
-async def _on(database: Database) -> Engine:
+async def _store(settings: Settings) -> Store:
+    if settings.store is not None:
+        return await _postgres_store(settings.store)
+    return await asyncio.to_thread(
+        TinyDBStore, settings.data_file, public_allowed=not settings.reference
+    )
+
+
+async def _postgres_store(database: Database) -> Store:
     try:
         # An extra of the package, and nothing that a start without it should wait for.
-        from clients_register.handlers.store.postgres.engine import Postgres
+        from clients_register.handlers.store.postgres.store import PostgresStore
     except ImportError as error:
         raise StoreError(
             f"--store {database}: expected the driver psycopg to be installed, found that"
             f" {' '.join(str(error).split())}; python -m pip install 'clients-register[postgres]'"
         ) from None
-    return await Postgres.opened(database)
+    return await PostgresStore.opened(database)
 
 
 def _mandrill(settings: Settings) -> "Mandrill":

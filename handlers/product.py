@@ -1,6 +1,6 @@
 """What `serve` serves: the plain reference, or the stub around it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,11 +16,6 @@ from clients_register.handlers.services import Services
 from clients_register.handlers.settings import Settings
 
 
-async def nothing() -> str:
-    """What a server says at its end that has nothing to say."""
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Product:
     """An application, and what whoever runs it wants to know.
@@ -34,7 +29,7 @@ class Product:
     services: Services
     protocol: type[Protocol] = Protocol
     pages: tuple[tuple[str, str], ...] = ()
-    farewell: Callable[[], Awaitable[str]] = nothing
+    farewell: Callable[[], str] = lambda: ""
     release: Callable[[], None] = lambda: None
 
 

@@ -40,7 +40,7 @@ async def serve(
 ) -> None:
     """Answers on `listener` until asked to stop; then the requests under way get their answers.
 
-    Of several workers one speaks for all. Raises SeedError, StoreError.
+    Of several workers only the first prints the banner. Raises SeedError, StoreError.
     """
     if stop.asked:
         return
@@ -53,8 +53,7 @@ async def serve(
             worker.answers()
         with settled():
             await Server(product, settings, stop).serve(sockets=[listener])
-        if worker is None or worker.leads:
-            output.say(await product.farewell())
+        output.say(product.farewell())
 
 
 class Server(uvicorn.Server):

@@ -38,7 +38,7 @@ class Settings:
             LISTENING,
             "N",
             options.whole(1, 64),
-            "how many processes answer; more than one share what they know by --store",
+            "how many processes answer; more than one need --reference and --store",
         ),
     ] = 1
     base_path: Annotated[
@@ -61,7 +61,8 @@ class Settings:
             DATA,
             "URL",
             options.database,
-            "a PostgreSQL database to keep them in instead, as postgresql://USER@HOST:PORT/DATABASE;"
+            "with --reference, a PostgreSQL database to keep them in instead, as"
+            " postgresql://USER@HOST:PORT/DATABASE;"
             " a password in it, as USER:PASSWORD, is safer in the variable, or in PGPASSWORD, since"
             " command lines can be read by every user of a machine",
             private=True,

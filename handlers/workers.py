@@ -186,16 +186,15 @@ class Workers:
                 yield self._running.pop(process), os.waitstatus_to_exitcode(status)
 
     def _end(self) -> int:
-        """Ends all, the first one last: it tells at its end what all have answered."""
+        """Stops all workers, and returns the exit code of the first."""
         self._let_go()
-        code = 0
-        for is_first in (False, True):
-            ending = [pid for pid, number in self._running.items() if (number == 0) is is_first]
-            for process in ending:
-                os.kill(process, signal.SIGTERM)
-            for process in ending:
-                code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        return code
+        for process in self._running:
+            os.kill(process, signal.SIGTERM)
+        codes = {
+            number: os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            for process, number in self._running.items()
+        }
+        return codes.get(0, 0)
 
 
 @contextmanager

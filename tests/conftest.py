@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--store",
         choices=["file", "postgres"],
         default="file",
-        help="where the servers of tests keep their data; what is the same there is left out",
+        help="where the reference servers of tests keep their data; others are left out",
     )
     parser.addoption(
         "--soak",
@@ -200,14 +200,14 @@ def email(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_stub(tmp_path: Path, keep: Keep) -> Iterator[Callable[..., LiveStub]]:
+def start_stub(tmp_path: Path) -> Iterator[Callable[..., LiveStub]]:
     """Starts a stub with the given settings."""
     numbers = count()
     with ExitStack() as stack:
 
         def started(**changes: Any) -> LiveStub:
-            kept = keep(changes.pop("data", tmp_path / f"stub-{next(numbers)}.json"))
-            settings = Settings(**{"port": 0, "bcrypt_cost": 4, **kept, **changes})
+            data = tmp_path / f"stub-{next(numbers)}.json"
+            settings = Settings(**{"port": 0, "bcrypt_cost": 4, "data": data, **changes})
             return stack.enter_context(LiveStub(settings))
 
         yield started
@@ -220,12 +220,10 @@ def stub(start_stub: Callable[..., LiveStub]) -> LiveStub:
 
 
 @pytest.fixture(scope="module")
-def shared_stub(
-    tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep
-) -> Iterator[LiveStub]:
+def shared_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
     """One stub for all tests of a module, each of which keeps to a world of its own."""
-    kept = keep_for_module(tmp_path_factory.mktemp("stub") / "data.json")
-    with LiveStub(Settings(port=0, bcrypt_cost=4, **kept)) as server:
+    data = tmp_path_factory.mktemp("stub") / "data.json"
+    with LiveStub(Settings(port=0, bcrypt_cost=4, data=data)) as server:
         yield server
 
 

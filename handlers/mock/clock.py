@@ -1,9 +1,7 @@
 """The clock of a world: this machine's, moved or stopped."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.mock.problems import Problem
@@ -71,20 +69,10 @@ class WorldClock:
         """Back to the clock behind it."""
         self._ahead, self._frozen_at, self._is_set = timedelta(), None, False
 
-    def document(self) -> dict[str, Any]:
-        """See `Arrangement`. Servers that share a clock are on machines whose clocks agree."""
-        return {
-            "ahead": self._ahead // timedelta(microseconds=1),
-            "frozen_at": self._frozen_at and self._frozen_at.isoformat(),
-            "is_set": self._is_set,
-        }
-
-    def load(self, document: Mapping[str, Any]) -> None:
-        """See `Arrangement`."""
-        frozen_at = document["frozen_at"]
-        self._ahead = timedelta(microseconds=document["ahead"])
-        self._frozen_at = None if frozen_at is None else datetime.fromisoformat(frozen_at)
-        self._is_set = document["is_set"]
+    def copy_from(self, other: "WorldClock") -> None:
+        """Shows the same time as `other` from now on; both follow the same clock."""
+        self._ahead, self._frozen_at = other._ahead, other._frozen_at
+        self._is_set = other._is_set
 
     def _move(self, what: str, moment: datetime) -> None:
         if not EARLIEST <= moment <= LATEST:

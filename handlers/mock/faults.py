@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.records import Mail, Registration, User
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.enrolment import Enrolment
-
-if TYPE_CHECKING:
-    from clients_register.handlers.mock.state import WorldState
 
 BEFORE_ROUTING, IN_HANDLER = "before-routing", "in-handler"
 
@@ -86,17 +83,12 @@ class FaultyStore:
 class FaultyTransport:
     """A transport that fails as often as it was told to. See `Transport`."""
 
-    def __init__(self, whole: Transport, state: "WorldState") -> None:
+    def __init__(self, whole: Transport, faults: Faults) -> None:
         self._whole = whole
-        self._state = state
+        self._faults = faults
 
     async def send(self, mail: Mail, enrolment: Enrolment) -> None:
         """See `Transport.send`."""
-        if self._state.arranged.faults.mail_failures > 0:
-            # Its client is stored anyway, and nobody else waits while this waits for its turn.
-            await enrolment.settle()
-            async with self._state.changing() as arranged:
-                fails = arranged.faults.use_mail_failure()
-            if fails:
-                raise MailFailed("a failure of the mail was asked for")
+        if self._faults.use_mail_failure():
+            raise MailFailed("a failure of the mail was asked for")
         await self._whole.send(mail, enrolment)

@@ -12,8 +12,7 @@ class Minted:
     """Digest -> token, of tokens whose sessions a world was given on purpose."""
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
-        self._tokens: dict[str, str] = {}
-        self.load(tokens)
+        self._tokens = {digest_of(token): token for token in tokens}
 
     def add(self, token: str) -> str:
         """Remembers `token`; returns its digest."""
@@ -25,10 +24,6 @@ class Minted:
         """The token of that digest, if it may be known."""
         return self._tokens.get(digest)
 
-    def document(self) -> list[str]:
-        """See `Arrangement`."""
-        return [*self._tokens.values()]
-
-    def load(self, document: Iterable[str]) -> None:
-        """See `Arrangement`."""
-        self._tokens = {digest_of(token): token for token in document}
+    def copy_from(self, other: "Minted") -> None:
+        """Knows the tokens of `other`, and no others."""
+        self._tokens = {**other._tokens}

@@ -10,9 +10,7 @@ T = TypeVar("T")
 class News:
     """Wakes all who wait whenever there is something new."""
 
-    def __init__(self, pace: float | None = None) -> None:
-        """`pace`: seconds after which who waits looks again, though nobody was told anything."""
-        self._pace = pace
+    def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
         self._ended = False
 
@@ -43,6 +41,6 @@ class News:
                 left = ends - loop.time()
                 if found or left <= 0 or self._ended:
                     return found
-                await asyncio.wait([told], timeout=min(left, self._pace or left))
+                await asyncio.wait([told], timeout=left)
             finally:
                 self._waiting.discard(told)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clients_register import spec
 from clients_register.fixtures.exchanges import golden
-from clients_register.handlers.building import Ground, grounded, kept
+from clients_register.handlers.building import Ground, grounded
 from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.mock import control
 from clients_register.handlers.mock.connection import OpenProtocol
@@ -19,16 +19,12 @@ from clients_register.handlers.mock.control.plane import Plane
 from clients_register.handlers.mock.coverage import summary
 from clients_register.handlers.mock.forced import examples
 from clients_register.handlers.mock.magic import Addresses
-from clients_register.handlers.mock.state import States
-from clients_register.handlers.mock.state.memory import MemoryStates
 from clients_register.handlers.mock.stub import CONTROL, Stub
 from clients_register.handlers.mock.watch import watching
 from clients_register.handlers.mock.worlds import Worlds
 from clients_register.handlers.product import Product
 from clients_register.handlers.routing import routed
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store import StoreError
-from clients_register.handlers.store.engine import Engine
 from clients_register.handlers.store.files import Files
 from clients_register.spec.catalogue import Catalogue
 from clients_register.spec.schemas import media_type
@@ -84,35 +80,12 @@ class Renewable:
 
 
 @asynccontextmanager
-async def shared(engine: Engine) -> AsyncIterator[States]:
-    """What worlds hold beside their stores, for all who share `engine`; let go of at the end.
-
-    Raises StoreError.
-    """
-    states: States
-    if isinstance(engine, Files):
-        states = MemoryStates()
-    else:
-        # It came with its driver, which is an extra of the package.
-        from clients_register.handlers.mock.state.postgres.states import PostgresStates
-        from clients_register.handlers.store.postgres.engine import Postgres
-
-        assert isinstance(engine, Postgres), "there are two"
-        states = await PostgresStates.opened(engine.connections)
-    try:
-        yield states
-    finally:
-        await states.close()
-
-
-@asynccontextmanager
 async def stub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Product]:
     """The stub that `settings` ask for. Raises SeedError, StoreError, SpecError."""
     async with AsyncExitStack() as closing:
         ground = await closing.enter_async_context(grounded(settings))
-        engine = await closing.enter_async_context(kept(settings))
-        states = await closing.enter_async_context(shared(engine))
-        worlds = Worlds(engine, states, await engine.worlds(), ground, clock or SystemClock())
+        files = Files(settings.data_file)
+        worlds = Worlds(files, await files.worlds(), ground, clock or SystemClock())
         closing.push_async_callback(worlds.close)
         services = await worlds.default.services()
         app = Renewable(settings, ground, worlds)
@@ -120,17 +93,11 @@ async def stub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[
         if settings.watch:
             await closing.enter_async_context(watching(settings.seed, app.renew))
 
-        async def farewell() -> str:
-            try:
-                return summary(await states.met(), app.catalogue)
-            except StoreError as error:
-                return f"\nWhich statuses were met is not known: {error}\n"
-
         yield Product(
             app,
             services,
             protocol=OpenProtocol,
             pages=(("console", f"{CONTROL}/"), ("documents", f"{CONTROL}/docs/")),
             release=worlds.end,
-            farewell=farewell,
+            farewell=lambda: summary(worlds.met(worlds.default), app.catalogue),
         )

@@ -1,8 +1,7 @@
 """The next answers of a world, as its tests wrote them down beforehand."""
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -28,8 +27,7 @@ class Item:
         self.drawn += 1
         if self.rate >= 1:
             return True
-        # By the number of the draw and not from a series: whoever draws next, here or in another
-        # process, need know nothing else.
+        # By the number of the draw and not from a series, so that a copied script draws the same.
         return random.Random(f"{self.seed} {self.drawn}").random() < self.rate  # noqa: S311
 
     def shown(self) -> dict[str, Any]:
@@ -57,10 +55,6 @@ class Script:
             self.items.pop(0)
         return item if item.strikes() else None
 
-    def document(self) -> list[dict[str, Any]]:
-        """See `Arrangement`."""
-        return [asdict(item) for item in self.items]
-
-    def load(self, document: Iterable[Mapping[str, Any]]) -> None:
-        """See `Arrangement`."""
-        self.items = [Item(**each) for each in document]
+    def copy_from(self, other: "Script") -> None:
+        """Has items of its own that are equal to those of `other`."""
+        self.items = [replace(item) for item in other.items]

@@ -20,7 +20,7 @@ from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.prefer import Preferences
 from clients_register.handlers.mock.problems import Problem
 from clients_register.handlers.mock.world import World
-from clients_register.handlers.store import StoreError, StoreUnavailable
+from clients_register.handlers.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +74,9 @@ class Stub:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification; only `http` scopes are served."""
         try:
-            world, path = await self._worlds.at(scope["path"])
+            world, path = self._worlds.at(scope["path"])
         except Problem as problem:
             await problem.answer(send, cors.ON_ANSWERS)
-            return
-        except StoreError as error:
-            request_id = new_id()
-            log.error("%s: crash before a world was found: %s", request_id, error)
-            own = [(b"x-request-id", request_id.encode()), *cors.ON_ANSWERS]
-            for message in self._unidentified.answer(own):
-                await send(message)
             return
         world.enter()
         try:
@@ -101,33 +94,24 @@ class Stub:
     async def _visit(
         self, world: World, path: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        now, started = world.arranged.clock.now(), time.perf_counter()
+        now, started = world.state.clock.now(), time.perf_counter()
         entry = Entry("", now, scope["method"], path, started)
         at_route = path == self._route and scope["method"] == "POST"
         visit = Visit(world, entry, at_route, scope, receive)
         try:
-            if world.state.is_shared:
-                await world.refresh()
             await self._answer(visit)
         except CallerGone:
             return
         except StoreError as error:
             self._earned(visit, self._crashed if at_route else self._unidentified)
             log.error("%s: crash in the world %s: %s", entry.id, world.name, error)
-            if isinstance(error, StoreUnavailable):
-                # The journal is out of reach as well, and would have to be waited for.
-                await self._deliver(visit, send)
-                return
         except Exception as error:  # noqa: BLE001 - a crash is an answer, too
             # Where it struck; the words of an exception may quote the request.
             struck = "".join(traceback.format_tb(error.__traceback__))
             log.error("the stub crashed:\n%s%s", struck, type(error).__name__)
             self._earned(visit, self._unidentified)
         entry.milliseconds = (time.perf_counter() - entry.started) * 1000
-        try:
-            await world.keep(entry)
-        except StoreError as error:
-            log.error("%s: it is in no journal: %s", entry.id, error)
+        world.record(entry)
         await self._deliver(visit, send)
 
     async def _deliver(self, visit: Visit, send: Send) -> None:
@@ -149,7 +133,7 @@ class Stub:
             await self._complain(visit, problem)
             return
         visit.headers = asked.headers
-        item = None if asked.status else await visit.world.next()
+        item = None if asked.status else visit.world.state.script.next()
         delay = asked.wait + (item.delay if item else 0)
         if delay:
             await asyncio.sleep(delay)
@@ -215,7 +199,7 @@ class Stub:
         if slug is not None:
             visit.entry.request = exchange.request
             await self._forced(visit, "address", slug)
-        elif visit.world.arranged.faults.crash == BEFORE_ROUTING:
+        elif visit.world.state.faults.crash == BEFORE_ROUTING:
             raise InjectedCrash("a crash before routing was asked for")
         else:
             await self._routed(scope, receive, send)

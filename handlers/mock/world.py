@@ -1,10 +1,11 @@
 """One world: the state behind one base URL.
 
-Clients, sessions and mails are kept by an engine; all else is gone when the last server ends.
+Clients, sessions and mails are kept in a store; all else is gone when the process ends.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,13 +14,11 @@ from clients_register.handlers.building import Ground
 from clients_register.handlers.mock.faults import FaultyServices, FaultyStore, FaultyTransport
 from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.news import News
-from clients_register.handlers.mock.script import Item
 from clients_register.handlers.mock.state import WorldState
-from clients_register.handlers.mock.state.arrangement import Arrangement
 from clients_register.handlers.seeding import Seed
 from clients_register.handlers.services import Services
 from clients_register.handlers.store import Store
-from clients_register.handlers.store.engine import DEFAULT, Engine
+from clients_register.handlers.store.files import DEFAULT, Files
 
 PREFIX = "/_world/"
 
@@ -34,17 +33,18 @@ class World:
         self,
         name: str,
         state: WorldState,
-        engine: Engine,
+        files: Files,
         ground: Ground,
-        before: asyncio.Task[None] | None = None,
+        before: Collection[asyncio.Task[None]] = (),
     ) -> None:
-        """`before` is what still removes an earlier world of that name, with what it kept."""
+        """`before` are the tasks that still remove earlier worlds of that name."""
         self.name = name
         self.state = state
-        self.news = News(state.pace)
+        self.news = News()
         self.busy = 0
         self.left = News()
-        self._engine = engine
+        self._files = files
+        self._used_at = time.monotonic()
         self._ground = ground
         self._before = before
         self._opening = asyncio.Lock()
@@ -52,9 +52,9 @@ class World:
         self._services: Services | None = None
 
     @property
-    def arranged(self) -> Arrangement:
-        """What tests have arranged, as it was when it was last read."""
-        return self.state.arranged
+    def idle(self) -> float:
+        """Seconds since the last request to the world."""
+        return time.monotonic() - self._used_at
 
     @property
     def personas(self) -> dict[str, Mapping[str, Any]]:
@@ -69,7 +69,7 @@ class World:
 
     def enter(self) -> None:
         """A request is in the world, which must not go away until it has left."""
-        self.state.touch()
+        self._used_at = time.monotonic()
         self.busy += 1
 
     def leave(self) -> None:
@@ -86,13 +86,6 @@ class World:
         finally:
             self.leave()
 
-    async def refresh(self) -> None:
-        """Learns what other servers have done here. Raises StoreError."""
-        await self._succeed()
-        if not await self.state.read():
-            self._services = None
-            await self.services()
-
     async def services(self) -> Services:
         """What serves the world's requests; the first call opens its store. Raises StoreError."""
         if self._services is None:
@@ -101,24 +94,19 @@ class World:
                     self._services = await self._open()
         return self._services
 
-    async def next(self) -> Item | None:
-        """What the script has for the answer to be given now."""
-        if not self.arranged.script.items:
-            return None
-        async with self.state.changing() as arranged:
-            return arranged.script.next()
+    async def count_clients(self) -> int | None:
+        """The number of stored clients, or None if the store has not been opened yet."""
+        return None if self._store is None else await self._store.count_clients()
 
-    async def keep(self, entry: Entry) -> None:
-        """Puts `entry` into the journal, and tells who waits for it, or for the mail it caused."""
-        await self.state.keep(entry)
+    def record(self, entry: Entry) -> None:
+        """Records `entry`, and wakes those who wait for it or for the mail it caused."""
+        self.state.record(entry)
         self.news.tell()
 
     async def reset(self) -> None:
-        """As at the start, whole; the sum of all worlds still knows what was met in a named one."""
-        async with self.state.changing() as arranged:
-            arranged.restore()
-        await self.state.forget_requests()
-        await self.state.forget_met(whole=self.name == DEFAULT)
+        """Restores the initial state, but for the coverage, which `Worlds` keeps."""
+        self.state.restore()
+        self.state.journal.clear()
         await self.restore_people()
 
     async def restore_people(self) -> None:
@@ -140,7 +128,7 @@ class World:
         await self._plant(self._ground.seed, store)
 
     async def _plant(self, seed: Seed, store: Store) -> None:
-        await seed.plant(store, self.arranged.clock, self._ground.passwords)
+        await seed.plant(store, self.state.clock, self._ground.passwords)
 
     async def copy_from(self, other: "World") -> None:
         """Takes over the state of `other`, but for what callers did there."""
@@ -149,9 +137,7 @@ class World:
         await target.seed(await source.users(), await source.sessions(), public=True)
         for mail in await source.mails():
             await target.add_mail(mail)
-        await other.refresh()
-        async with self.state.changing() as arranged:
-            arranged.load(other.arranged.document())
+        self.state.copy_from(other.state)
 
     async def close(self, still_in_it: int = 0) -> None:
         """Closes the store, once no more than `still_in_it` requests are in the world."""
@@ -172,8 +158,7 @@ class World:
         """Closes the world, see `close`, and forgets all that it held."""
         self.end()
         await self.close(still_in_it)
-        await self._engine.erase(self.name)
-        await self.state.remove()
+        self._files.erase(self.name)
 
     async def services_on(self, ground: Ground) -> Services | None:
         """What would serve the world on another `ground`; None where its store is not open.
@@ -182,7 +167,7 @@ class World:
         """
         if self._store is None:
             return None
-        await ground.seed.plant(self._store, self.arranged.clock, ground.passwords)
+        await ground.seed.plant(self._store, self.state.clock, ground.passwords)
         return self._on(self._store, ground)
 
     def settle(self, ground: Ground, services: Services | None) -> None:
@@ -192,31 +177,28 @@ class World:
             self._services = services
 
     async def _succeed(self) -> None:
-        """Waits until an earlier world of that name is gone, lest its state be taken for ours."""
-        if self._before is not None:
-            await asyncio.wait([self._before])
-            self._before = None
+        """Waits until earlier worlds of that name, which had the same file, are removed."""
+        if self._before:
+            await asyncio.wait(self._before)
+            self._before = ()
 
     async def _open(self) -> Services:
         await self._succeed()
-        async with self.state.opening() as new:
-            store = await self._engine.store(self.name, public_allowed=True)
-            try:
-                services = self._on(store, self._ground)
-                if new:
-                    await self._plant(self._ground.seed, store)
-            except BaseException:
-                await store.close()
-                raise
+        store = await self._files.store(self.name)
+        try:
+            await self._plant(self._ground.seed, store)
+        except BaseException:
+            await store.close()
+            raise
         self._store = store
-        return services
+        return self._on(store, self._ground)
 
     def _on(self, store: Store, ground: Ground) -> Services:
-        faults = self.arranged.faults
+        faults = self.state.faults
         whole = ground.services(
             store,
-            self.arranged.clock,
+            self.state.clock,
             deployed=FaultyServices(ground.seed.registry().services, faults),
-            altered=lambda transport: FaultyTransport(transport, self.state),
+            altered=lambda transport: FaultyTransport(transport, faults),
         )
         return replace(whole, store=FaultyStore(store, faults))

@@ -5,18 +5,15 @@ The default world is the plain base URL; `/_world/NAME` is another one, made on 
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from clients_register.handlers.building import Ground
 from clients_register.handlers.clock import Clock
-from clients_register.handlers.mock.clock import WorldClock
-from clients_register.handlers.mock.coverage import Coverage
-from clients_register.handlers.mock.minted import Minted
+from clients_register.handlers.mock.coverage import Coverage, total
 from clients_register.handlers.mock.problems import Problem, suggestion
-from clients_register.handlers.mock.state import States, Use
-from clients_register.handlers.mock.state.arrangement import Arrangement
+from clients_register.handlers.mock.state import WorldState
 from clients_register.handlers.mock.world import PREFIX, World
-from clients_register.handlers.store.engine import DEFAULT, Engine
+from clients_register.handlers.store.files import DEFAULT, Files
 
 MOST = 1000
 
@@ -27,54 +24,35 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Worlds:
-    """All worlds of a server, or of several that share them.
+    """All worlds of a stub."""
 
-    Other servers make and remove worlds, too: who is here only knows those that were used here.
-    """
-
-    def __init__(
-        self, engine: Engine, states: States, found: Iterable[str], ground: Ground, behind: Clock
-    ) -> None:
-        """`engine` keeps their stores; `found` are the names of those that it kept before."""
-        self._engine = engine
-        self._states = states
+    def __init__(self, files: Files, found: Iterable[str], ground: Ground, behind: Clock) -> None:
+        """`files` keeps their stores, `found` are the names of worlds that it kept before."""
+        self._files = files
+        self._gone = Coverage()
         self._ground = ground
         self._behind = behind
-        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[World, asyncio.Task[None]] = {}
         self._named: dict[str, World] = {}
         self.default = self._made(DEFAULT)
         for name in found:
             if _NAME.fullmatch(name):
-                self._here(name)
+                self._made(name)
 
-    async def all(self) -> Mapping[World, Use]:
-        """World -> use, the default one first, the others by name."""
-        uses = await self._states.uses()
-        for name, world in [*self._named.items()]:
-            if name not in uses and not world.busy and world is not self.default:
-                del self._named[name]
-        names = sorted(uses, key=lambda name: (name != DEFAULT, name))
-        return {
-            self._here(name): uses[name]
-            for name in names
-            if name in self._named or name not in self._leaving
-        }
+    def all(self) -> list[World]:
+        """All worlds, the default one first, the others by name."""
+        return sorted(
+            self._named.values(), key=lambda world: (world is not self.default, world.name)
+        )
 
-    async def clients(self) -> Mapping[str, int]:
-        """Name -> number of clients, of worlds that were used. Nothing is opened to find out.
-
-        Opened by who only looks, a world that is removed meanwhile would be there again.
-        """
-        return await self._engine.clients()
-
-    async def at(self, path: str) -> tuple[World, str]:
+    def at(self, path: str) -> tuple[World, str]:
         """The world that `path` is in, and the path there. Raises Problem."""
         if not path.startswith(PREFIX):
             return self.default, path
         name, slash, rest = path.removeprefix(PREFIX).partition("/")
-        return self._named.get(name) or await self.named(name), slash + rest
+        return self.named(name), slash + rest
 
-    async def named(self, name: str) -> World:
+    def named(self, name: str) -> World:
         """The world called `name`, made if it is not there. Raises Problem."""
         if name in self._named:
             return self._named[name]
@@ -85,29 +63,38 @@ class Worlds:
                 f"Such as {PREFIX}my-test/api/v1/clients/register",
             )
         if len(self._named) >= MOST:
-            there = await self.all()
-            if len(there) >= MOST and name not in self._named:
-                self._make_room(there)
-        return self._here(name)
+            self._make_room()
+        return self._made(name)
 
-    async def existing(self, name: str) -> World:
+    def existing(self, name: str) -> World:
         """The world called `name`. Raises Problem where there is none."""
-        there = {world.name: world for world in await self.all()}
-        if name not in there:
+        if name not in self._named:
             detail = f"there is no world {name!r}"
-            raise Problem("no-such-world", detail, suggestion(name, there), 404)
-        return there[name]
+            raise Problem("no-such-world", detail, suggestion(name, self._named), 404)
+        return self._named[name]
 
-    async def met(self, world: World) -> Coverage:
-        """What the callers of `world` have met; the default world's is the sum of all."""
-        return await (self._states.met() if world is self.default else world.state.met())
+    def met(self, world: World) -> Coverage:
+        """The coverage of `world`; the default world's is the sum of all, removed ones included."""
+        if world is not self.default:
+            return world.state.coverage
+        there = [*self._named.values(), *self._leaving]
+        return total([self._gone, *(each.state.coverage for each in there)])
 
-    async def forget_met(self, world: World) -> None:
-        """From now on nothing was met in `world`; for the default one, in none."""
+    def forget_met(self, world: World) -> None:
+        """Clears the coverage of `world`; of the default one, that of all worlds."""
         if world is self.default:
-            await self._states.forget_met()
+            self._gone = Coverage()
+            for each in (*self._named.values(), *self._leaving):
+                each.state.coverage = Coverage()
         else:
-            await world.state.forget_met(whole=True)
+            world.state.coverage = Coverage()
+
+    async def reset(self, world: World) -> None:
+        """Restores the initial state of `world`. The sum keeps the coverage of a named one."""
+        if world is not self.default:
+            self._gone.add(world.state.coverage)
+        world.state.coverage = Coverage()
+        await world.reset()
 
     async def remove(self, name: str, caller: World) -> None:
         """Deletes the world called `name`, for a request in the world `caller`.
@@ -121,7 +108,7 @@ class Worlds:
                 "POST /_mock/reset brings it back to its initial state",
                 code=409,
             )
-        world = await self.existing(name)
+        world = self.existing(name)
         await self._let_go(world, still_in_it=int(world is caller))
 
     async def settle(self, ground: Ground) -> None:
@@ -142,20 +129,17 @@ class Worlds:
             await world.close()
 
     def _made(self, name: str) -> World:
-        before = self._leaving.get(name)
-        minted = Minted(entry["token"] for entry in self._ground.seed.sections["sessions"])
-        state = self._states.of(name, Arrangement(WorldClock(self._behind), minted))
-        world = self._named[name] = World(name, state, self._engine, self._ground, before)
+        before = [task for world, task in self._leaving.items() if world.name == name]
+        tokens = [entry["token"] for entry in self._ground.seed.sections["sessions"]]
+        state = WorldState(self._behind, tokens)
+        world = self._named[name] = World(name, state, self._files, self._ground, before)
         return world
 
-    def _here(self, name: str) -> World:
-        return self._named.get(name) or self._made(name)
-
-    def _make_room(self, there: Mapping[World, Use]) -> None:
+    def _make_room(self) -> None:
         idle = [
             world
-            for world, use in there.items()
-            if world is not self.default and not world.busy and use.idle > IDLE
+            for world in self._named.values()
+            if world is not self.default and not world.busy and world.idle > IDLE
         ]
         if not idle:
             raise Problem(
@@ -164,16 +148,16 @@ class Worlds:
                 "DELETE /_mock/worlds/NAME those that are done with",
                 code=400,
             )
-        self._let_go(max(idle, key=lambda world: there[world].idle))
+        self._let_go(max(idle, key=lambda world: world.idle))
 
     def _let_go(self, world: World, still_in_it: int = 0) -> asyncio.Task[None]:
         """Begins to remove `world`; another one of its name may be made at once."""
         self._named.pop(world.name, None)
         leaving = asyncio.create_task(world.remove(still_in_it))
-        self._leaving[world.name] = leaving
-        leaving.add_done_callback(lambda _: self._left(world.name, leaving))
+        self._leaving[world] = leaving
+        leaving.add_done_callback(lambda _: self._left(world))
         return leaving
 
-    def _left(self, name: str, leaving: asyncio.Task[None]) -> None:
-        if self._leaving.get(name) is leaving:
-            del self._leaving[name]
+    def _left(self, world: World) -> None:
+        del self._leaving[world]
+        self._gone.add(world.state.coverage)

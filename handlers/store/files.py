@@ -1,19 +1,21 @@
-"""The default engine: each world's store is a file, for one process."""
+"""The files of a stub's worlds: each world's store is a file of its own, for one process."""
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from clients_register.handlers.store import Store
 from clients_register.handlers.store.beside import erase
 from clients_register.handlers.store.disk import LOCAL, Disk
-from clients_register.handlers.store.engine import DEFAULT
 from clients_register.handlers.store.tinydb import TinyDBStore
+
+# The world of the plain base URL.
+DEFAULT = "default"
 
 
 class Files:
-    """See `Engine`."""
+    """Opens and erases the stores of worlds by their names."""
 
     def __init__(self, data_file: Path, disk: Disk = LOCAL) -> None:
         """`data_file` is the default world's; the others' stand in a folder beside it."""
@@ -21,38 +23,25 @@ class Files:
         self._disk = disk
         self._folder = data_file.with_name(data_file.name + ".worlds")
         self._folder_is_durable = False
-        self._opened: dict[str, Store] = {}
 
     async def worlds(self) -> Sequence[str]:
-        """See `Engine.worlds`."""
+        """The names of the worlds that have a file, those of earlier runs included."""
         return await asyncio.to_thread(self._found)
 
-    async def store(self, world: str, *, public_allowed: bool) -> Store:
-        """See `Engine.store`."""
-        store = await asyncio.to_thread(self._open, world, public_allowed=public_allowed)
-        self._opened[world] = store
-        return store
+    async def store(self, world: str) -> Store:
+        """Opens the store of `world`; one that has no file yet is empty. Raises StoreError."""
+        return await asyncio.to_thread(self._open, world)
 
-    async def clients(self) -> Mapping[str, int]:
-        """See `Engine.clients`."""
-        return {name: await store.count_clients() for name, store in [*self._opened.items()]}
-
-    async def erase(self, world: str) -> None:
-        """See `Engine.erase`."""
-        self._opened.pop(world, None)
+    def erase(self, world: str) -> None:
+        """Removes the file of `world`, whose store is closed."""
         erase(self._file(world), self._disk)
 
-    async def close(self) -> None:
-        """See `Engine.close`."""
-
-    def _open(self, world: str, *, public_allowed: bool) -> TinyDBStore:
+    def _open(self, world: str) -> TinyDBStore:
         # The default world's lock stands for them all, and its folder is the user's to make.
         alone = world == DEFAULT
         if not alone:
             self._make_folder()
-        return TinyDBStore(
-            self._file(world), public_allowed=public_allowed, locked=alone, disk=self._disk
-        )
+        return TinyDBStore(self._file(world), public_allowed=True, locked=alone, disk=self._disk)
 
     def _make_folder(self) -> None:
         self._disk.make_directory(self._folder)

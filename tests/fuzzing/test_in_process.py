@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from support.keeping import Keep
 
 from clients_register.conformance.arranging import Arranger
 from clients_register.conformance.fuzzing import schema
@@ -22,8 +21,8 @@ from clients_register.spec.catalogue import catalogue
 pytestmark = pytest.mark.once
 
 
-def test_no_phase_finds_fault_with_the_application(tmp_path: Path, keep: Keep) -> None:
-    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "data.json"))
+def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
+    settings = Settings(port=0, bcrypt_cost=4, data=tmp_path / "data.json")
     target = of_url("http://127.0.0.1/api/v1", control=True)
     tally = Tally()
     with (

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from support.fuzzing import explored
-from support.keeping import Keep
 from support.stub import LiveStub
 from support.verifying import base
 
@@ -56,8 +55,8 @@ def restartable(settings: Settings) -> Iterator[Restartable]:
             server.stop()
 
 
-def test_a_server_does_as_the_model_does_over_restarts(keep: Keep, tmp_path: Path) -> None:
-    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "data.json"))
+def test_a_server_does_as_the_model_does_over_restarts(tmp_path: Path) -> None:
+    settings = Settings(port=0, bcrypt_cost=4, data=tmp_path / "data.json")
     with (
         restartable(settings) as server,
         explored(server.base, 100, "sequences", restart=server.start) as (campaign, ended),

@@ -1,52 +1,38 @@
-"""The engines that keep the store, by ENGINES, and the files of one that was killed."""
+"""The stores by STORES, and the files of one that was killed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support import engines
-from support.engines import ENGINES, Opening
+from support import stores
 from support.killed import killed, work
+from support.postgres import Server
+from support.stores import STORES, Opening
 
 from clients_register.handlers.store import Store
-from clients_register.handlers.store.engine import Engine
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture
+def database(postgres: Server) -> str:
+    """The name of an empty database."""
+    return postgres.made()
+
+
+@pytest.fixture(params=STORES)
 def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
-    """Opens each engine; tests keep to a `world` of their own there."""
+    """Opens each store, empty at first."""
     if request.param == "tinydb":
-        return engines.files(tmp_path)
-    return engines.postgres(request.getfixturevalue("postgres"))
+        return stores.in_file(tmp_path)
+    server: Server = request.getfixturevalue("postgres")
+    return stores.in_database(server, request.getfixturevalue("database"))
 
 
 @pytest.fixture
-async def engine(opening: Opening) -> AsyncIterator[Engine]:
-    """Each engine."""
-    async with engines.closing(opening) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def open_store(opening: Opening, world: str) -> AsyncIterator[Callable[[], Awaitable[Store]]]:
-    """Opens one store of each engine as often as it was closed, each time by another engine."""
-    async with AsyncExitStack() as stack:
-
-        async def opened() -> Store:
-            engine = await stack.enter_async_context(engines.closing(opening))
-            return await engine.store(world, public_allowed=True)
-
-        yield opened
-
-
-@pytest.fixture
-async def store(engine: Engine, world: str) -> AsyncIterator[Store]:
-    """A store of each engine, empty."""
-    opened = await engine.store(world, public_allowed=True)
-    yield opened
-    await opened.close()
+async def store(opening: Opening) -> AsyncIterator[Store]:
+    """Each store, empty."""
+    async with stores.opened(opening) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ CRASH = {"code": 500, "status": "application-crash"}
 
 # What a registration says to the database, in its order, once its rules have passed.
 STATEMENTS = [
-    "UPDATE clients_register.worlds",
+    "UPDATE clients_register.meta",
     "INSERT INTO clients_register.users",
     "INSERT INTO clients_register.sessions",
     "INSERT INTO clients_register.mails",

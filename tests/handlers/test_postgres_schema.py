@@ -2,18 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-from support import engines
+from support import stores
 from support.people import about_to_register, enrolled
 from support.postgres import PASSWORD, Server
 from support.process import reserved_port
 
 from clients_register.handlers.store import StoreError
-from clients_register.handlers.store.engine import DEFAULT
 from clients_register.handlers.store.postgres.database import Database
-from clients_register.handlers.store.postgres.engine import Postgres
+from clients_register.handlers.store.postgres.store import PostgresStore
 
 TABLES = (
     "SELECT relname, relkind, oid, reltuples FROM pg_class"
@@ -46,7 +46,8 @@ FOREIGN = {
     ),
 }
 SPOILT = {
-    "a newer version": ("UPDATE clients_register.meta SET version = 2", "version 2, expected 1"),
+    "an older version": ("UPDATE clients_register.meta SET version = 1", "version 1, expected 2"),
+    "a newer version": ("UPDATE clients_register.meta SET version = 3", "version 3, expected 2"),
     "a table too few": (
         "DROP TABLE clients_register.mails",
         "is damaged: expected the tables mails, .*, found a difference in mails",
@@ -57,7 +58,7 @@ SPOILT = {
 
 async def refusal(database: Database) -> str:
     with pytest.raises(StoreError) as caught:
-        await Postgres.opened(database)
+        await PostgresStore.opened(database)
     told = str(caught.value)
     assert "\n" not in told
     assert PASSWORD not in told
@@ -65,20 +66,19 @@ async def refusal(database: Database) -> str:
 
 
 async def test_servers_that_start_at_once_make_the_tables_once(postgres: Server) -> None:
-    opening = engines.postgres(postgres, postgres.made())
+    opening = stores.in_database(postgres, postgres.made())
     opened = await asyncio.gather(*(opening() for _ in range(8)))
-    stores = await asyncio.gather(*(e.store(DEFAULT, public_allowed=True) for e in opened))
-    made = await enrolled(stores[0], about_to_register("ada@x.test"), None)
-    for store in stores:
+    made = await enrolled(opened[0], about_to_register("ada@x.test"), None)
+    for store in opened:
         assert await store.users() == (made,)
     await asyncio.gather(*(each.close() for each in opened))
 
 
 async def test_tables_that_are_there_stay_as_they_are(postgres: Server) -> None:
     name = postgres.made()
-    await (await engines.postgres(postgres, name)()).close()
+    await (await stores.in_database(postgres, name)()).close()
     before = postgres.told(name, TABLES)
-    await (await engines.postgres(postgres, name)()).close()
+    await (await stores.in_database(postgres, name)()).close()
     assert postgres.told(name, TABLES) == before != []
 
 
@@ -96,18 +96,18 @@ async def test_what_is_of_another_program_is_refused_untouched(postgres: Server,
 @pytest.mark.parametrize("what", SPOILT)
 async def test_what_is_of_another_version_is_refused_untouched(postgres: Server, what: str) -> None:
     name, (statement, told) = postgres.made(), SPOILT[what]
-    await (await engines.postgres(postgres, name)()).close()
+    await (await stores.in_database(postgres, name)()).close()
     postgres.told(name, statement)
     before = postgres.told(name, TABLES)
     with pytest.raises(StoreError, match=told):
-        await Postgres.opened(postgres.at(name))
+        await PostgresStore.opened(postgres.at(name))
     assert postgres.told(name, TABLES) == before
 
 
 async def test_other_schemas_of_the_database_are_nobodys_business(postgres: Server) -> None:
     name = postgres.made()
     postgres.told(name, "CREATE TABLE users (name text); CREATE TABLE meta (key text)")
-    await (await engines.postgres(postgres, name)()).close()
+    await (await stores.in_database(postgres, name)()).close()
     assert postgres.told(name, "SELECT * FROM users") == []
 
 
@@ -139,10 +139,8 @@ async def test_an_empty_schema_of_ones_own_is_enough(
     postgres.told(
         restricted.name, f"CREATE SCHEMA clients_register AUTHORIZATION {restricted.user}"
     )
-    engine = await Postgres.opened(restricted)
-    store = await engine.store(DEFAULT, public_allowed=True)
-    await enrolled(store, about_to_register("ada@x.test"), None)
-    await engine.close()
+    async with stores.opened(partial(PostgresStore.opened, restricted)) as store:
+        await enrolled(store, about_to_register("ada@x.test"), None)
 
 
 async def test_a_server_that_is_not_there_is_told_with_what_was_tried(postgres: Server) -> None:

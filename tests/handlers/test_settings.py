@@ -45,7 +45,11 @@ TEXTS: dict[str, tuple[str, Any]] = {
 KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
 
 # What some settings need beside them.
-BESIDE = {"workers": {"CLIENTS_REGISTER_STORE": "postgresql://db.test/clients"}}
+REFERENCE = {"CLIENTS_REGISTER_REFERENCE": "yes"}
+BESIDE = {
+    "store": REFERENCE,
+    "workers": REFERENCE | {"CLIENTS_REGISTER_STORE": "postgresql://db.test/clients"},
+}
 TOKEN = {"CLIENTS_REGISTER_CONTROL_TOKEN": "t0ken-7f3a"}
 WITH_OPTION = sorted(set(NAMES) - {"mandrill_key"})
 
@@ -123,7 +127,7 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
     ],
 )
 def test_what_can_be_used_is_taken(name: str, text: str) -> None:
-    read([], TOKEN | {variable(name): text})
+    read([], TOKEN | BESIDE.get(name, {}) | {variable(name): text})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "stub.internal", "localhost.test"])
@@ -184,7 +188,8 @@ def test_an_option_without_its_value_or_with_one_too_many_is_told_in_one_line(
         (["--mandrill-key=hush-7f3a"], {}),
         ([], {"CLIENTS_REGISTER_MANDRILL_KEY": "hush-7f3a \n"}),
         (["--store", "postgresql://ada:hush-7f3a@db.test"], {}),
-        (["--store", "postgresql://ada:hush-7f3a@db.test/c", "--data", "x"], {}),
+        (["--store", "postgresql://ada:hush-7f3a@db.test/c"], {}),
+        (["--reference", "--store", "postgresql://ada:hush-7f3a@db.test/c", "--data", "x"], {}),
         ([], {"CLIENTS_REGISTER_STORE": "postgresql://ada:hush-7f3a@db.test:x/c"}),
     ],
     ids=str,
@@ -220,7 +225,7 @@ def test_a_secret_is_not_in_what_settings_look_like(environ: dict[str, str]) -> 
 def test_a_database_is_read_from_a_url_and_shown_without_its_secrets(
     url: str, shown: str, parameters: dict[str, Any]
 ) -> None:
-    settings = read(["--store", url], {})
+    settings = read(["--reference", "--store", url], {})
     assert settings.store is not None
     assert settings.store.parameters() == {"host": "db.test", **parameters}
     assert str(settings.store) == shown
@@ -229,7 +234,7 @@ def test_a_database_is_read_from_a_url_and_shown_without_its_secrets(
 
 
 def test_the_address_of_a_database_may_be_of_ipv6() -> None:
-    store = read(["--store", "postgresql://[::1]/clients"], {}).store
+    store = read(["--reference", "--store", "postgresql://[::1]/clients"], {}).store
     assert (store and store.host, str(store)) == ("::1", "postgresql://[::1]:5432/clients")
 
 

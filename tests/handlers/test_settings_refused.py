@@ -136,24 +136,34 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             " CLIENTS_REGISTER_MANDRILL_KEY, found none",
         ),
         (
-            ["--store", "postgres://ada:hush@db.test/clients", "--data", "clients.json"],
+            ["--store", "postgres://ada:hush@db.test/clients"],
+            {},
+            "--store postgresql://db.test:5432/clients: expected --reference with it, since the"
+            " stub keeps its data in a file, found none; add --reference, or leave --store and"
+            " CLIENTS_REGISTER_STORE out and name the file with --data",
+        ),
+        (
+            ["--workers", "4"],
+            {},
+            "--workers 4: expected --reference with it, since the stub is one process, found none;"
+            " add --reference and a --store, or leave --workers and CLIENTS_REGISTER_WORKERS out",
+        ),
+        (
+            [
+                *("--reference", "--store", "postgres://ada:hush@db.test/clients"),
+                *("--data", "clients.json"),
+            ],
             {},
             "--store postgresql://db.test:5432/clients: expected no --data beside it, since the"
             " data is kept in one place, found clients.json; leave one of them out, or the variable"
             " of it, CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
         ),
         (
-            ["--workers", "4"],
+            ["--reference", "--workers", "4"],
             {},
             "--workers 4: expected a --store beside it, since a data file is for one process, found"
             " none; name a PostgreSQL database with --store or CLIENTS_REGISTER_STORE, or leave"
             " --workers out",
-        ),
-        (
-            ["--workers", "4", "--watch", "--store", "postgresql://db.test/clients"],
-            {},
-            "--workers 4: expected no --watch beside it, since each of them would pick up an edit"
-            " at a moment of its own; leave one of them out",
         ),
         (
             ["--control-host", "stub,a b"],

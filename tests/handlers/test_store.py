@@ -1,7 +1,7 @@
-"""What every engine must do that keeps the store; which there are, conftest.py says."""
+"""What each store must do; conftest.py says which there are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.people import HASH, about_to_register, client, enrolled, mail, session, user
+from support.stores import Opening
 
 from clients_register.handlers.records import Mail, Registration, Session, User
 from clients_register.handlers.store import EmailTaken, Store, StoreError
@@ -215,9 +216,9 @@ names = st.lists(st.sampled_from("abcd"), max_size=12)
 @settings(max_examples=15)
 @given(added=names, removed=names)
 async def test_what_was_stored_is_there_when_it_is_opened_again(
-    open_store: Callable[[], Awaitable[Store]], added: list[str], removed: list[str]
+    opening: Opening, added: list[str], removed: list[str]
 ) -> None:
-    store, users, sessions = await open_store(), [], []
+    store, users, sessions = await opening(), [], []
     for name in added:
         email = f"{name}@x.test"
         owner = await store.user_by_email(email)
@@ -232,7 +233,7 @@ async def test_what_was_stored_is_there_when_it_is_opened_again(
             await store.remove_client(owner, None)
     before = await everything(store, users, sessions)
     await store.close()
-    store = await open_store()
+    store = await opening()
     after = await everything(store, users, sessions)
     await store.close()
     assert after == before

@@ -234,7 +234,7 @@ async def test_the_end_of_an_interrupted_write_is_mended_for_good(zeros: int) ->
 
 
 async def open_world(disk: Disk) -> TinyDBStore:
-    store = await Files(DATA, disk).store("world", public_allowed=True)
+    store = await Files(DATA, disk).store("world")
     assert isinstance(store, TinyDBStore)
     return store
 
@@ -243,14 +243,14 @@ async def open_world(disk: Disk) -> TinyDBStore:
 async def test_a_world_is_there_with_its_folder_until_it_is_erased(*, closed: bool) -> None:
     recording = Recording()
     engine = Files(DATA, recording.disk)
-    await engine.erase("world")
-    store = await engine.store("world", public_allowed=True)
+    engine.erase("world")
+    store = await engine.store("world")
     await recording.history.register(store, "ada@x.test")
     everything = recording.history.acknowledged
     if closed:
         await store.close()
     recording.history.events.append(Event(recording.history.now, removes=everything))
-    await engine.erase("world")
+    engine.erase("world")
     await recording.explore(open_world)
 
 

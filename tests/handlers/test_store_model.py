@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -17,15 +17,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support import engines
-from support.engines import Opening
+from support import stores
 from support.people import about_to_register, enrolled, mail, session, user
 from support.postgres import Server
 from support.stored import files
 
 from clients_register.handlers.records import Mail, Session, User
 from clients_register.handlers.store import EmailTaken, Store, file
-from clients_register.handlers.store.engine import Engine
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 T = TypeVar("T")
@@ -40,11 +38,11 @@ SEEDED = {7: "a", 8: "b"}
 class Model(RuleBasedStateMachine):
     """Does everything to a store and to dictionaries."""
 
-    def __init__(self, opened: Callable[[], Coroutine[Any, Any, Store]]) -> None:
+    def __init__(self, opening: Callable[[], Awaitable[Store]]) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.opened = opened
-        self.store: Store = self.run(opened())
+        self.opening = opening
+        self.store = self.run(self.opened())
         self.users: dict[int, User] = {}
         self.sessions: dict[str, Session] = {}
         self.mails: list[Mail] = []
@@ -52,6 +50,9 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.run(self.store.close())
         self.runner.close()
+
+    async def opened(self) -> Store:
+        return await self.opening()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
@@ -163,10 +164,10 @@ class FileModel(Model):
         self.folders = (Path(self.folder.name, str(number)) for number in count())
         self.path = self.fresh() / "data.json"
 
-        async def opened() -> TinyDBStore:
+        async def opening() -> TinyDBStore:
             return TinyDBStore(self.path, public_allowed=True)
 
-        super().__init__(opened)
+        super().__init__(opening)
 
     def teardown(self) -> None:
         super().teardown()
@@ -201,35 +202,13 @@ TestModel = FileModel.TestCase
 TestModel.settings = settings(max_examples=30, stateful_step_count=30)
 
 
-class PostgresModel(Model):
-    """The same with the PostgreSQL store, each time in another world."""
+def test_postgres(postgres: Server) -> None:
+    """The same with the PostgreSQL store, each time in another database."""
 
-    def __init__(self, opening: Opening, world: str) -> None:
-        self.engines: list[Engine] = []
-
-        async def opened() -> Store:
-            await self.let_go()
-            self.engines.append(await opening())
-            return await self.engines[-1].store(world, public_allowed=True)
-
-        super().__init__(opened)
-
-    async def let_go(self) -> None:
-        while self.engines:
-            await self.engines.pop().close()
-
-    def teardown(self) -> None:
-        self.run(self.let_go())
-        super().teardown()
-
-
-def test_postgres(postgres: Server, world: str) -> None:
-    opening, names = engines.postgres(postgres), (f"{world}-{number}" for number in count())
-
-    class OnThisServer(PostgresModel):
+    class PostgresModel(Model):
         def __init__(self) -> None:
-            super().__init__(opening, next(names))
+            super().__init__(stores.in_database(postgres, postgres.made()))
 
     run_state_machine_as_test(
-        OnThisServer, settings=settings(max_examples=5, stateful_step_count=30)
+        PostgresModel, settings=settings(max_examples=5, stateful_step_count=30)
     )

@@ -8,19 +8,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from support import engines
+from support import stores
 from support.cutting import Way
 from support.hang import until
 from support.limits import impatient, scheduled
 from support.people import about_to_register, enrolled, session, user
-from support.postgres import SHARED, Server, nobody_writes, waiting
+from support.postgres import Server, nobody_writes, waiting
 from support.writing import ACTS
 
 from clients_register.handlers.records import User
 from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
 from clients_register.handlers.store.postgres import connections
 from clients_register.handlers.store.postgres.connections import MOST
-from clients_register.handlers.store.postgres.engine import Postgres
+from clients_register.handlers.store.postgres.store import PostgresStore
 
 FIRST = asyncio.FIRST_COMPLETED
 
@@ -31,15 +31,14 @@ async def everything(store: Store) -> list[Any]:
 
 
 async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
-    postgres: Server, world: str
+    postgres: Server, database: str
 ) -> None:
-    opening = engines.postgres(postgres)
-    async with engines.closing(opening) as one, engines.closing(opening) as other:
-        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
+    opening = stores.in_database(postgres, database)
+    async with stores.opened(opening) as one, stores.opened(opening) as other:
         outcomes = await asyncio.gather(
             *(
                 enrolled(store, about_to_register("ada@x.test"), None)
-                for store in stores
+                for store in (one, other)
                 for _ in range(8)
             ),
             return_exceptions=True,
@@ -47,21 +46,20 @@ async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
         made = [each for each in outcomes if isinstance(each, User)]
         assert len(made) == 1
         assert sum(isinstance(each, EmailTaken) for each in outcomes) == 15
-        for store in stores:
+        for store in (one, other):
             assert await store.users() == (made[0],)
 
 
 async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
-    postgres: Server, world: str
+    postgres: Server, database: str
 ) -> None:
-    opening, there = engines.postgres(postgres), user(7, "ada@x.test")
-    async with engines.closing(opening) as one, engines.closing(opening) as other:
-        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
-        await stores[0].seed([there], [], public=False)
+    opening, there = stores.in_database(postgres, database), user(7, "ada@x.test")
+    async with stores.opened(opening) as one, stores.opened(opening) as other:
+        await one.seed([there], [], public=False)
         outcomes = await asyncio.gather(
             *(
                 enrolled(store, about_to_register("ada@x.test"), there)
-                for store in stores
+                for store in (one, other)
                 for _ in range(8)
             ),
             return_exceptions=True,
@@ -70,14 +68,13 @@ async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
     assert sum(isinstance(each, EmailTaken) for each in outcomes) == 15
 
 
-async def test_no_id_is_given_out_by_two_servers(postgres: Server, world: str) -> None:
-    opening = engines.postgres(postgres)
-    async with engines.closing(opening) as one, engines.closing(opening) as other:
-        stores = [await each.store(world, public_allowed=True) for each in (one, other)]
+async def test_no_id_is_given_out_by_two_servers(postgres: Server, database: str) -> None:
+    opening = stores.in_database(postgres, database)
+    async with stores.opened(opening) as one, stores.opened(opening) as other:
         made = await asyncio.gather(
             *(
                 enrolled(store, about_to_register(f"{number}.{n}@x.test"), None)
-                for n, store in enumerate(stores)
+                for n, store in enumerate((one, other))
                 for number in range(10)
             )
         )
@@ -87,15 +84,15 @@ async def test_no_id_is_given_out_by_two_servers(postgres: Server, world: str) -
 
 @pytest.mark.parametrize("act", ACTS)
 async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
-    postgres: Server, world: str, act: str
+    postgres: Server, database: str, act: str
 ) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
+    there = user(7, "there@x.test")
+    async with stores.opened(stores.in_database(postgres, database)) as store:
         await store.seed([there], [session("old", 7)], public=False)
         before = await everything(store)
-        with nobody_writes(postgres):
+        with nobody_writes(postgres, database):
             task = asyncio.ensure_future(ACTS[act](store, there))
-            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
+            await asyncio.to_thread(until, lambda: waiting(postgres, database) > 0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -105,64 +102,33 @@ async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
 
 
 async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
-    postgres: Server, world: str
+    postgres: Server, database: str
 ) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store = await engine.store(world, public_allowed=True)
+    async with stores.opened(stores.in_database(postgres, database)) as store:
         made = await enrolled(store, about_to_register("ada@x.test"), None)
-        with psycopg.connect(**postgres.at(SHARED).parameters()) as removing:
-            removing.execute(
-                "DELETE FROM clients_register.users WHERE world = %s AND id = %s", [world, made.id]
-            )
+        with psycopg.connect(**postgres.at(database).parameters()) as removing:
+            removing.execute("DELETE FROM clients_register.users WHERE id = %s", [made.id])
             task = asyncio.ensure_future(store.put_session(session("t", made.id)))
-            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
+            await asyncio.to_thread(until, lambda: waiting(postgres, database) > 0)
             removing.commit()
         with pytest.raises(LookupError):
             await task
         assert await store.sessions() == ()
 
 
-@pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
-async def test_a_world_that_another_server_removed_is_told(
-    postgres: Server, world: str, act: str
-) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store = await engine.store(world, public_allowed=True)
-        await engine.erase(world)
-        with pytest.raises(StoreError, match=f"the world {world} was removed by another server"):
-            await ACTS[act](store, user(7, "there@x.test"))
-
-
-async def test_where_a_reference_server_is_nothing_public_is_added(
-    postgres: Server, world: str
-) -> None:
-    opening = engines.postgres(postgres)
-    async with engines.closing(opening) as reference, engines.closing(opening) as stub:
-        private = await reference.store(world, public_allowed=False)
-        store = await stub.store(world, public_allowed=True)
-        with pytest.raises(StoreError, match="serves reference servers"):
-            await store.seed([user(7, "ada@x.test")], [session("t", 7)], public=True)
-        assert await everything(private) == [(), [], ()]
-        await store.seed([user(7, "ada@x.test")], [], public=False)
-        assert len(await private.users()) == 1
-
-
-async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, world: str) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store = await engine.store(world, public_allowed=True)
+async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, database: str) -> None:
+    async with stores.opened(stores.in_database(postgres, database)) as store:
         await enrolled(store, about_to_register("ada@x.test"), None)
-        postgres.told(
-            SHARED, f"UPDATE clients_register.worlds SET last_id = 1000 WHERE name = '{world}'"
-        )
+        postgres.told(database, "UPDATE clients_register.meta SET last_id = 1000")
         with pytest.raises(psycopg.errors.UniqueViolation):
             await enrolled(store, about_to_register("bea@x.test"), None)
 
 
-async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: str) -> None:
+async def test_what_was_told_is_there_after_a_power_cut(mortal: Server) -> None:
     told: set[User] = set()
     enough = asyncio.Event()
-    async with engines.closing(engines.postgres(mortal)) as engine:
-        store = await engine.store(world, public_allowed=True)
+    database = mortal.made()
+    async with stores.opened(stores.in_database(mortal, database)) as store:
 
         async def register_on_and_on(name: int) -> None:
             for number in count():
@@ -182,16 +148,16 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server, world: s
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 16])
 async def test_the_first_to_come_finds_the_database_that_is_back(
-    mortal: Server, world: str, meanwhile: int
+    mortal: Server, meanwhile: int
 ) -> None:
-    async with engines.closing(engines.postgres(mortal)) as engine:
-        store = await engine.store(world, public_allowed=True)
-        with nobody_writes(mortal):
+    database = mortal.made()
+    async with stores.opened(stores.in_database(mortal, database)) as store:
+        with nobody_writes(mortal, database):
             callers = [
                 asyncio.ensure_future(enrolled(store, about_to_register(f"{n}@x.test"), None))
                 for n in range(MOST)
             ]
-            await asyncio.to_thread(until, lambda: waiting(mortal) == MOST)
+            await asyncio.to_thread(until, lambda: waiting(mortal, database) == MOST)
         there = set(await asyncio.gather(*callers))
         await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
         with impatient():
@@ -204,11 +170,11 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
 
 @pytest.mark.parametrize("act", ["add a new client", "remove everything", "seed"])
 async def test_a_database_that_stands_still_holds_nobody_for_ever(
-    postgres: Server, world: str, act: str
+    postgres: Server, database: str, act: str
 ) -> None:
-    with Way(postgres.at(SHARED)) as way:
-        async with engines.closing(partial(Postgres.opened, way.database)) as engine:
-            store, there = await engine.store(world, public_allowed=True), user(7, "there@x.test")
+    with Way(postgres.at(database)) as way:
+        there = user(7, "there@x.test")
+        async with stores.opened(partial(PostgresStore.opened, way.database)) as store:
             await store.seed([there], [session("old", 7)], public=False)
             before = await everything(store)
             with way.frozen() as waiting_data, scheduled(connections.LONGEST) as callbacks:
@@ -222,31 +188,26 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
 
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])
-async def test_a_record_that_is_none_is_told(postgres: Server, world: str, record: str) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store = await engine.store(world, public_allowed=True)
+async def test_a_record_that_is_none_is_told(postgres: Server, database: str, record: str) -> None:
+    async with stores.opened(stores.in_database(postgres, database)) as store:
         made = await enrolled(store, about_to_register("ada@x.test"), None)
-        postgres.told(
-            SHARED,
-            f"UPDATE clients_register.users SET record = '{record}' WHERE world = '{world}'",
-        )
+        postgres.told(database, f"UPDATE clients_register.users SET record = '{record}'")
         with pytest.raises(StoreError, match="a record in the database is damaged: user"):
             await store.user(made.id)
 
 
 async def test_a_connection_that_is_cut_off_is_told_and_replaced(
-    postgres: Server, world: str
+    postgres: Server, database: str
 ) -> None:
-    async with engines.closing(engines.postgres(postgres)) as engine:
-        store = await engine.store(world, public_allowed=True)
-        with nobody_writes(postgres):
+    async with stores.opened(stores.in_database(postgres, database)) as store:
+        with nobody_writes(postgres, database):
             task = asyncio.ensure_future(enrolled(store, about_to_register("ada@x.test"), None))
-            await asyncio.to_thread(until, lambda: waiting(postgres) > 0)
+            await asyncio.to_thread(until, lambda: waiting(postgres, database) > 0)
             postgres.told(
-                SHARED, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+                database, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
             )
             with pytest.raises(StoreUnavailable) as caught:
                 await task
-        assert f"127.0.0.1:{postgres.port}/{SHARED} failed: terminating" in str(caught.value)
+        assert f"127.0.0.1:{postgres.port}/{database} failed: terminating" in str(caught.value)
         assert await store.users() == ()
         await enrolled(store, about_to_register("ada@x.test"), None)

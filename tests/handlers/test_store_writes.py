@@ -22,7 +22,6 @@ from clients_register.handlers import building
 from clients_register.handlers.records import User
 from clients_register.handlers.store import StoreError, commits
 from clients_register.handlers.store.disk import LocalFile
-from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -174,7 +173,8 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
 def test_a_full_disk_is_a_crash_and_the_server_goes_on(
     start: Callable[[], Live], email: str, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "Files", partial(Files, disk=InterceptedDisk(syncs)))
+    disk = InterceptedDisk(syncs)
+    monkeypatch.setattr(building, "TinyDBStore", partial(TinyDBStore, disk=disk))
     live = start()
     content = stored_text(live.settings.data_file)
     syncs.fail(FULL)

@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 from support.hang import LIMIT
-from support.postgres import Server
 from support.stub import WAIT
 
 from clients_register.handlers.mock.news import News
-
-
-@pytest.fixture
-def name(postgres: Server) -> str:
-    """An empty database."""
-    return postgres.made()
 
 
 @pytest.fixture

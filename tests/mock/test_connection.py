@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 from support.hang import LIMIT, until
-from support.keeping import Keep
 from support.live import encoded, registration
 from support.stub import LiveStub
 
@@ -145,9 +144,9 @@ def test_the_journal_names_the_fault_and_the_log_is_silent(
 
 
 def test_a_slow_answer_ends_with_its_caller_and_a_stopping_server_need_not_cut_it_off(
-    tmp_path: Path, keep: Keep, email: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "data.json"))
+    settings = Settings(port=0, bcrypt_cost=4, data=tmp_path / "data.json")
     with LiveStub(settings) as stub:
         stub.control("PUT", "/next", [{"fault": "slow"}])
         with asked(stub, None, encoded(registration(email))) as client:

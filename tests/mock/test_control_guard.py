@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support.keeping import Keep
 from support.live import Live, encoded, registration
 from support.stub import LiveStub
 
@@ -22,15 +21,13 @@ StubFactory = Callable[..., LiveStub]
 
 
 @pytest.fixture(scope="module")
-def start_stub(
-    tmp_path_factory: pytest.TempPathFactory, keep_for_module: Keep
-) -> Iterator[StubFactory]:
+def start_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubFactory]:
     """Starts stubs with the given settings; they run as long as the module."""
     with ExitStack() as stack:
 
         def started(**changes: Any) -> LiveStub:
-            kept = keep_for_module(tmp_path_factory.mktemp("guard") / "data.json")
-            settings = Settings(port=0, bcrypt_cost=4, **kept, **changes)
+            data = tmp_path_factory.mktemp("guard") / "data.json"
+            settings = Settings(port=0, bcrypt_cost=4, data=data, **changes)
             return stack.enter_context(LiveStub(settings))
 
         yield started

@@ -9,7 +9,6 @@ from support.live import PASSWORD, encoded, registration
 from support.stub import WAIT, LiveStub
 
 from clients_register.handlers.mock import journal
-from clients_register.handlers.mock.state.postgres import state
 
 
 def entries(stub: LiveStub, world: str, query: str = "") -> list[dict[str, Any]]:
@@ -192,8 +191,7 @@ def test_an_emptied_journal_is_empty_and_its_numbers_go_on(
 def test_the_journal_keeps_the_newest_and_no_more_than_it_may(
     shared_stub: LiveStub, world: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kept in (journal, state):
-        monkeypatch.setattr(kept, "KEPT", 3)
+    monkeypatch.setattr(journal, "KEPT", 3)
     for _ in range(5):
         shared_stub.http.get(shared_stub.route(world))
     assert [each["number"] for each in entries(shared_stub, world)] == [3, 4, 5]

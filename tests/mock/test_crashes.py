@@ -6,7 +6,7 @@ import pytest
 from support.live import PASSWORD, registration
 from support.stub import LiveStub
 
-from clients_register.handlers.mock.world import World
+from clients_register.handlers.mock.script import Script
 
 CRASHED = {"code": 500, "status": "identify-request-error"}
 
@@ -14,10 +14,10 @@ CRASHED = {"code": 500, "status": "identify-request-error"}
 def test_a_crash_of_the_stub_is_an_envelope(
     stub: LiveStub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def crash(_: World) -> None:
+    def crash(_: Script) -> None:
         raise RuntimeError(PASSWORD)
 
-    monkeypatch.setattr(World, "next", crash)
+    monkeypatch.setattr(Script, "next", crash)
     assert stub.sent(registration("a@b.test")).json() == CRASHED
     assert "RuntimeError" in caplog.text
     assert PASSWORD not in caplog.text

@@ -1,5 +1,6 @@
 """A script of next answers: each item as often, as late, and as seldom as it says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_copy_goes_on_where_the_script_stands() -> None:
     script = scripted(Item("a", times=100, rate=0.5, seed=3))
     answers(script, 10)
     copy = Script()
-    copy.load(script.document())
+    copy.copy_from(script)
     assert answers(copy, 90) == answers(script, 90)
 
 
@@ -76,6 +77,14 @@ def test_only_posts_to_the_route_without_a_forcing_preference_use_an_item(
     waiting = shared_stub.sent({}, world, {"Prefer": "wait=0"})
     assert waiting.json()["status"] == "missing-param"
     assert shared_stub.control("GET", "/next", world=world).json() == []
+
+
+def test_concurrent_requests_get_each_item_once(shared_stub: LiveStub, world: str) -> None:
+    slugs = ["missing-param", "invalid-param", "invalid-token"] * 4
+    shared_stub.control("PUT", "/next", slugs, world)
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: shared_stub.sent({}, world), range(16)))
+    assert sorted(answer.json()["status"] for answer in answers) == sorted([*slugs, *[REAL] * 4])
 
 
 def test_a_script_takes_the_place_of_the_one_before(shared_stub: LiveStub, world: str) -> None:

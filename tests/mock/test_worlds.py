@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 from support.hang import LIMIT, until
-from support.keeping import Keep
 from support.live import encoded, registration
 from support.stub import WAIT, LiveStub
 
@@ -41,10 +40,8 @@ def test_the_plain_base_url_is_the_default_world(stub: LiveStub, email: str) -> 
     assert stub.registered(email, "default") == "email-already-registered"
 
 
-def test_people_sessions_and_mails_are_kept_over_a_restart(
-    tmp_path: Path, keep: Keep, email: str
-) -> None:
-    settings = Settings(port=0, bcrypt_cost=4, **keep(tmp_path / "kept.json"))
+def test_people_sessions_and_mails_are_kept_over_a_restart(tmp_path: Path, email: str) -> None:
+    settings = Settings(port=0, bcrypt_cost=4, data=tmp_path / "kept.json")
     with LiveStub(settings) as stub:
         token = stub.sent(registration(email), "Ann").json()["session"]["token"]
     with LiveStub(settings) as stub:
@@ -91,9 +88,9 @@ def test_a_persona_of_a_new_world_ages_with_its_clock(shared_stub: LiveStub, wor
 
 
 def test_who_waits_for_news_does_not_keep_the_server_from_stopping(
-    tmp_path: Path, keep: Keep, caplog: pytest.LogCaptureFixture, waits: threading.Semaphore
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, waits: threading.Semaphore
 ) -> None:
-    settings = Settings(port=0, **keep(tmp_path / "data.json"))
+    settings = Settings(port=0, data=tmp_path / "data.json")
     with LiveStub(settings) as stub, ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(stub.control, "GET", f"/outbox?wait={WAIT}")
         assert waits.acquire(timeout=LIMIT)
@@ -179,7 +176,7 @@ def test_what_is_arranged_while_an_earlier_world_of_that_name_goes_is_not_gone_w
 ) -> None:
     async def ann() -> World:
         world: World
-        world, _ = await stub.app.worlds.at("/_world/ann/")
+        world, _ = stub.app.worlds.at("/_world/ann/")
         return world
 
     async def leave() -> None:

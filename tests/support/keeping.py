@@ -1,14 +1,11 @@
-"""Where the servers of tests keep their data: in files, or each in a database of its own."""
+"""Where the reference servers of tests keep their data: in files, or in databases."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from support.postgres import Server
-
-from clients_register.handlers.store.postgres.database import Database
 
 # The settings under which a server keeps its data in that file, or in what stands for it. For the
 # same file they are the same, so that a server finds what one before it has kept.
@@ -53,17 +50,4 @@ class InDatabases:
             self._empty.append(name)
 
     def _clear(self, name: str) -> None:
-        # The tables of the stub are made anew by the next one.
-        ((there,),) = self._server.told(name, "SELECT to_regclass('clients_register.worlds')")
-        if there is not None:
-            self._server.told(name, "DELETE FROM clients_register.worlds")
-
-
-def options(kept: dict[str, Any]) -> tuple[str, str]:
-    """The same as options of `clients-register serve`."""
-    if "data" in kept:
-        return "--data", str(kept["data"])
-    database: Database = kept["store"]
-    user, password = quote(database.user or "", safe=""), quote(database.password or "", safe="")
-    place = f"{database.host}:{database.port}/{database.name}"
-    return "--store", f"postgresql://{user}:{password}@{place}"
+        self._server.told(name, "DROP SCHEMA IF EXISTS clients_register CASCADE")

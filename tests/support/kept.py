@@ -18,8 +18,7 @@ TABLES = {
 ROWS = """
     SELECT to_json(users)::text FROM clients_register.users
     UNION ALL SELECT to_json(sessions)::text FROM clients_register.sessions
-    UNION ALL SELECT to_json(mails)::text FROM clients_register.mails
-    UNION ALL SELECT to_json(worlds)::text FROM clients_register.worlds ORDER BY 1
+    UNION ALL SELECT to_json(mails)::text FROM clients_register.mails ORDER BY 1
 """
 
 

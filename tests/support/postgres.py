@@ -136,15 +136,6 @@ class Server:
             found = connection.execute(statement)
             return found.fetchall() if found.description else []
 
-    def stubs(self, name: str) -> int:
-        """How many stubs are on the database of that name; who opens a world counts, too."""
-        ((count,),) = self.told(
-            name,
-            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
-            " WHERE locktype = 'advisory' AND granted AND datname = current_database()",
-        )
-        return int(count)
-
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:
@@ -163,17 +154,17 @@ def postgres_server() -> Iterator[Server]:
 
 
 @contextmanager
-def nobody_writes(server: Server, name: str = SHARED) -> Iterator[None]:
+def nobody_writes(server: Server, name: str) -> Iterator[None]:
     """Whoever writes to the tables in that database waits until the context ends."""
     with psycopg.connect(**server.at(name).parameters()) as connection:
         connection.execute(
-            "LOCK TABLE clients_register.worlds, clients_register.users,"
+            "LOCK TABLE clients_register.meta, clients_register.users,"
             " clients_register.sessions, clients_register.mails IN EXCLUSIVE MODE"
         )
         yield
         connection.rollback()
 
 
-def waiting(server: Server, name: str = SHARED) -> int:
+def waiting(server: Server, name: str) -> int:
     """How many wait there."""
     return len(server.told(name, "SELECT 1 FROM pg_locks WHERE NOT granted"))

@@ -1,15 +1,13 @@
 """A real stub on a free port, in a thread of the test process."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from support.live import Live, encoded, registration
-from support.postgres import Server
 
 from clients_register.handlers.mock.product import stub
 from clients_register.handlers.product import Product
-from clients_register.handlers.settings import Settings
 
 # Seconds for which a caller asks the server to wait; the fixture `waits` makes more of them.
 WAIT = 59
@@ -53,13 +51,6 @@ class LiveStub(Live):
     def control(self, method: str, path: str, body: object = None, world: str | None = None) -> Any:
         """Asks the control plane of `world`; returns httpx's response."""
         return self.http.request(method, self.at(f"/_mock{path}", world), json=body)
-
-
-@contextmanager
-def stub_on(postgres: Server, name: str) -> Iterator[LiveStub]:
-    """A stub on the database of that name."""
-    with LiveStub(Settings(store=postgres.at(name), port=0, bcrypt_cost=4)) as stub:
-        yield stub
 
 
 def seen(stub: LiveStub, path: str, world: str | None = None) -> Any:

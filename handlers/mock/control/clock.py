@@ -11,28 +11,26 @@ from clients_register.handlers.mock.problems import Problem
 
 async def read(call: Call) -> dict[str, Any]:
     """See the operation."""
-    return _shown(call.world.arranged.clock)
+    return _shown(call.world.state.clock)
 
 
 async def write(call: Call) -> dict[str, Any]:
     """See the operation. Raises Problem."""
     # Times of personas count back from when the world begins, not from where its clock is moved.
     await call.world.services()
-    asked = call.body
-    async with call.world.state.changing() as arranged:
-        if "now" in asked:
-            arranged.clock.set(_moment(asked["now"]))
-        if "advance" in asked:
-            arranged.clock.advance(duration(asked["advance"]))
-        if "frozen" in asked:
-            arranged.clock.freeze(frozen=asked["frozen"])
+    asked, clock = call.body, call.world.state.clock
+    if "now" in asked:
+        clock.set(_moment(asked["now"]))
+    if "advance" in asked:
+        clock.advance(duration(asked["advance"]))
+    if "frozen" in asked:
+        clock.freeze(frozen=asked["frozen"])
     return await read(call)
 
 
 async def restore(call: Call) -> dict[str, Any]:
     """See the operation."""
-    async with call.world.state.changing() as arranged:
-        arranged.clock.restore()
+    call.world.state.clock.restore()
     return await read(call)
 
 

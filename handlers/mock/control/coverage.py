@@ -9,7 +9,7 @@ async def read(call: Call) -> Shown:
     statuses = call.desk.catalogue
     asked = call.query.get("require")
     found = report(
-        await call.desk.worlds.met(call.world),
+        call.desk.worlds.met(call.world),
         statuses,
         required(asked if asked is not None else ALL, statuses),
         natural=call.query["natural"],
@@ -19,5 +19,5 @@ async def read(call: Call) -> Shown:
 
 async def restore(call: Call) -> Shown:
     """See the operation."""
-    await call.desk.worlds.forget_met(call.world)
+    call.desk.worlds.forget_met(call.world)
     return NOTHING

@@ -7,18 +7,16 @@ from clients_register.handlers.mock.control.calls import Call
 
 async def read(call: Call) -> dict[str, Any]:
     """See the operation."""
-    return call.world.arranged.faults.shown()
+    return call.world.state.faults.shown()
 
 
 async def write(call: Call) -> dict[str, Any]:
     """See the operation."""
-    async with call.world.state.changing() as arranged:
-        arranged.faults.set(**call.body)
+    call.world.state.faults.set(**call.body)
     return await read(call)
 
 
 async def restore(call: Call) -> dict[str, Any]:
     """See the operation."""
-    async with call.world.state.changing() as arranged:
-        arranged.faults.set()
+    call.world.state.faults.set()
     return await read(call)

@@ -9,7 +9,7 @@ from clients_register.handlers.mock.script import Item
 
 async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
-    return [item.shown() for item in call.world.arranged.script.items]
+    return [item.shown() for item in call.world.state.script.items]
 
 
 async def write(call: Call) -> list[dict[str, Any]]:
@@ -22,13 +22,11 @@ async def write(call: Call) -> list[dict[str, Any]]:
                 f"item {place}: no status is called {item.slug!r}",
                 suggestion(item.slug, call.desk.examples),
             )
-    async with call.world.state.changing() as arranged:
-        arranged.script.items = items
+    call.world.state.script.items = items
     return await read(call)
 
 
 async def restore(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
-    async with call.world.state.changing() as arranged:
-        arranged.script.items = []
+    call.world.state.script.items = []
     return []

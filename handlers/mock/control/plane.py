@@ -61,5 +61,4 @@ class Plane:
             await found(scope, receive, send)
         else:
             self._guard.check_token(scope)
-            await scope[WORLD].refresh()
             await self._routed(scope, receive, send)

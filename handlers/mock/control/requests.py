@@ -1,13 +1,15 @@
 """The journal of a world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from clients_register.handlers.mock.control.calls import NOTHING, Call, Shown
+from clients_register.handlers.mock.journal import Entry
 from clients_register.handlers.mock.problems import Problem, suggestion
+from clients_register.handlers.mock.showing import shown
 
 
-async def read(call: Call) -> Sequence[Mapping[str, Any]]:
+async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation. Raises Problem where there is no such status."""
     known = call.desk.catalogue.slugs
     if call.query.get("status") not in (None, *known):
@@ -17,15 +19,22 @@ async def read(call: Call) -> Sequence[Mapping[str, Any]]:
             suggestion(call.query["status"], known),
         )
 
-    async def fitting() -> Sequence[Mapping[str, Any]]:
-        return await call.world.state.requests(call.query.get("after", 0), call.query.get("status"))
+    after, status = call.query.get("after", 0), call.query.get("status")
 
-    return await call.world.news.until(fitting, call.query["wait"])
+    async def fitting() -> Sequence[Entry]:
+        return [
+            entry
+            for entry in call.world.state.journal
+            if entry.number > after and status in (None, entry.slug)
+        ]
+
+    entries = await call.world.news.until(fitting, call.query["wait"])
+    return [await shown(entry) for entry in entries]
 
 
-async def one(call: Call) -> Mapping[str, Any]:
+async def one(call: Call) -> dict[str, Any]:
     """See the operation. Raises Problem where the journal has no such request."""
-    entry = await call.world.state.request(call.path["id"])
+    entry = call.world.state.journal.entry(call.path["id"])
     if entry is None:
         raise Problem(
             "no-such-request",
@@ -33,10 +42,10 @@ async def one(call: Call) -> Mapping[str, Any]:
             "The id is the X-Request-Id of an answer; the journal keeps the newest ones only",
             404,
         )
-    return entry
+    return await shown(entry)
 
 
 async def restore(call: Call) -> Shown:
     """See the operation."""
-    await call.world.state.forget_requests()
+    call.world.state.journal.clear()
     return NOTHING

@@ -56,11 +56,9 @@ async def write(call: Call) -> list[dict[str, Any]]:
         )
     state = call.body.get("state", LIVE)
     age, idle = TIMES[state]
-    now = call.world.arranged.clock.now()
-    async with call.world.state.changing() as arranged:
-        digest = arranged.minted.add(call.path["token"])
+    now = call.world.state.clock.now()
     session = Session(
-        digest=digest,
+        digest=call.world.state.minted.add(call.path["token"]),
         user_id=user.id,
         application=application,
         remember_me=state == REMEMBERED,
@@ -80,7 +78,7 @@ async def restore(call: Call) -> list[dict[str, Any]]:
 def _shown(call: Call, session: Session, email: str) -> dict[str, Any]:
     ends = expiry(session)
     return {
-        "token": call.world.arranged.minted.token(session.digest),
+        "token": call.world.state.minted.token(session.digest),
         "user_id": session.user_id,
         "email": email,
         "state": _state(call, session),
@@ -93,7 +91,7 @@ def _shown(call: Call, session: Session, email: str) -> dict[str, Any]:
 
 
 def _state(call: Call, session: Session) -> str:
-    now = call.world.arranged.clock.now()
+    now = call.world.state.clock.now()
     if session.remember_me:
         return REMEMBERED
     if now > session.created_at + MAX_AGE:

@@ -7,26 +7,23 @@ from clients_register.handlers.mock.control.calls import NOTHING, Call, Shown
 
 async def read(call: Call) -> list[dict[str, Any]]:
     """See the operation."""
-    worlds = call.desk.worlds
-    there, clients = await worlds.all(), await worlds.clients()
     return [
         {
             "name": world.name,
             "base": world.base,
-            "clients": clients.get(world.name) if use.opened else None,
-            "requests": use.requests,
-            "idle_seconds": round(use.idle, 1),
+            "clients": await world.count_clients(),
+            "requests": world.state.journal.count,
+            "idle_seconds": round(world.idle, 1),
         }
-        for world, use in there.items()
+        for world in call.desk.worlds.all()
     ]
 
 
 async def write(call: Call) -> list[dict[str, Any]]:
     """See the operation. Raises Problem where a name is no name, and makes no world then."""
     worlds = call.desk.worlds
-    source = await worlds.existing(call.body["copy"]) if "copy" in call.body else None
-    world = await worlds.named(call.path["name"])
-    await world.refresh()
+    source = worlds.existing(call.body["copy"]) if "copy" in call.body else None
+    world = worlds.named(call.path["name"])
     if source is not None and source is not world:
         with world.used(), source.used():
             await world.copy_from(source)
@@ -41,5 +38,5 @@ async def remove(call: Call) -> list[dict[str, Any]]:
 
 async def reset(call: Call) -> Shown:
     """See the operation."""
-    await call.world.reset()
+    await call.desk.worlds.reset(call.world)
     return NOTHING

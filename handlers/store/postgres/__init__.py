@@ -1,5 +1,5 @@
-"""An engine that keeps the stores of all worlds in one PostgreSQL database.
+"""A store in a PostgreSQL database, which several reference servers may share.
 
-The driver is an extra of the package. Whoever imports `engine` has it; `database` needs none, so
-that settings can be read without it.
+The driver is an extra of the package. `store` imports it; `database` does not, so that settings can
+be read without it.
 """

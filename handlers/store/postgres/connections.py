@@ -1,7 +1,7 @@
-"""Connections to the database, shared by all stores on it; lost ones are replaced.
+"""Connections to the database; lost ones are replaced.
 
-Who finds none opens one. In a pool that fills itself in the background, a request would wait until
-that has noticed that the database is back.
+A request that finds no idle connection opens one. A pool that fills itself in the background would
+keep requests waiting until it noticed that the database had recovered.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ FIRST_ATTEMPT = 10
 # no connection, and says nothing.
 LONGEST = 30
 
-# Each costs the database a process; a write of one world waits for the one before anyway.
+# Each costs the database a process, and writes of users run one after the other anyway.
 MOST = 10
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -106,13 +106,6 @@ class Connections:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def alone(self) -> Connection:
-        """A connection beside those that are shared, whose caller closes it.
-
-        Raises psycopg.OperationalError.
-        """
-        return await psycopg.AsyncConnection.connect(**self._parameters)
-
     async def _taken(self) -> Connection:
         """A connection that works, and a turn. Raises StoreUnavailable where there is none."""
         why = f"all {MOST} are in use, or nothing comes back"
@@ -152,7 +145,7 @@ class Connections:
                 raise
             else:
                 return connection
-        return await self.alone()
+        return await psycopg.AsyncConnection.connect(**self._parameters)
 
     async def _close_idle(self) -> None:
         while self._idle:

@@ -17,10 +17,9 @@ from clients_register.handlers.store.postgres.connections import Connection
 Row = dict[str, Any]
 
 
-def user_row(world: str, user: User) -> Row:
+def user_row(user: User) -> Row:
     """`user` as a row, by the names of its columns."""
     return {
-        "world": world,
         "id": user.id,
         "email_key": user.email_key,
         "client_id": user.client and user.client.id,
@@ -28,23 +27,22 @@ def user_row(world: str, user: User) -> Row:
     }
 
 
-def session_row(world: str, session: Session) -> Row:
+def session_row(session: Session) -> Row:
     """`session` as a row, by the names of its columns."""
     return {
-        "world": world,
         "digest": session.digest,
         "user_id": session.user_id,
         "record": encoded(session).decode(),
     }
 
 
-def mail_row(world: str, mail: Mail) -> Row:
+def mail_row(mail: Mail) -> Row:
     """`mail` as a row, by the names of its columns but the number, which the database gives."""
-    return {"world": world, "record": encoded(mail).decode()}
+    return {"record": encoded(mail).decode()}
 
 
 async def records(
-    connection: Connection, kind: type[Record], query: LiteralString, params: Sequence[object]
+    connection: Connection, kind: type[Record], query: LiteralString, params: Sequence[object] = ()
 ) -> tuple[Record, ...]:
     """The records of type `kind` whose text `query` selects, by its one column."""
     found = await connection.execute(query, params)

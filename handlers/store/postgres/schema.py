@@ -7,68 +7,49 @@ import psycopg
 
 from clients_register.handlers.store import StoreError
 from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.state import LAST_SEEDED_ID
 
 FORMAT = "clients-register"
-VERSION = 1
+VERSION = 2
 ANOTHER = "name another database with --store"
 
 # Servers that start at once take turns by this number.
 LOCK = int.from_bytes(b"clients-")
 
-TABLES = frozenset({"meta", "worlds", "users", "sessions", "mails"})
+TABLES = frozenset({"meta", "users", "sessions", "mails"})
 
 # A record is JSON, as it is in a data file. Not `jsonb`, and no columns of text: neither holds the
 # character NUL, which a name may have. Beside it stands only what is searched or constrained.
 #
-# A world is `public` once there are secrets in it that anybody knows, and `private` once a
-# reference server has used it. Other servers may come at any time: what was one is never the other.
-#
-# Who changes users first locks the row of their world: so ids have no gaps, and nobody waits in a
-# circle. The collation C compares addresses by their bytes, as the file store does.
+# Transactions that change users lock the row of `meta` first, so ids have no gaps and there are no
+# deadlocks. The collation C compares addresses by their bytes, as the file store does.
 SCHEMA = """
 CREATE TABLE clients_register.meta (
     format text NOT NULL,
-    version integer NOT NULL
-);
-
-CREATE TABLE clients_register.worlds (
-    name text COLLATE "C" PRIMARY KEY,
-    public boolean NOT NULL DEFAULT false,
-    private boolean NOT NULL,
-    last_id bigint NOT NULL,
-    CONSTRAINT worlds_public CHECK (NOT (public AND private))
+    version integer NOT NULL,
+    last_id bigint NOT NULL
 );
 
 CREATE TABLE clients_register.users (
-    world text COLLATE "C" NOT NULL
-        REFERENCES clients_register.worlds ON DELETE CASCADE,
-    id bigint NOT NULL,
+    id bigint PRIMARY KEY,
     email_key text COLLATE "C" NOT NULL,
     client_id bigint,
     record json NOT NULL,
-    PRIMARY KEY (world, id),
-    CONSTRAINT users_email_key UNIQUE (world, email_key),
-    CONSTRAINT users_client_id UNIQUE (world, client_id)
+    CONSTRAINT users_email_key UNIQUE (email_key),
+    CONSTRAINT users_client_id UNIQUE (client_id)
 );
 
 CREATE TABLE clients_register.sessions (
-    world text COLLATE "C" NOT NULL,
-    digest text COLLATE "C" NOT NULL,
-    user_id bigint NOT NULL,
-    record json NOT NULL,
-    PRIMARY KEY (world, digest),
-    CONSTRAINT sessions_user FOREIGN KEY (world, user_id)
-        REFERENCES clients_register.users ON DELETE CASCADE
+    digest text COLLATE "C" PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES clients_register.users ON DELETE CASCADE,
+    record json NOT NULL
 );
 
-CREATE INDEX sessions_of_user ON clients_register.sessions (world, user_id);
+CREATE INDEX sessions_of_user ON clients_register.sessions (user_id);
 
 CREATE TABLE clients_register.mails (
-    world text COLLATE "C" NOT NULL
-        REFERENCES clients_register.worlds ON DELETE CASCADE,
-    number bigint GENERATED ALWAYS AS IDENTITY,
-    record json NOT NULL,
-    PRIMARY KEY (world, number)
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    record json NOT NULL
 );
 """
 
@@ -117,7 +98,9 @@ async def _make(connection: psycopg.AsyncConnection) -> None:
     if await there.fetchone() == (False,):
         await connection.execute("CREATE SCHEMA clients_register")
     await connection.execute(SCHEMA)
-    await connection.execute("INSERT INTO clients_register.meta VALUES (%s, %s)", [FORMAT, VERSION])
+    await connection.execute(
+        "INSERT INTO clients_register.meta VALUES (%s, %s, %s)", [FORMAT, VERSION, LAST_SEEDED_ID]
+    )
 
 
 async def _check(

@@ -1,44 +1,46 @@
-"""What the store of a world says to the database."""
+"""The SQL of the store."""
 
-USER = "SELECT record::text FROM clients_register.users WHERE world = %s AND id = %s"
-OWNER = "SELECT record::text FROM clients_register.users WHERE world = %s AND email_key = %s"
-SESSION = "SELECT record::text FROM clients_register.sessions WHERE world = %s AND digest = %s"
-ALL_USERS = "SELECT record::text FROM clients_register.users WHERE world = %s ORDER BY id"
-ALL_SESSIONS = "SELECT record::text FROM clients_register.sessions WHERE world = %s"
-ALL_MAILS = "SELECT record::text FROM clients_register.mails WHERE world = %s ORDER BY number"
+USER = "SELECT record::text FROM clients_register.users WHERE id = %s"
+OWNER = "SELECT record::text FROM clients_register.users WHERE email_key = %s"
+SESSION = "SELECT record::text FROM clients_register.sessions WHERE digest = %s"
+ALL_USERS = "SELECT record::text FROM clients_register.users ORDER BY id"
+ALL_SESSIONS = "SELECT record::text FROM clients_register.sessions"
+ALL_MAILS = "SELECT record::text FROM clients_register.mails ORDER BY number"
+COUNT_CLIENTS = "SELECT count(client_id) FROM clients_register.users"
 
 INSERT_USER = """
-    INSERT INTO clients_register.users (world, id, email_key, client_id, record)
-    VALUES (%(world)s, %(id)s, %(email_key)s, %(client_id)s, %(record)s)
+    INSERT INTO clients_register.users (id, email_key, client_id, record)
+    VALUES (%(id)s, %(email_key)s, %(client_id)s, %(record)s)
 """
 UPDATE_USER = """
     UPDATE clients_register.users
     SET email_key = %(email_key)s, client_id = %(client_id)s, record = %(record)s
-    WHERE world = %(world)s AND id = %(id)s
+    WHERE id = %(id)s
 """
 PUT_SESSION = """
-    INSERT INTO clients_register.sessions (world, digest, user_id, record)
-    VALUES (%(world)s, %(digest)s, %(user_id)s, %(record)s)
-    ON CONFLICT (world, digest) DO UPDATE SET user_id = excluded.user_id, record = excluded.record
+    INSERT INTO clients_register.sessions (digest, user_id, record)
+    VALUES (%(digest)s, %(user_id)s, %(record)s)
+    ON CONFLICT (digest) DO UPDATE SET user_id = excluded.user_id, record = excluded.record
 """
-ADD_MAIL = "INSERT INTO clients_register.mails (world, record) VALUES (%(world)s, %(record)s)"
+ADD_MAIL = "INSERT INTO clients_register.mails (record) VALUES (%(record)s)"
 
-# Whom a seed may meet: who has one of its ids, as a user or as a client, or of its addresses.
+DELETE_USERS = "DELETE FROM clients_register.users WHERE id = ANY(%s::bigint[])"
+DELETE_SESSIONS = "DELETE FROM clients_register.sessions WHERE digest = ANY(%s::text[])"
+DELETE_MAILS = "DELETE FROM clients_register.mails"
+
+# Users who have one of a seed's ids, as a user or as a client, or one of its addresses.
 MET = """
     SELECT record::text FROM clients_register.users
-    WHERE world = %s
-    AND (id = ANY(%s::bigint[]) OR client_id = ANY(%s::bigint[]) OR email_key = ANY(%s::text[]))
+    WHERE id = ANY(%s::bigint[]) OR client_id = ANY(%s::bigint[]) OR email_key = ANY(%s::text[])
 """
 
-# The file store, too, gives out the ids of those who were removed once more.
+# Also locks the row.
+RESERVE_IDS = "UPDATE clients_register.meta SET last_id = last_id + %s RETURNING last_id"
+
+# Ids of removed users are given out again, as by the file store.
 FORGET_IDS = """
-    UPDATE clients_register.worlds SET last_id = greatest(%s,
-        (SELECT max(greatest(id, client_id)) FROM clients_register.users WHERE world = name))
-    WHERE name = %s
+    UPDATE clients_register.meta SET last_id = greatest(%s,
+        (SELECT max(greatest(id, client_id)) FROM clients_register.users))
 """
 
-SEEDED = """
-    UPDATE clients_register.worlds
-    SET public = public OR %s, last_id = greatest(last_id, %s)
-    WHERE name = %s
-"""
+SKIP_IDS = "UPDATE clients_register.meta SET last_id = greatest(last_id, %s)"

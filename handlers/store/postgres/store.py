@@ -1,16 +1,18 @@
-"""The store of one world in a PostgreSQL database, for any number of servers."""
+"""The store in a PostgreSQL database, for any number of servers."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Self
 
-from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from clients_register.handlers.records import Mail, Registration, Session, User
-from clients_register.handlers.store import EmailTaken, StoreError
+from clients_register.handlers.store import EmailTaken
 from clients_register.handlers.store.enrolment import Enrolment
 from clients_register.handlers.store.newcomers import newcomers, numbers_of
 from clients_register.handlers.store.postgres.connections import Connection, Connections
+from clients_register.handlers.store.postgres.database import Database
 from clients_register.handlers.store.postgres.rows import (
     mail_row,
     records,
@@ -22,13 +24,18 @@ from clients_register.handlers.store.postgres.statements import (
     ALL_MAILS,
     ALL_SESSIONS,
     ALL_USERS,
+    COUNT_CLIENTS,
+    DELETE_MAILS,
+    DELETE_SESSIONS,
+    DELETE_USERS,
     FORGET_IDS,
     INSERT_USER,
     MET,
     OWNER,
     PUT_SESSION,
-    SEEDED,
+    RESERVE_IDS,
     SESSION,
+    SKIP_IDS,
     UPDATE_USER,
     USER,
 )
@@ -36,12 +43,22 @@ from clients_register.handlers.store.state import LAST_SEEDED_ID
 
 
 class PostgresStore:
-    """See `Store`. What changes users holds the row of the world, so one does so at a time."""
+    """See `Store`. Transactions that change users lock one row, so they run one at a time.
 
-    def __init__(self, connections: Connections, world: str) -> None:
-        """`world` is there; the connections stay open when the store is closed."""
+    Only reference servers use it, which store no public secrets: `seed` does not note them.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        """Closing the store closes the connections."""
         self._connections = connections
-        self._world = world
+
+    @classmethod
+    async def opened(cls, database: Database) -> Self:
+        """The store in `database`, whose tables are created if there are none.
+
+        Raises StoreError if the database cannot be reached or holds something else.
+        """
+        return cls(await Connections.opened(database))
 
     async def user(self, user_id: int) -> User | None:
         """See `Store.user`."""
@@ -64,9 +81,9 @@ class PostgresStore:
 
             async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
                 for session in sessions:
-                    await connection.execute(PUT_SESSION, session_row(self._world, session))
+                    await connection.execute(PUT_SESSION, session_row(session))
                 for mail in mails:
-                    await connection.execute(ADD_MAIL, mail_row(self._world, mail))
+                    await connection.execute(ADD_MAIL, mail_row(mail))
                 await transaction.aclose()
 
             enrolment = Enrolment(member, self, commit)
@@ -80,24 +97,21 @@ class PostgresStore:
             if await self._user(connection, user.id) != user:
                 return
             if before is not None:
-                await connection.execute(UPDATE_USER, user_row(self._world, before))
+                await connection.execute(UPDATE_USER, user_row(before))
                 return
-            await connection.execute(
-                "DELETE FROM clients_register.users WHERE world = %s AND id = %s",
-                [self._world, user.id],
-            )
+            await connection.execute(DELETE_USERS, [[user.id]])
 
     async def session(self, digest: str) -> Session | None:
         """See `Store.session`."""
         async with self._connections.connection() as connection:
-            found = await records(connection, Session, SESSION, [self._world, digest])
+            found = await records(connection, Session, SESSION, [digest])
         return next(iter(found), None)
 
     async def put_session(self, session: Session) -> None:
         """See `Store.put_session`."""
         async with self._connections.connection() as connection:
             try:
-                await connection.execute(PUT_SESSION, session_row(self._world, session))
+                await connection.execute(PUT_SESSION, session_row(session))
             except ForeignKeyViolation:
                 raise LookupError(
                     f"a session of user {session.user_id}, who is not there"
@@ -106,22 +120,22 @@ class PostgresStore:
     async def add_mail(self, mail: Mail) -> None:
         """See `Store.add_mail`."""
         async with self._connections.connection() as connection:
-            await connection.execute(ADD_MAIL, mail_row(self._world, mail))
+            await connection.execute(ADD_MAIL, mail_row(mail))
 
     async def mails(self) -> Sequence[Mail]:
         """See `Store.mails`."""
         async with self._connections.connection() as connection:
-            return await records(connection, Mail, ALL_MAILS, [self._world])
+            return await records(connection, Mail, ALL_MAILS)
 
     async def users(self) -> Sequence[User]:
         """See `Store.users`."""
         async with self._connections.connection() as connection:
-            return await records(connection, User, ALL_USERS, [self._world])
+            return await records(connection, User, ALL_USERS)
 
     async def sessions(self) -> Sequence[Session]:
         """See `Store.sessions`."""
         async with self._connections.connection() as connection:
-            found = await records(connection, Session, ALL_SESSIONS, [self._world])
+            found = await records(connection, Session, ALL_SESSIONS)
         return tuple(sorted(found, key=lambda session: session.order))
 
     async def remove(
@@ -130,23 +144,18 @@ class PostgresStore:
         """See `Store.remove`."""
         async with self._connections.transaction() as connection:
             await self._lock(connection)
-            await connection.execute(
-                "DELETE FROM clients_register.users WHERE world = %s AND id = ANY(%s::bigint[])",
-                [self._world, list(users)],
-            )
-            await connection.execute(
-                "DELETE FROM clients_register.sessions"
-                " WHERE world = %s AND digest = ANY(%s::text[])",
-                [self._world, list(sessions)],
-            )
+            await connection.execute(DELETE_USERS, [list(users)])
+            await connection.execute(DELETE_SESSIONS, [list(sessions)])
             if mails:
-                await connection.execute(
-                    "DELETE FROM clients_register.mails WHERE world = %s", [self._world]
-                )
-            await connection.execute(FORGET_IDS, [LAST_SEEDED_ID, self._world])
+                await connection.execute(DELETE_MAILS)
+            await connection.execute(FORGET_IDS, [LAST_SEEDED_ID])
 
     async def seed(
-        self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
+        self,
+        users: Iterable[User],
+        sessions: Iterable[Session],
+        *,
+        public: bool,  # noqa: ARG002 - see the class
     ) -> None:
         """See `Store.seed`."""
         seeded, put = list(users), list(sessions)
@@ -154,38 +163,27 @@ class PostgresStore:
         async with self._connections.transaction() as connection:
             await self._lock(connection)
             keys = [each.email_key for each in seeded]
-            met = await records(connection, User, MET, [self._world, numbers, numbers, keys])
+            met = await records(connection, User, MET, [numbers, numbers, keys])
             new = newcomers(seeded, {each.id: each for each in met}, self._connections.database)
             used = [number for each in new for number in numbers_of(each)]
             async with connection.cursor() as cursor:
-                await cursor.executemany(INSERT_USER, [user_row(self._world, u) for u in new])
+                await cursor.executemany(INSERT_USER, [user_row(u) for u in new])
                 try:
-                    await cursor.executemany(
-                        PUT_SESSION, [session_row(self._world, s) for s in put]
-                    )
+                    await cursor.executemany(PUT_SESSION, [session_row(s) for s in put])
                 except ForeignKeyViolation:
                     raise LookupError("sessions of users who are not there") from None
-            # Nobody is given an id that a seed has used.
-            try:
-                await connection.execute(SEEDED, [public, max(used, default=0), self._world])
-            except CheckViolation:
-                raise StoreError(
-                    f"the database {self._connections.database} serves reference servers, and"
-                    " anybody knows the passwords and tokens that the stub would add; name another"
-                    " database with --store, or be the plain --reference"
-                ) from None
+            # Ids that a seed has used are not given out.
+            await connection.execute(SKIP_IDS, [max(used, default=0)])
 
     async def count_clients(self) -> int:
         """See `Store.count_clients`."""
         async with self._connections.connection() as connection:
-            found = await connection.execute(
-                "SELECT count(client_id) FROM clients_register.users WHERE world = %s",
-                [self._world],
-            )
+            found = await connection.execute(COUNT_CLIENTS)
             return sum([count async for (count,) in found])
 
     async def close(self) -> None:
         """See `Store.close`."""
+        await self._connections.close()
 
     async def _insert_client(
         self, connection: Connection, registration: Registration, user: User | None
@@ -202,9 +200,7 @@ class PostgresStore:
             raise EmailTaken
         member = replace(owner, client=registration.client(client_id))
         try:
-            await connection.execute(
-                INSERT_USER if user is None else UPDATE_USER, user_row(self._world, member)
-            )
+            await connection.execute(INSERT_USER if user is None else UPDATE_USER, user_row(member))
         except UniqueViolation as error:
             if error.diag.constraint_name != "users_email_key":
                 raise
@@ -212,25 +208,17 @@ class PostgresStore:
         return member
 
     async def _user(self, connection: Connection, user_id: int) -> User | None:
-        found = await records(connection, User, USER, [self._world, user_id])
+        found = await records(connection, User, USER, [user_id])
         return next(iter(found), None)
 
     async def _owner(self, connection: Connection, email_key: str) -> User | None:
-        found = await records(connection, User, OWNER, [self._world, email_key])
+        found = await records(connection, User, OWNER, [email_key])
         return next(iter(found), None)
 
     async def _lock(self, connection: Connection, new_ids: int = 0) -> int:
-        """Nobody else changes users until the transaction ends; the last of so many new ids.
+        """Locks users for this transaction, reserves `new_ids` ids, and returns the last of them.
 
         One sequence for users and clients, so that the two numbers of a person never coincide.
         """
-        found = await connection.execute(
-            "UPDATE clients_register.worlds SET last_id = last_id + %s WHERE name = %s"
-            " RETURNING last_id",
-            [new_ids, self._world],
-        )
-        row = await found.fetchone()
-        if row is None:
-            raise StoreError(f"the world {self._world} was removed by another server")
-        last_id: int = row[0]
-        return last_id
+        found = await connection.execute(RESERVE_IDS, [new_ids])
+        return sum([last_id async for (last_id,) in found])
