@@ -137,10 +137,11 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server) -> None:
                 if len(told) > 50:
                     enough.set()
 
-        callers = [asyncio.ensure_future(register_on_and_on(name)) for name in range(4)]
-        await asyncio.wait([asyncio.ensure_future(enough.wait()), *callers], return_when=FIRST)
-        await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
-        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        with impatient():
+            callers = [asyncio.ensure_future(register_on_and_on(name)) for name in range(4)]
+            await asyncio.wait([asyncio.ensure_future(enough.wait()), *callers], return_when=FIRST)
+            await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
+            outcomes = await asyncio.gather(*callers, return_exceptions=True)
         assert {type(each) for each in outcomes} == {StoreUnavailable}
         await asyncio.to_thread(mortal.start)
         assert told <= set(await store.users())
