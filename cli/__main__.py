@@ -19,8 +19,7 @@ COMMANDS = {
     "plan": ("clients_register.conformance.plan", "tell what verify would do to a server"),
     "smoke": ("clients_register.conformance.smoke", "see whether it is a server of this route"),
     "list": ("clients_register.conformance.listing", "list the cases that verify runs"),
-    "mutants": ("clients_register.conformance.mutants.command", "see whether verify has teeth"),
-    "trace": ("clients_register.conformance.tracing", "requirements, their cases and mutants"),
+    "trace": ("clients_register.conformance.tracing", "list requirements and their cases"),
     "report": ("clients_register.conformance.report", "draw a report of verify anew"),
 }
 

@@ -11,9 +11,9 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from support.live import Live
 from support.process import run_program
+from teeth.fuzzing import CHECKS
 
 from clients_register import spec
-from clients_register.conformance.mutants.fuzzed import CHECKS
 
 pytestmark = pytest.mark.once
 

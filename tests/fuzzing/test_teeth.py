@@ -1,4 +1,4 @@
-"""Each layer finds the faults in its scope, and finds none in the right server."""
+"""Each layer finds the faults in its scope, and finds none in the correct server."""
 
 import pytest
 from support.fuzzing import explored, mutant

@@ -7,12 +7,12 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 from support.command import call
+from teeth.serving import served
 
 from clients_register.conformance import reporting
 from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
 from clients_register.conformance.fuzzing.running import campaign, go
-from clients_register.conformance.mutants.serving import served
 from clients_register.conformance.target import of_url
 from clients_register.spec.catalogue import catalogue
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from support import hang
@@ -19,7 +20,8 @@ from support.process import environment
 
 from clients_register.spec.catalogue import Catalogue, catalogue
 
-COMMAND = (sys.executable, "-m", "clients_register.conformance.second", "--port", "0")
+TESTS = Path(__file__).parents[1]
+COMMAND = (sys.executable, "-m", "teeth.second", "--port", "0")
 ROUTE = "/api/v1/clients/register"
 PASSWORD = "correct horse battery staple"
 
@@ -137,7 +139,9 @@ class Second:
 @contextmanager
 def second_server() -> Iterator[Second]:
     """A second server on a free port, ended afterwards."""
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(
+        COMMAND, stdout=subprocess.PIPE, text=True, env=environment(PYTHONPATH=str(TESTS))
+    ) as process:
         try:
             yield Second(process)
         finally:

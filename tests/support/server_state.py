@@ -1,4 +1,4 @@
-"""What the modules of the server hold, to tell whether a planted fault was withdrawn."""
+"""The content of the server's modules, to check that a planted fault was removed."""
 
 from importlib import import_module
 from pkgutil import walk_packages

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from clients_register.conformance.mutants.planting import broken_if, forget, swap
+from teeth.planting import broken_if, forget, swap
+
 from clients_register.handlers import sessions
 from clients_register.handlers.records import Session
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, Bearer, Sessions

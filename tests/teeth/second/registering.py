@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clients_register.conformance.second.envelope import (
+from teeth.second.envelope import (
     STATUSES,
     Answer,
     Refusal,
@@ -11,7 +11,7 @@ from clients_register.conformance.second.envelope import (
     represented,
     timestamp,
 )
-from clients_register.conformance.second.rules import (
+from teeth.second.rules import (
     APPLICATIONS,
     Given,
     given,
@@ -19,7 +19,7 @@ from clients_register.conformance.second.rules import (
     require_storable,
     require_valid,
 )
-from clients_register.conformance.second.state import (
+from teeth.second.state import (
     Fault,
     PlantedError,
     Session,

@@ -1,6 +1,6 @@
 """Faults in the choice of the status, or of its code."""
 
-from clients_register.conformance.mutants.planting import (
+from teeth.planting import (
     Envelope,
     Layer,
     coded,
@@ -10,6 +10,7 @@ from clients_register.conformance.mutants.planting import (
     judged_as,
     success_code,
 )
+
 from clients_register.handlers.answers import Answer
 
 

@@ -1,11 +1,11 @@
-"""`python -m clients_register.conformance.second --port 0`: serves until SIGTERM or SIGINT."""
+"""`python -m teeth.second --port 0`: serves until SIGTERM or SIGINT."""
 
 import argparse
 import signal
 import sys
 from contextlib import suppress
 
-from clients_register.conformance.second.server import Server
+from teeth.second.server import Server
 
 
 def main(argv: list[str]) -> int:
@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
     Raises OSError if the port is taken.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m clients_register.conformance.second",
+        prog="python -m teeth.second",
         description="Serve the contract a second time, for trying the conformance suite on.",
     )
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 takes a free one")

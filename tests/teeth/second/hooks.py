@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from clients_register.conformance.second.registering import make_client
-from clients_register.conformance.second.rules import APPLICATIONS, Given
-from clients_register.conformance.second.state import (
+from teeth.second.registering import make_client
+from teeth.second.rules import APPLICATIONS, Given
+from teeth.second.state import (
     AGE_LIMIT,
     IDLE_LIMIT,
     Fault,

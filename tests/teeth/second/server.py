@@ -11,13 +11,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from teeth.second.decoding import decoded, require_plain_text
+from teeth.second.envelope import STATUSES, Answer, Refusal, written
+from teeth.second.framing import BadFraming, TooLarge, body
+from teeth.second.hooks import UnknownState, arrange
+from teeth.second.registering import register
+from teeth.second.state import Fault, PlantedError, State
+
 from clients_register import spec
-from clients_register.conformance.second.decoding import decoded, require_plain_text
-from clients_register.conformance.second.envelope import STATUSES, Answer, Refusal, written
-from clients_register.conformance.second.framing import BadFraming, TooLarge, body
-from clients_register.conformance.second.hooks import UnknownState, arrange
-from clients_register.conformance.second.registering import register
-from clients_register.conformance.second.state import Fault, PlantedError, State
 
 HOOKS = "/hooks"
 

@@ -1,4 +1,4 @@
-"""What fuzzing alone finds among the mutants, beside plain Schemathesis: `mutants --fuzz`."""
+"""What fuzzing alone finds of the mutants, compared with plain Schemathesis: `--fuzz`."""
 
 import asyncio
 import json
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from teeth.mutants import NONE, Mutant
+
 from clients_register import spec
 from clients_register.conformance import asking
-from clients_register.conformance.mutants.model import NONE, Mutant
 from clients_register.conformance.verdicts import Exit, violations
 
-# Both begin from this, so that a table can be made again.
+# The seed of both, so that the table is repeatable.
 SEED = 1
 
-# More than a campaign sends in the time that it has.
+# More than a campaign can send in its time.
 REQUESTS = 20_000
 
-# What Schemathesis, told nothing about the route, can check of the right server: what the document
-# promises of answers. The other checks judge what the route is documented to do (to answer 500 to
-# an unknown route, to refuse base64 of something else than JSON), and fail whatever they meet.
+# The Schemathesis checks that the correct server passes: what the document promises of responses.
+# The others judge what the route is documented to do (answer 500 to an unknown route, refuse base64
+# of anything but JSON) and fail on every server.
 CHECKS = (
     "status_code_conformance",
     "content_type_conformance",
@@ -34,8 +35,8 @@ CHECKS = (
 
 
 @dataclass(frozen=True)
-class Met:
-    """What became of one mutant: the layer that found it and after how many requests, if any."""
+class Found:
+    """The layer of fuzzing that found a mutant, if any, and the number of requests it took."""
 
     mutant: Mutant
     layer: str | None
@@ -44,7 +45,7 @@ class Met:
 
     @property
     def row(self) -> tuple[str, ...]:
-        """As the table has it."""
+        """Name, what fuzzing and Schemathesis found, and the fault, as printed."""
         found = f"{self.layer}, {self.requests:,} requests" if self.layer else "-"
         return (
             self.mutant.name,
@@ -54,33 +55,34 @@ class Met:
         )
 
 
-async def measure(among: Sequence[Mutant], seconds: float, jobs: int) -> int:
-    """Prints the table; returns 1 where the right server is found at fault."""
+async def measure(mutants: Sequence[Mutant], seconds: float, jobs: int) -> int:
+    """Prints the table; returns 1 if a fault is found in the correct server."""
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "openapi.yaml"
         document.write_text(spec.text("openapi"), "utf-8")
-        right = Mutant(NONE, "", "", ())
-        for name, wrong in (await _meet(right, seconds, document)).items():
-            if wrong:
-                print(f"{name} finds fault with the right server", file=sys.stderr)
+        correct = Mutant(NONE, "", "", ())
+        for name, fault in (await _fuzz_both(correct, seconds, document)).items():
+            if fault:
+                print(f"{name} finds a fault in the correct server", file=sys.stderr)
                 return Exit.VIOLATION
         free = asyncio.Semaphore(jobs)
 
-        async def meet(mutant: Mutant) -> Met:
+        async def find(mutant: Mutant) -> Found:
             async with free:
-                found = await _meet(mutant, seconds, document)
-            layer, requests = found["fuzz"] or (None, 0)
-            return Met(mutant, layer, requests, bool(found["schemathesis"]))
+                both = await _fuzz_both(mutant, seconds, document)
+            layer, requests = both["fuzz"] or (None, 0)
+            return Found(mutant, layer, requests, bool(both["schemathesis"]))
 
-        met = await asyncio.gather(*map(meet, among))
+        found = await asyncio.gather(*map(find, mutants))
     heads = ("mutant", "fuzz", "schemathesis", "fault")
-    print(asking.table([heads, *(each.row for each in met)]), end="")
-    fuzz, plain = sum(bool(e.layer) for e in met), sum(e.by_schemathesis for e in met)
-    print(f"of {len(met)} mutants fuzz finds {fuzz}, plain Schemathesis {plain}")
+    print(asking.table([heads, *(each.row for each in found)]), end="")
+    fuzz = sum(bool(each.layer) for each in found)
+    plain = sum(each.by_schemathesis for each in found)
+    print(f"of {len(found)} mutants fuzz finds {fuzz}, plain Schemathesis {plain}")
     return Exit.GOOD
 
 
-async def _meet(mutant: Mutant, seconds: float, document: Path) -> dict[str, Any]:
+async def _fuzz_both(mutant: Mutant, seconds: float, document: Path) -> dict[str, Any]:
     async with _served(mutant.name) as base:
         return {
             "fuzz": await _fuzz(base, seconds, document.with_name(f"{mutant.name}.json")),
@@ -92,10 +94,10 @@ async def _meet(mutant: Mutant, seconds: float, document: Path) -> dict[str, Any
 async def _served(name: str) -> AsyncIterator[str]:
     """The base URL of a mutant in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "clients_register.conformance.mutants", name),
+        *(sys.executable, "-m", "teeth.serving", name),
         stdout=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
-        # A Ctrl-C is for the command, which terminates this process.
+        # Ctrl-C interrupts this command alone, which then terminates the process.
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -111,7 +113,7 @@ async def _served(name: str) -> AsyncIterator[str]:
 
 
 async def _fuzz(base: str, seconds: float, report: Path) -> tuple[str, int] | None:
-    """The layer that found a fault first, and how many requests that took."""
+    """The layer that found a fault first, and the number of requests it took."""
     await _run(
         *("-m", "clients_register", "fuzz", base, "--strict", "--first", "--quiet"),
         *("--seed", str(SEED), "--requests", str(REQUESTS), "--seconds", str(seconds)),
@@ -121,9 +123,9 @@ async def _fuzz(base: str, seconds: float, report: Path) -> tuple[str, int] | No
 
 
 def _first_fault(report: Path) -> tuple[str, int] | None:
-    told = json.loads(report.read_text("utf-8"))
-    bad = [each for each in told["cases"] if each["verdict"] in violations(strict=True)]
-    return (str(bad[0]["title"].partition(":")[0]), told["fuzz"]["requests"]) if bad else None
+    content = json.loads(report.read_text("utf-8"))
+    bad = [case for case in content["cases"] if case["verdict"] in violations(strict=True)]
+    return (str(bad[0]["title"].partition(":")[0]), content["fuzz"]["requests"]) if bad else None
 
 
 async def _schemathesis(base: str, document: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clients_register.conformance.mutants.planting import (
+from teeth.planting import (
     Envelope,
     Layer,
     envelope,
@@ -10,6 +10,7 @@ from clients_register.conformance.mutants.planting import (
     on_success,
     swap,
 )
+
 from clients_register.handlers import answers
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt

@@ -10,7 +10,7 @@ from enum import StrEnum
 from threading import RLock
 from typing import Any
 
-from clients_register.conformance.second.envelope import timestamp
+from teeth.second.envelope import timestamp
 
 AGE_LIMIT = timedelta(days=7)
 IDLE_LIMIT = timedelta(hours=72)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from teeth.second.decoding import SPACE
+from teeth.second.envelope import VIEWS, faulty
+
 from clients_register import spec
-from clients_register.conformance.second.decoding import SPACE
-from clients_register.conformance.second.envelope import VIEWS, faulty
 from clients_register.spec.schemas import Parameter, parameters
 
 PARAMETERS = parameters(spec.load("openapi"))

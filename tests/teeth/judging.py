@@ -1,8 +1,7 @@
 """Runs the suite on mutants, one after another in this process.
 
-As a program it prints a line of JSON for each mutant: `python -m
-clients_register.conformance.mutants.judging [--whole] NAME ...`. `clients-register mutants` starts
-as many of these as it has jobs.
+As a program, `python -m teeth.judging [--whole] NAME ...`, it prints a line of JSON per mutant.
+`python -m teeth` starts one such process per job.
 """
 
 import argparse
@@ -13,20 +12,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from teeth.mutants import NONE, cases_about, find_mutant
+from teeth.serving import served
+
 from clients_register.conformance import library, target
 from clients_register.conformance.model import Case
-from clients_register.conformance.mutants.model import NONE, cases_about, named
-from clients_register.conformance.mutants.serving import served
 from clients_register.conformance.running import run
 from clients_register.conformance.verdicts import Verdict, violations
 from clients_register.spec.catalogue import catalogue
 
-# Seconds that an exchange may take: the mutant is in this process, which may be kept waiting.
+# Seconds that an exchange may take: the mutant shares this process, which may be busy.
 TIMEOUT = 60.0
 
 
-async def failing(name: str, cases: Sequence[Case]) -> list[str]:
-    """The ids of the cases that fail, strictly, on the mutant called `name`.
+async def failed_cases(name: str, cases: Sequence[Case]) -> list[str]:
+    """The ids of the cases that fail on the mutant called `name`, judged strictly.
 
     Raises UnknownMutant.
     """
@@ -42,14 +42,14 @@ async def failing(name: str, cases: Sequence[Case]) -> list[str]:
 async def _judge(names: Sequence[str], *, whole: bool) -> None:
     cases = library.shipped()
     for name in names:
-        mutant = named(name)
+        mutant = find_mutant(name)
         chosen = cases if whole or mutant is None else cases_about(mutant, cases)
-        judged = {"mutant": name, "failing": await failing(name, chosen)}
+        judged = {"mutant": name, "failed": await failed_cases(name, chosen)}
         print(json.dumps(judged), flush=True)
 
 
 def main(argv: list[str]) -> int:
-    """Judges the mutants that `argv` names; returns the exit code."""
+    """Judges the mutants named in `argv`; returns the exit code."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("names", nargs="+")
     parser.add_argument("--whole", action="store_true")
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     try:
         asyncio.run(_judge(options.names, whole=options.whole))
     except BrokenPipeError:
-        # The command that started this process has ended.
+        # The process that reads the output has ended.
         return 1
     return 0
 

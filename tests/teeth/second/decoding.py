@@ -6,7 +6,7 @@ import re
 from email.message import Message
 from typing import Any
 
-from clients_register.conformance.second.envelope import Refusal
+from teeth.second.envelope import Refusal
 
 # The white space of the contract, as bytes and as text.
 SPACE = "\t\n\v\f\r "

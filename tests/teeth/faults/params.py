@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from clients_register.conformance.mutants.planting import forget, params, rule
+from teeth.planting import forget, params, rule
+
 from clients_register.handlers.refusals import Fault
 
 FIRST = "planoauth"

@@ -1,14 +1,23 @@
-"""Serves a mutant in this process, on the running event loop."""
+"""Serves a mutant in this process, on the running event loop.
+
+As a program, `python -m teeth.serving NAME`, it prints `listening URL` and serves until SIGTERM or
+SIGINT; `none` is the server without a fault.
+"""
 
 import asyncio
+import logging
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from clients_register.conformance.mutants.model import named
-from clients_register.conformance.mutants.planting import planted
+from teeth.mutants import UnknownMutant, find_mutant
+from teeth.planting import planted
+
+from clients_register import output
+from clients_register.conformance.interrupting import terminations
 from clients_register.handlers.clock import SystemClock
 from clients_register.handlers.mock.product import stub
 from clients_register.handlers.serve import Stop, listening
@@ -20,10 +29,10 @@ from clients_register.handlers.settings import Settings
 async def served(name: str) -> AsyncIterator[str]:
     """Plants the mutant called `name` and serves it; yields its base URL.
 
-    It listens on a port that the system chooses and keeps its data in a temporary directory. When
-    the context ends, the server of this process is the right one again. Raises UnknownMutant.
+    It listens on a free port and keeps its data in a temporary directory. The fault is removed when
+    the context ends. Raises UnknownMutant.
     """
-    mutant = named(name)
+    mutant = find_mutant(name)
     planting = nullcontext() if mutant is None else planted(mutant.plant)
     with tempfile.TemporaryDirectory() as folder, planting as layer:
         settings = Settings(data=Path(folder) / "data.json", port=0, bcrypt_cost=4)
@@ -42,7 +51,7 @@ async def served(name: str) -> AsyncIterator[str]:
 
 
 class _Server(Server):
-    """Looks every 10 ms whether it should stop: a hundred of them stop one after another."""
+    """Checks every 10 ms whether to stop, because a hundred of them stop one after another."""
 
     async def main_loop(self) -> None:
         """See `uvicorn.Server`."""
@@ -50,3 +59,27 @@ class _Server(Server):
         while not await self.on_tick(counter):
             counter += 1
             await asyncio.sleep(0.01)
+
+
+async def _serve(name: str) -> None:
+    async with served(name) as base:
+        output.say(f"listening {base}\n")
+        await asyncio.Event().wait()
+
+
+def main(argv: list[str]) -> int:
+    """Serves the mutant named in `argv` until interrupted; returns the exit code."""
+    logging.disable()
+    try:
+        with terminations():
+            asyncio.run(_serve(argv[0] if argv else ""))
+    except UnknownMutant as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    raise AssertionError("only an interrupt ends the server")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

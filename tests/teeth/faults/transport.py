@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Scope
+from teeth.planting import Layer, broken_if, holds_if, request, swap
 
-from clients_register.conformance.mutants.planting import Layer, broken_if, holds_if, request, swap
 from clients_register.handlers import transport
 from clients_register.handlers.once import once
 from clients_register.handlers.transport import Body, media_type

@@ -3,7 +3,8 @@
 from contextlib import suppress
 from typing import Any
 
-from clients_register.conformance.mutants.planting import around_register, swap
+from teeth.planting import around_register, swap
+
 from clients_register.handlers import mail
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt

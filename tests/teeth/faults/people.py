@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from clients_register.conformance.mutants.planting import (
+from teeth.planting import (
     around_register,
     forget,
     store_method,
     swap,
 )
+
 from clients_register.handlers import attempt
 from clients_register.handlers.answers import Answer
 from clients_register.handlers.attempt import Attempt
