@@ -2,6 +2,7 @@
 
 import math
 import signal
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -67,7 +68,7 @@ LiveFactory = Callable[..., Live]
 # Whoever starts servers through these keeps their data where `--store` says.
 ROOMS = frozenset({"keep", "keep_for_module"})
 
-# How many tests of each file `--smoke` runs: first those marked `smoke`.
+# How many tests of each file `--smoke` runs, unless it marks some as `smoke`.
 SMOKE = 2
 
 
@@ -86,7 +87,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--smoke",
         action="store_true",
-        help=f"run {SMOKE} short tests of each file, each with its first parameters",
+        help=f"run the tests marked `smoke`, or {SMOKE} of each file that marks none,"
+        " each with its first parameters",
     )
 
 
@@ -94,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: is about the data file, and nothing without one")
     config.addinivalue_line("markers", "soak: runs before a release, and not on every change")
     config.addinivalue_line(
-        "markers", "smoke: comes first when a smoke run selects tests of the file"
+        "markers", "smoke: of this file, smoke runs select only the tests that are marked so"
     )
     config.addinivalue_line("markers", "once: is left out of smoke runs")
     config.addinivalue_line("markers", "measured: coverage is measured in its child processes, too")
@@ -113,8 +115,10 @@ def pytest_collection_modifyitems(
         selected = {item for item in selected if not ROOMS.isdisjoint(_fixtures(item))}
     if config.getoption("smoke"):
         short = [i for i in in_order if i in selected and not i.get_closest_marker("once")]
-        short.sort(key=lambda item: item.get_closest_marker("smoke") is None)
-        selected = set(first_of_each_file(short))
+        marked = [item for item in short if item.get_closest_marker("smoke")]
+        paths = {item.path for item in marked}
+        others = [item for item in short if item.path not in paths]
+        selected = {*first_of_each_test(marked), *first_of_each_file(others)}
     config.hook.pytest_deselected(items=[item for item in items if item not in selected])
     items[:] = [item for item in items if item in selected]
     for item in items:
@@ -130,12 +134,21 @@ def _fixtures(item: pytest.Item) -> Iterable[str]:
 
 
 def first_of_each_file(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-    """The first tests of each file, and of each test its first parameters."""
-    names: dict[Path, set[str]] = {}
+    """The first tests of each file, each with its first parameters."""
+    counts: Counter[Path] = Counter()
+    for item in first_of_each_test(items):
+        counts[item.path] += 1
+        if counts[item.path] <= SMOKE:
+            yield item
+
+
+def first_of_each_test(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """Each test with its first parameters."""
+    seen = set()
     for item in items:
-        seen, name = names.setdefault(item.path, set()), item.name.partition("[")[0]
-        if name not in seen and len(seen) < SMOKE:
-            seen.add(name)
+        test = item.nodeid.partition("[")[0]
+        if test not in seen:
+            seen.add(test)
             yield item
 
 

@@ -64,6 +64,7 @@ def test_the_same_seed_makes_the_same_campaign(stub: LiveStub) -> None:
         assert campaign.tally.keywords != counted[0][1]
 
 
+@pytest.mark.smoke
 def test_it_leaves_no_worlds_behind(stub: LiveStub) -> None:
     with explored(base(stub), 60, "parameters", "sequences"):
         pass

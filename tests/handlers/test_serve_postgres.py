@@ -161,6 +161,7 @@ def refusal(ended: Done | CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.mark.smoke
 def test_a_database_that_cannot_be_reached_is_one_line() -> None:
     with reserved_port() as port:
         line = refused("--store", f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients")

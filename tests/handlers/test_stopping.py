@@ -64,6 +64,7 @@ def test_a_request_under_way_gets_its_answer_when_the_server_is_told_to_stop(
     assert email in clients_in(data)
 
 
+@pytest.mark.smoke
 @ON_POSIX
 def test_a_mail_under_way_is_waited_for_when_the_server_is_told_to_stop(
     tmp_path: Path, email: str

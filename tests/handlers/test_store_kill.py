@@ -94,6 +94,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     assert registered > KILLS
 
 
+@pytest.mark.smoke
 @ON_POSIX
 def test_a_file_that_may_not_grow_fails_the_write_and_leaves_nothing_of_it(tmp_path: Path) -> None:
     data = tmp_path / "data.json"

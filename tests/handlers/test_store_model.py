@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -202,6 +203,7 @@ TestModel = FileModel.TestCase
 TestModel.settings = settings(max_examples=30, stateful_step_count=30)
 
 
+@pytest.mark.once
 def test_postgres(postgres: Server) -> None:
     """The same with the PostgreSQL store, each time in another database."""
 

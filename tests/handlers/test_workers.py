@@ -94,6 +94,7 @@ def check_that_one_registers_each_address(caller: Caller, postgres: Server, name
     assert sorted(mails) == sorted(users)
 
 
+@pytest.mark.smoke
 def test_processes_are_one_server(http: httpx.Client, postgres: Server, database: str) -> None:
     with many(on(postgres, database)) as process:
         assert f"the plain reference, {WORKERS} workers\n" in process.banner

@@ -99,6 +99,7 @@ def test_an_edit_of_the_spec_is_picked_up_and_what_is_stored_stays(watched: Watc
     assert watched.told(": picked up") == "openapi.yaml: picked up"
 
 
+@pytest.mark.smoke
 def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
     seeded = watched.edit(watched.seed, "id: 1", "id: 2")
     assert watched.told(": picked up") == "seed.yaml: picked up"

@@ -82,6 +82,7 @@ def test_each_mutant_leaves_the_server_as_it_was() -> None:
 
 
 @pytest.mark.once
+@pytest.mark.no_cover
 async def test_the_correct_server_passes_after_all_mutants(restored: None) -> None:
     for mutant in MUTANTS:
         with planted(mutant.plant):

@@ -33,6 +33,7 @@ def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
     done.assert_outcomes(passed=4)
 
 
+@pytest.mark.smoke
 def test_a_world_is_deleted_after_its_test(authors_here: Run, stub: LiveStub) -> None:
     authors_here(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)
     assert [world["name"] for world in stub.control("GET", "/worlds").json()] == ["default"]
