@@ -1,6 +1,7 @@
 """Fixtures for all tests. Everything is seeded, in directories of its own, on free ports."""
 
 import math
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import coverage
 import httpcore  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -100,6 +102,19 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "once: is left out of smoke runs")
     config.addinivalue_line("markers", "measured: coverage is measured in its child processes, too")
+
+
+# In a worker of pytest-xdist, coverage would be started three times, each at a price: as in any
+# child process, by pytest-cov when it is loaded, and by pytest-cov when the session starts.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput") and (started := coverage.Coverage.current()):
+        started.stop()
 
 
 # After pytest-randomly, whose order must not decide which tests are the first of their file.

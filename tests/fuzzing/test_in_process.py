@@ -18,7 +18,7 @@ from clients_register.handlers.mock.product import stub
 from clients_register.handlers.settings import Settings
 from clients_register.spec.catalogue import catalogue
 
-pytestmark = [pytest.mark.once, pytest.mark.no_cover]
+pytestmark = pytest.mark.once
 
 
 def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
