@@ -11,7 +11,7 @@ import asyncio
 import statistics
 import time
 
-from clients_register.handlers.passwords import Passwords
+from clients_register.handlers.passwords import PasswordHasher
 
 COST = 12
 CALLERS = 16
@@ -30,7 +30,7 @@ async def lags() -> list[float]:
     return found
 
 
-async def hashing(passwords: Passwords) -> None:
+async def hashing(passwords: PasswordHasher) -> None:
     """One caller after the other."""
     while True:
         await passwords.hash("correct horse battery staple")
@@ -39,7 +39,7 @@ async def hashing(passwords: Passwords) -> None:
 async def main() -> None:
     """Prints the table."""
     still = await lags()
-    passwords = Passwords(COST)
+    passwords = PasswordHasher(COST)
     callers = [asyncio.create_task(hashing(passwords)) for _ in range(CALLERS)]
     busy = await lags()
     for caller in callers:

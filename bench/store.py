@@ -3,7 +3,7 @@
     python bench/store.py            with up to 100,000 clients
     python bench/store.py --large    with a million, which takes some 5 GB of memory and disk
 
-A registration's worth of writes is an enrolment with mail and session, durable in one, as the route
+A registration's worth of writes is an pending with mail and session, durable in one, as the route
 has it; a bare sync of the disk, of as many bytes, stands beside it. Files are filled before, each
 client with a user, a session and a mail. Stores of all sizes are open at once and take their turns,
 round by round, so that noise meets all alike; printed are medians of the rounds, and ratios to the
@@ -32,8 +32,8 @@ from typing import Any
 
 import orjson
 
-from clients_register.handlers.records import Client, Mail, Registration, Session, User
-from clients_register.handlers.store.contents import Contents, tables_of
+from clients_register.handlers.models import Client, Mail, Registration, Session, User
+from clients_register.handlers.store.contents import Contents, encode_tables
 from clients_register.handlers.store.snapshot import SnapshotStorage
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -110,7 +110,7 @@ def filled(file: Path, clients: int) -> Path:
         session = session_of(user_id)
         contents.sessions[session.digest] = session
         contents.mails[number + 1] = mail_to(address)
-    SnapshotStorage(file).write(tables_of(contents, 1))
+    SnapshotStorage(file).write(encode_tables(contents, 1))
     return file
 
 
@@ -156,9 +156,10 @@ async def write_costs(
 
 async def registered(store: TinyDBStore, address: str) -> None:
     """A registration's worth of writes."""
-    async with store.enrol(about_to_register(address), None) as enrolment:
-        await enrolment.add_mail(mail_to(address))
-        await enrolment.put_session(session_of(enrolment.user.id))
+    async with store.begin_registration(about_to_register(address), None) as pending:
+        await pending.add_mail(mail_to(address))
+        await pending.put_session(session_of(pending.user.id))
+        await pending.commit()
 
 
 def bare_syncs(file: Path) -> None:

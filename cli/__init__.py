@@ -1,3 +1,3 @@
-"""clients-register: a stub, a reference and a conformance suite for one documented HTTP route."""
+"""clients-register: stub, reference implementation and conformance suite for one HTTP route."""
 
 __version__ = "0.1.0"

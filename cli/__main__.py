@@ -1,7 +1,6 @@
-"""The command `clients-register`: names the subcommands and hands over to the one asked for.
+"""The command `clients-register`: dispatches to its subcommands.
 
-Nothing heavy is imported here, so that `--help` and `--version` answer at once; each subcommand
-imports what it needs when it runs.
+Subcommands are imported when they run, so that `--help` and `--version` respond immediately.
 """
 
 import difflib
@@ -10,17 +9,20 @@ from importlib import import_module
 
 from clients_register import __version__, output
 
-# name -> (module with `main(argv) -> exit code`, one line of help)
+# Name: (module with `main(argv) -> exit code`, help)
 COMMANDS = {
-    "serve": ("clients_register.handlers.serve", "answer the route over HTTP"),
+    "serve": ("clients_register.handlers.serve", "serve the route over HTTP"),
     "spec": ("clients_register.spec.show", "print the OpenAPI document"),
-    "verify": ("clients_register.conformance.verify", "judge a server that claims the route"),
-    "fuzz": ("clients_register.conformance.fuzz", "look for faults that no case foresaw"),
-    "plan": ("clients_register.conformance.plan", "tell what verify would do to a server"),
-    "smoke": ("clients_register.conformance.smoke", "see whether it is a server of this route"),
+    "verify": ("clients_register.conformance.verify", "test a server that implements the route"),
+    "fuzz": ("clients_register.conformance.fuzz", "search for faults that no case covers"),
+    "plan": ("clients_register.conformance.plan", "show what verify would do to a server"),
+    "smoke": (
+        "clients_register.conformance.smoke",
+        "check quickly whether a server implements the route",
+    ),
     "list": ("clients_register.conformance.listing", "list the cases that verify runs"),
     "trace": ("clients_register.conformance.tracing", "list requirements and their cases"),
-    "report": ("clients_register.conformance.report", "draw a report of verify anew"),
+    "report": ("clients_register.conformance.report", "convert a report of verify"),
 }
 
 USAGE = """\
@@ -31,23 +33,23 @@ Register clients as POST /api/v1/clients/register documents it.
 commands:
 {commands}
 
-  clients-register COMMAND --help   what a command does, with all its options
-  clients-register --version        the version of this program
+  clients-register COMMAND --help   show the options of a command
+  clients-register --version        show the version
 """
 
-# What a shell reports of a program that ended by SIGPIPE or SIGINT.
-READER_GONE = 141
+# The exit codes of programs ended by SIGPIPE and SIGINT.
+BROKEN_PIPE = 141
 INTERRUPTED = 130
 
 
 def usage() -> str:
-    """The text of `clients-register --help`."""
-    rows = (f"  {name:<8} {about}" for name, (_, about) in COMMANDS.items())
+    """Returns the text of `clients-register --help`."""
+    rows = (f"  {name:<8} {help_text}" for name, (_, help_text) in COMMANDS.items())
     return USAGE.format(commands="\n".join(rows))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the subcommand named first in `argv` (default: the process's); returns its exit code."""
+    """Runs a subcommand; returns its exit code. `argv` is by default that of the process."""
     output.prepare()
     try:
         try:
@@ -55,11 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         finally:
             output.flush()
     except BrokenPipeError:
-        output.let_go()
-        return READER_GONE
+        output.discard()
+        return BROKEN_PIPE
     except OSError as error:
-        # A full disk behind the output, above all.
-        output.let_go()
+        # Most likely, standard output is a file on a full disk.
+        output.discard()
         print(f"clients-register: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -75,18 +77,18 @@ def _run(argv: list[str]) -> int:
         print(f"clients-register {__version__}")
         return 0
     if name not in COMMANDS:
-        print(f"clients-register: {_unknown(name)}", file=sys.stderr)
+        print(f"clients-register: {_describe_unknown(name)}", file=sys.stderr)
         return 2
     code: int = import_module(COMMANDS[name][0]).main(rest)
     return code
 
 
-def _unknown(name: str) -> str:
+def _describe_unknown(name: str) -> str:
     found = f"unknown command {name!r}" if name else "no command given"
     if close := difflib.get_close_matches(name, COMMANDS, n=1):
         return f"{found}; did you mean {close[0]}?"
     known = ", ".join(COMMANDS)
-    return f"{found}; expected one of: {known} (clients-register --help tells what each does)"
+    return f"{found}; expected one of: {known} (clients-register --help describes them)"
 
 
 if __name__ == "__main__":

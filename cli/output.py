@@ -1,4 +1,4 @@
-"""Standard output as commands use it: UTF-8 everywhere, and no fuss when its reader has gone."""
+"""Standard output: UTF-8 on every system, and tolerant of a closed pipe."""
 
 import io
 import os
@@ -6,30 +6,30 @@ import sys
 
 
 def prepare() -> None:
-    """Makes standard output UTF-8, as documents are, whatever the locale says."""
+    """Makes standard output UTF-8, whatever the locale."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def say(text: str) -> None:
-    """Prints `text` at once, if anybody reads; for what is no more than a courtesy."""
+    """Prints optional `text` immediately; ignores errors."""
     try:
         print(text, end="", flush=True)
     except OSError:
-        let_go()
+        discard()
 
 
 def flush() -> None:
-    """Hands on what was printed. Raises BrokenPipeError where the reader has gone.
+    """Flushes standard output. Raises BrokenPipeError if its reader has closed it.
 
-    At the end of a process Python would try once more, and complain.
+    Left to the end of the process, the error would be printed by the interpreter.
     """
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
-def let_go() -> None:
-    """Sends what is and will be printed nowhere; for after a flush that failed."""
+def discard() -> None:
+    """Discards everything printed so far and from now on, after a failed flush."""
     if sys.stdout is None:
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from clients_register import spec
 from clients_register.conformance.wire import NoAnswer, Request, Wire
-from clients_register.spec import parsed
 
 PLANE = "/_mock"
 
@@ -144,5 +144,5 @@ def _detail(problem: bytes) -> str | None:
 
 
 def _application_token() -> str:
-    seeded = parsed((files("clients_register.fixtures") / "personas.yaml").read_text("utf-8"))
+    seeded = spec.parse((files("clients_register.fixtures") / "personas.yaml").read_text("utf-8"))
     return str(seeded["application_tokens"][0]["token"])

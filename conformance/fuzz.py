@@ -16,7 +16,7 @@ from clients_register.conformance.progress import Progress
 from clients_register.conformance.reporting.campaign import matrix
 from clients_register.conformance.target import Target
 from clients_register.conformance.writing import keeps, writable
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 if TYPE_CHECKING:
     from clients_register.conformance.fuzzing.explored import Explored
@@ -85,7 +85,7 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 def _fuzz(options: argparse.Namespace) -> int:
     ready(options)
     target = asking.target_of(options)
-    known = catalogue()
+    known = load_statuses()
     probing.is_this_api(asyncio.run(probing.smoke(target, known)), target)
     started, clock = datetime.now(UTC), time.perf_counter()
     found = explore(target, options)
@@ -144,7 +144,7 @@ def explore(target: Target, options: argparse.Namespace) -> "Explored":
         heard=heard,
     )
     try:
-        found = explored.explore(target, catalogue(), plan, options.corpus, again(options))
+        found = explored.explore(target, load_statuses(), plan, options.corpus, again(options))
     finally:
         progress.end()
     for fault in found.lost:

@@ -49,7 +49,7 @@ def _envelope(seen: Seen) -> Iterator[Finding]:
     yield judged("envelope", Grade.FAMILY, "a JSON object", received, right=right)
     if not right:
         return
-    row = row_of(seen.slug, seen.catalogue)
+    row = row_of(seen.slug, seen.statuses)
     known = "one of the contract's statuses"
     yield judged("status", Grade.DOCUMENTED, known, shown(seen.find("/status")), right=bool(row))
     code, told = seen.answer.code, seen.find("/code")

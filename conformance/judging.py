@@ -20,7 +20,7 @@ from clients_register.conformance.model import Case, Expectation, Send
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Verdict, worst
 from clients_register.conformance.wire import NoAnswer, Request, Wire
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 # The feature whose cases are about our stub, whose misuse is no answer of the contract.
 STUB = "stub"
@@ -50,7 +50,7 @@ class Run:
     target: Target
     wire: Wire
     gate: Gate
-    catalogue: Catalogue
+    statuses: StatusTable
     name: str
     ids: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Bench:
         self._target = run.target
         self._wire = run.wire
         self._gate = run.gate
-        self._catalogue = run.catalogue
+        self._catalogue = run.statuses
         self._run = run
         self._arranger = arranger
         self._prefix = prefix

@@ -16,7 +16,7 @@ from clients_register import spec
 from clients_register.conformance.duration import seconds
 from clients_register.conformance.model import CORE, Case, Expectation, Send, Step
 from clients_register.conformance.verdicts import Grade
-from clients_register.spec.catalogue import Catalogue, catalogue
+from clients_register.spec.statuses import StatusTable, load_statuses
 
 # Every id that was ever used, one a line; an id that no case has any more is marked.
 LOCK = "ids.lock"
@@ -47,19 +47,19 @@ class CaseError(ValueError):
 @cache
 def shipped() -> tuple[Case, ...]:
     """The cases of this package, in the order of their files. Raises CaseError."""
-    return read(_texts(), catalogue(), _lock(files(__package__) / LOCK))
+    return read(_texts(), load_statuses(), _lock(files(__package__) / LOCK))
 
 
 def new_lock() -> str:
     """What the lock file has to be for the cases of this package. Raises CaseError."""
     locked = _lock(files(__package__) / LOCK)
-    used = {case.id for case in read(_texts(), catalogue(), {})}
+    used = {case.id for case in read(_texts(), load_statuses(), {})}
     lines = (f"{each}{'' if each in used else RETIRED}" for each in sorted(used | {*locked}))
     return "".join(f"{line}\n" for line in lines)
 
 
 def read(
-    texts: Mapping[str, str], known: Catalogue, locked: Mapping[str, bool]
+    texts: Mapping[str, str], known: StatusTable, locked: Mapping[str, bool]
 ) -> tuple[Case, ...]:
     """The cases in files, given as name -> text. Raises CaseError with all that is wrong.
 
@@ -70,7 +70,7 @@ def read(
     validator = jsonschema.Draft202012Validator(_schema())
     for name, text in texts.items():
         try:
-            written = spec.parsed(text)
+            written = spec.parse(text)
         except yaml.YAMLError as error:
             faults.append(f"{name}: no YAML: {error}")
             continue
@@ -163,7 +163,7 @@ def _expectation(written: Mapping[str, Any]) -> Expectation:
 
 
 def _consistency(
-    cases: Sequence[Case], known: Catalogue, locked: Mapping[str, bool]
+    cases: Sequence[Case], known: StatusTable, locked: Mapping[str, bool]
 ) -> Iterator[str]:
     """What no schema can say."""
     doubled = [each for each, count in Counter(case.id for case in cases).items() if count > 1]
@@ -186,7 +186,7 @@ def _consistency(
             yield f"{LOCK}: no case is called {each} any more; {RELOCK} marks it as retired"
 
 
-def _faults(case: Case, known: Catalogue) -> Iterator[str]:
+def _faults(case: Case, known: StatusTable) -> Iterator[str]:
     for each in case.expect:
         slugs = [each.terms["status"], *each.terms.get("also", ())] if each.kind == "status" else []
         slugs += [*each.terms["outcomes"]] if each.kind == "outcomes" else []

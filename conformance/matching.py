@@ -10,7 +10,7 @@ from clients_register.conformance.findings import Finding, judged
 from clients_register.conformance.model import Expectation
 from clients_register.conformance.verdicts import Grade, weaker
 from clients_register.conformance.wire import Answer
-from clients_register.spec.catalogue import Catalogue, Status
+from clients_register.spec.statuses import Status, StatusTable
 
 TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -30,7 +30,7 @@ class Seen:
     answer: Answer
     document: Any
     layout: Layout
-    catalogue: Catalogue
+    statuses: StatusTable
 
     def find(self, pointer: str) -> Any:
         """What stands at the contract's `pointer`, or ABSENT."""
@@ -48,26 +48,26 @@ def match(expectation: Expectation, seen: Seen) -> list[Finding]:
     return MATCHERS[expectation.kind](expectation.terms, expectation.grade, seen)
 
 
-def spellings(slug: str, catalogue: Catalogue) -> set[str]:
+def spellings(slug: str, statuses: StatusTable) -> set[str]:
     """`slug`, and every other spelling of the same status."""
-    rows = {row.slug: row for row in catalogue}
+    rows = {row.slug: row for row in statuses}
     meant = rows[slug].alias_of or slug
-    return {row.slug for row in catalogue if meant in (row.slug, row.alias_of)}
+    return {row.slug for row in statuses if meant in (row.slug, row.alias_of)}
 
 
-def row_of(slug: str | None, catalogue: Catalogue) -> Status | None:
+def row_of(slug: str | None, statuses: StatusTable) -> Status | None:
     """The row of the contract that `slug` names, if there is one."""
-    return next((row for row in catalogue if row.slug == slug), None)
+    return next((row for row in statuses if row.slug == slug), None)
 
 
 def _status(terms: Mapping[str, Any], grade: Grade, seen: Seen) -> list[Finding]:
     wanted = [terms["status"], *terms.get("also", ())]
-    right = {each for slug in wanted for each in spellings(slug, seen.catalogue)}
+    right = {each for slug in wanted for each in spellings(slug, seen.statuses)}
     found = seen.slug
     findings = [judged("status", grade, " or ".join(wanted), _said(seen), right=found in right)]
     if found not in right:
         return findings
-    row = row_of(found, seen.catalogue)
+    row = row_of(found, seen.statuses)
     assert row is not None, "the right ones are all documented"
     coded = weaker(grade, Grade(row.evidence["code"]["grade"]))
     code = seen.answer.code

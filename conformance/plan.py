@@ -9,7 +9,7 @@ from clients_register.conformance.arranging import way
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import not_claimed
 from clients_register.conformance.target import Target, of_url
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 # Requests of `smoke`, which goes before every run.
 SMOKE = 5
@@ -42,7 +42,7 @@ def rows(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
     claimed = [case for case in cases if not_claimed(case, target) is None]
     reachable = [case for case in claimed if _reachable(case, target)]
     states = Counter(state for case in reachable for state in case.arrange)
-    success = catalogue().success.slug
+    success = load_statuses().success.slug
     clients = sum(_clients(case, success) for case in reachable)
     sent = SMOKE + sum(_requests(case) for case in reachable)
     limits = target.limits

@@ -48,14 +48,14 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator["CaseItem
     import asyncio
 
     from clients_register.conformance import asking, library, probing, profiles, target
-    from clients_register.spec.catalogue import catalogue
+    from clients_register.spec.statuses import load_statuses
 
     url, profile = config.getoption(URL), config.getoption(PROFILE)
     try:
         if url and profile:
             raise target.ProfileError(f"expected {URL} or {PROFILE}, and not both")
         judged = profiles.read(Path(profile)) if profile else asking.found_out(url)
-        checks = asyncio.run(probing.smoke(judged, catalogue()))
+        checks = asyncio.run(probing.smoke(judged, load_statuses()))
         probing.is_this_api(checks, judged)
         cases = library.shipped()
     except (target.ProfileError, library.CaseError, probing.Unreachable) as error:
@@ -84,10 +84,12 @@ class CaseItem(pytest.Item):
         from clients_register.conformance import asking
         from clients_register.conformance.running import run
         from clients_register.conformance.verdicts import Verdict, violations
-        from clients_register.spec.catalogue import catalogue
+        from clients_register.spec.statuses import load_statuses
 
         token = asking.control_token()
-        (result,) = asyncio.run(run([self.case], self._target, catalogue(), control_token=token))
+        (result,) = asyncio.run(
+            run([self.case], self._target, load_statuses(), control_token=token)
+        )
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
             pytest.skip(f"{result.verdict}: {result.reason}")
         if result.verdict is Verdict.EXPECTED_FAILURE:
@@ -111,7 +113,7 @@ class CaseItem(pytest.Item):
 
         from clients_register.conformance import deciding, recording
         from clients_register.conformance.reporting import terminal
-        from clients_register.spec.catalogue import catalogue
+        from clients_register.spec.statuses import load_statuses
 
         profile = self.config.getoption(PROFILE)
         evidence = deciding.evidence([result], self._target, whole=False)
@@ -123,4 +125,6 @@ class CaseItem(pytest.Item):
             evidence=evidence,
             decision=deciding.decide([result], evidence, strict=strict),
         )
-        return terminal(recording.report([result], self._target, catalogue(), whole), colour=False)
+        return terminal(
+            recording.report([result], self._target, load_statuses(), whole), colour=False
+        )

@@ -8,7 +8,7 @@ from clients_register.conformance.envelope import parsed
 from clients_register.conformance.matching import Seen
 from clients_register.conformance.target import Target, of_url
 from clients_register.conformance.wire import Answer, NoAnswer, Request
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 
 class Unreachable(Exception):
@@ -51,7 +51,7 @@ def without_control(url: str) -> Target:
     return replace(plain, name=base, base_url=base)
 
 
-async def smoke(target: Target, catalogue: Catalogue) -> list[Check]:
+async def smoke(target: Target, statuses: StatusTable) -> list[Check]:
     """Five requests that write nothing. Raises Unreachable where none is answered.
 
     Raises ProfileError where certificates cannot be read.
@@ -75,7 +75,7 @@ async def smoke(target: Target, catalogue: Catalogue) -> list[Check]:
                 raise Unreachable(
                     f"{target.origin}: {failure}; is the server running, and is this its address?"
                 ) from None
-            checks.append(_check(what, answer, target, catalogue))
+            checks.append(_check(what, answer, target, statuses))
     return checks
 
 
@@ -90,9 +90,9 @@ def is_this_api(checks: list[Check], target: Target) -> None:
         )
 
 
-def _check(what: str, answer: Answer, target: Target, catalogue: Catalogue) -> Check:
-    seen = Seen(answer, parsed(answer), target.layout, catalogue)
-    if seen.slug in catalogue.slugs:
+def _check(what: str, answer: Answer, target: Target, statuses: StatusTable) -> Check:
+    seen = Seen(answer, parsed(answer), target.layout, statuses)
+    if seen.slug in statuses.slugs:
         return Check(what, right=True, found=f"{answer.code} {seen.slug}")
     said = f" {seen.slug}, which is no status of the contract" if seen.slug else " without a status"
     return Check(what, right=False, found=f"HTTP {answer.code}{said}")

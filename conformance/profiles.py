@@ -39,7 +39,7 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"{path}: cannot be read as YAML: {error}") from None
     # Before it is filled, so that no message shows a secret.
-    schema = spec.parsed((files(__package__) / "profile.schema.json").read_text("utf-8"))
+    schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     fault = jsonschema.exceptions.best_match(validator.iter_errors(written))
     if fault is not None:

@@ -19,7 +19,7 @@ from clients_register.conformance.invariants import forms
 from clients_register.conformance.matching import spellings
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import RAN, Exit, Verdict, worst
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 # Characters of a body that a report shows; its curl line sends all of them.
 SHOWN = 4000
@@ -45,7 +45,7 @@ class Run:
 def report(
     results: Sequence[Result],
     target: Target,
-    catalogue: Catalogue,
+    statuses: StatusTable,
     run: Run,
 ) -> dict[str, Any]:
     """The report of a run, in the shape of report.schema.json."""
@@ -87,7 +87,7 @@ def report(
         ],
         "requirements": _requirements(results),
         "questions": _questions(results),
-        "statuses": _statuses(results, catalogue),
+        "statuses": _statuses(results, statuses),
         "cases": cases,
         **({} if run.fuzz is None else {"fuzz": run.fuzz}),
     }
@@ -215,16 +215,16 @@ def _questions(results: Sequence[Result]) -> list[dict[str, Any]]:
     return told
 
 
-def _statuses(results: Sequence[Result], catalogue: Catalogue) -> list[dict[str, Any]]:
+def _statuses(results: Sequence[Result], statuses: StatusTable) -> list[dict[str, Any]]:
     met = Counter(slug for each in results for slug in each.statuses)
     told = []
-    for row in catalogue:
+    for row in statuses:
         about = [
             each.case.id
             for each in results
             if any(
                 expectation.kind == "status"
-                and row.slug in spellings(expectation.terms["status"], catalogue)
+                and row.slug in spellings(expectation.terms["status"], statuses)
                 for expectation in each.case.expect
             )
         ]

@@ -18,7 +18,7 @@ from clients_register.conformance.model import WHOLE, Case
 from clients_register.conformance.target import Target, origin_of
 from clients_register.conformance.verdicts import Verdict
 from clients_register.conformance.wire import Wire
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 # Worlds of the stub in which cases are run side by side.
 WORLDS = 4
@@ -32,7 +32,7 @@ class Runner:
 
     cases: Sequence[Case]
     target: Target
-    catalogue: Catalogue
+    statuses: StatusTable
     control_token: str | None = None
     heard: Listener = lambda _: None
     _done: dict[str, Result] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Runner:
                 self._hear(Result(case, Verdict.NOT_CLAIMED, reason))
         number = secrets.token_hex(4)
         wire = target.wire()
-        whole = Run(target, wire, Gate(target.limits), self.catalogue, number)
+        whole = Run(target, wire, Gate(target.limits), self.statuses, number)
         self._begun = whole.results
         stack = AsyncExitStack()
         stack.push_async_exit(wire)
@@ -116,10 +116,14 @@ class Runner:
 
 
 async def run(
-    cases: Sequence[Case], target: Target, catalogue: Catalogue, *, control_token: str | None = None
+    cases: Sequence[Case],
+    target: Target,
+    statuses: StatusTable,
+    *,
+    control_token: str | None = None,
 ) -> list[Result]:
     """The results of `cases`, in their order. Raises ProfileError, see `Runner.go`."""
-    runner = Runner(cases, target, catalogue, control_token)
+    runner = Runner(cases, target, statuses, control_token)
     await runner.go()
     return runner.results
 

@@ -5,7 +5,7 @@ import asyncio
 
 from clients_register.conformance import asking, probing
 from clients_register.conformance.verdicts import Exit
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 def main(argv: list[str]) -> int:
@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
 
 def _smoke(options: argparse.Namespace) -> int:
     target = asking.target_of(options)
-    checks = asyncio.run(probing.smoke(target, catalogue()))
+    checks = asyncio.run(probing.smoke(target, load_statuses()))
     rows = [("ok" if each.right else "??", each.what, each.found) for each in checks]
     print(asking.table(rows), end="")
     probing.is_this_api(checks, target)

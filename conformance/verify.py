@@ -14,7 +14,7 @@ from clients_register.conformance.progress import Progress
 from clients_register.conformance.running import Runner
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 # Verdicts that are counted while somebody watches.
 FAILED = (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
@@ -47,7 +47,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.requests is not None:
         fuzz.ready(options)
     target = asking.target_of(options)
-    known = catalogue()
+    known = load_statuses()
     started, clock = datetime.now(UTC), time.perf_counter()
     results, ended = asyncio.run(judge(cases, target, options))
     whole = not options.only
@@ -80,7 +80,7 @@ async def judge(
 
     Raises Unreachable, ProfileError.
     """
-    known = catalogue()
+    known = load_statuses()
     probing.is_this_api(await probing.smoke(target, known), target)
     progress = Progress(wanted=not options.quiet)
     counts: Counter[Verdict] = Counter()

@@ -1,16 +1,18 @@
-"""The server. `register.py` tells the route as a story; the other modules are its chapters.
+"""The server: the reference implementation, and in `stub/` the layers around it.
 
-bytes on the wire
-  app          reads the body, and answers what nobody else does
-  routing      Connexion: path and method of the spec -> the function `register`
-  register     the story
-  transport    media type, base64, JSON -> params
-  rules        the facts that must hold, in the order of the spec's rows
-  store        check-and-insert, atomic
-  mail         the welcome e-mail
-  views        named representations
-  answers      a status and its envelope
-bytes on the wire
+A request passes these modules, and its response the same way back:
 
-`mock/` is the stub, layers around all this. Nothing here knows of it but `product`, which chooses.
+    app          reads the request, responds to crashes and unknown routes
+    routing      Connexion: finds the operation of the spec and its function
+    register     the route, step by step
+    decoding     media type, base64, JSON, parameters
+    rules        the rules, in the order of the spec
+    sessions, passwords, emails
+    store        atomic and durable: client, session and mail
+    mail         the welcome e-mail
+    responses    views and envelopes
+
+`context` holds what is known about the request meanwhile, and the services that process it, which
+`resources` opens. `serve` is the command: it parses the settings, and runs `server` in one or
+several processes.
 """

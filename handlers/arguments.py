@@ -1,8 +1,7 @@
-"""From the command line and the environment to settings.
+"""Parses the settings from the command line and the environment.
 
-An option wins over the variable, the variable over the default. The name of the variable is
-CLIENTS_REGISTER_ and the option in capitals: `--max-body` is CLIENTS_REGISTER_MAX_BODY. A variable
-that is set to nothing counts as not set.
+An option overrides the variable, which overrides the default. The variable of `--max-body` is
+CLIENTS_REGISTER_MAX_BODY; an empty variable counts as not set.
 """
 
 import argparse
@@ -13,32 +12,32 @@ from dataclasses import fields
 from typing import Any, Never
 
 from clients_register.handlers.options import is_loopback
-from clients_register.handlers.settings import GROUPS, Settings, written
+from clients_register.handlers.settings import GROUPS, Settings, setting_options
 
 PREFIX = "CLIENTS_REGISTER_"
 PROGRAM = "clients-register serve"
 
 EPILOG = f"""\
 variables:
-  Each option is also the environment variable in brackets; an option wins over
-  its variable. As a variable, a switch is yes or no. One is a variable only,
-  because command lines can be read by every user of a machine:
-  {PREFIX}MANDRILL_KEY   the key of the Mandrill API
+  Each option can also be set by the environment variable in brackets, which
+  the option overrides. As a variable, a switch is yes or no. One setting has
+  no option, because command lines are visible to every user of a machine:
+  {PREFIX}MANDRILL_KEY   key of the Mandrill API
 
 examples:
   {PROGRAM}
-      for trying out and testing: on port 4018 of this machine only
+      to try out and test with: on port 4018 of this machine only
   {PROGRAM} --port 0 --data /tmp/clients.json
-      on a free port, which is printed, with a data file elsewhere
+      on a free port, which is printed, with another data file
   {PROGRAM} --seed company.yaml
-      with applications, companies and people of your own
+      with your own applications, companies and users
   {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM} --reference
-      the plain reference, with all data in a PostgreSQL database
+      the plain reference, with its data in a PostgreSQL database
   {PREFIX}STORE=... {PROGRAM} --reference --workers 4
-      with four processes that answer as one
+      the same with four processes
   {PREFIX}MANDRILL_KEY=... {PROGRAM} --reference \\
       --mail mandrill --mail-from welcome@example.com
-      the plain reference, which sends its mails
+      the plain reference, sending its mails
 
 exit codes:
   0 stopped by SIGINT or SIGTERM, 1 cannot listen or cannot use the data,
@@ -47,22 +46,22 @@ exit codes:
 
 
 class SettingError(ValueError):
-    """An option or a variable cannot be used; the message says which, expected and found."""
+    """An option or a variable is invalid; the message says which, what was expected and found."""
 
 
-def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """The settings that `argv` and `environ` ask for.
+def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Parses command-line arguments and environment variables.
 
-    Raises SettingError. Prints help and raises SystemExit where `argv` asks for it.
+    Raises SettingError. Prints help and raises SystemExit if `argv` asks for it.
     """
-    values = _from_options(argv)
-    values |= _from_variables(environ, without=values)
+    values = _parse_options(argv)
+    values |= _parse_variables(environ, without=values)
     settings = Settings(**values)
-    _check_stub_is_alone(settings)
+    _check_stub(settings)
     if settings.data is not None and settings.store is not None:
         raise SettingError(
-            f"--store {settings.store}: expected no --data beside it, since the data is kept in one"
-            f" place, found {settings.data}; leave one of them out, or the variable of it,"
+            f"--store {settings.store}: expected no --data, since there is one place for data,"
+            f" found {settings.data}; leave one of them out, or its variable,"
             f" {_variable('data')} or {_variable('store')}"
         )
     if settings.workers > 1:
@@ -70,19 +69,19 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     exposed = not settings.reference and not is_loopback(settings.host)
     if exposed and not settings.control_token:
         raise SettingError(
-            f"--host {settings.host}: expected a --control-token beside it, since others can reach"
-            " the stub's control plane there, found none; or be the plain --reference"
+            f"--host {settings.host}: expected a --control-token, since others can reach the stub's"
+            " control plane there, found none; or run the plain --reference"
         )
     if settings.mail == "mandrill" and not settings.mandrill_key:
         raise SettingError(
-            "--mail mandrill: expected the key of the API in the variable"
+            "--mail mandrill: expected the API key in the variable"
             f" {_variable('mandrill_key')}, found none"
         )
     return settings
 
 
-def _check_stub_is_alone(settings: Settings) -> None:
-    """Raises SettingError if the stub is asked to share its state, which one process holds."""
+def _check_stub(settings: Settings) -> None:
+    """Raises SettingError for settings that the stub cannot support, being a single process."""
     if settings.reference:
         return
     if settings.store is not None:
@@ -100,13 +99,13 @@ def _check_stub_is_alone(settings: Settings) -> None:
 
 
 def _check_workers(settings: Settings) -> None:
-    """Raises SettingError where several processes cannot serve by `settings`."""
+    """Raises SettingError if `settings` do not allow for several workers."""
     several = f"--workers {settings.workers}"
     if not hasattr(os, "fork"):
         raise SettingError(f"{several}: expected 1, since this system cannot fork processes")
     if settings.store is None:
         raise SettingError(
-            f"{several}: expected a --store beside it, since a data file is for one process, found"
+            f"{several}: expected a --store, since a data file is for one process, found"
             f" none; name a PostgreSQL database with --store or {_variable('store')}, or leave"
             " --workers out"
         )
@@ -120,37 +119,37 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _from_options(argv: Sequence[str]) -> dict[str, Any]:
-    given, strange = _parser().parse_known_args(argv)
-    if strange:
-        # Only the name: the value of a mistyped option may be a secret.
-        name = strange[0].partition("=")[0]
+def _parse_options(argv: Sequence[str]) -> dict[str, Any]:
+    given, unknown = _build_parser().parse_known_args(argv)
+    if unknown:
+        # Only its name: the value of a misspelt option may be a secret.
+        name = unknown[0].partition("=")[0]
         kind = "option" if name.startswith("-") else "argument"
-        flags = [_flag(known) for known, option in written().items() if not option.secret]
+        flags = [_flag(known) for known, option in setting_options().items() if not option.secret]
         raise SettingError(f"unknown {kind} {name}{_hint(name, flags)}")
     return {
-        name: _value(name, text, _flag(name)) if isinstance(text, str) else text
+        name: _parse_value(name, text, _flag(name)) if isinstance(text, str) else text
         for name, text in vars(given).items()
         if text is not None
     }
 
 
-def _from_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict[str, Any]:
-    names = {_variable(name): name for name in written()}
+def _parse_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict[str, Any]:
+    names = {_variable(name): name for name in setting_options()}
     values: dict[str, Any] = {}
     for variable in sorted(variable for variable in environ if variable.startswith(PREFIX)):
         if variable not in names:
             raise SettingError(f"unknown variable {variable}{_hint(variable, names)}")
         name, text = names[variable], environ[variable]
         if text and name not in without:
-            values[name] = _value(name, text, variable)
+            values[name] = _parse_value(name, text, variable)
     return values
 
 
-def _value(name: str, text: str, source: str) -> Any:
-    option = written()[name]
+def _parse_value(name: str, text: str, source: str) -> Any:
+    option = setting_options()[name]
     try:
-        return option.read(text)
+        return option.parse(text)
     except ValueError as error:
         found = "something else" if option.private else repr(text)
         raise SettingError(f"{source}: expected {error}, found {found}") from None
@@ -158,30 +157,30 @@ def _value(name: str, text: str, source: str) -> Any:
 
 def _hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f" ({PROGRAM} --help lists what there is)"
+    return f"; did you mean {close[0]}?" if close else f" ({PROGRAM} --help lists all options)"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Never:
-        raise SettingError(f"{message} ({PROGRAM} --help lists what there is)")
+        raise SettingError(f"{message} ({PROGRAM} --help lists all options)")
 
 
-def _parser() -> _Parser:
+def _build_parser() -> _Parser:
     parser = _Parser(
         prog=PROGRAM,
         usage="%(prog)s [OPTION ...]",
-        description="Answer POST /api/v1/clients/register over HTTP, by the rules of the spec.",
+        description="Serve POST /api/v1/clients/register over HTTP, by the rules of the spec.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     defaults = {each.name: each.default for each in fields(Settings)}
-    for name, option in written().items():
+    for name, option in setting_options().items():
         if option.secret:
             continue
         default = "" if defaults[name] in (None, False, "", ()) else f"default: {defaults[name]}; "
-        shape: dict[str, Any] = {"help": f"{option.about} [{default}{_variable(name)}]"}
+        shape: dict[str, Any] = {"help": f"{option.help} [{default}{_variable(name)}]"}
         if option.metavar:
             shape["metavar"] = option.metavar
         else:

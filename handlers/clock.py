@@ -1,4 +1,4 @@
-"""The one owner of time. No other module asks the system what time it is."""
+"""The source of time, and the text format of times. No other module reads the system clock."""
 
 import re
 import time
@@ -6,40 +6,40 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """The present moment: UTC, in whole milliseconds, as it is stored and shown."""
+        """Returns the current time: UTC, in whole milliseconds."""
         ...
 
 
-class SystemClock:
-    """The time of this machine."""
+class SystemClock(Clock):
+    """The system clock."""
 
+    @override
     def now(self) -> datetime:
-        """See `Clock.now`."""
-        # Half of what `replace` takes, which each request would pay for.
+        # Twice as fast as truncating with `replace`.
         return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
 
-# A registration shows one moment in eight places, and its answer lasts less than a millisecond.
+# One registration formats the same moment eight times.
 @lru_cache(maxsize=16)
-def written(moment: datetime) -> str:
-    """`moment` (UTC) as answers and files show it: 2026-01-15T09:30:00.000Z."""
+def format_time(moment: datetime) -> str:
+    """Formats `moment` (UTC) as in responses and files: 2026-01-15T09:30:00.000Z."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def read(text: str) -> datetime:
-    """The moment that `written` wrote. Raises ValueError where it did not."""
-    if _WRITTEN.fullmatch(text):
-        # A store has a million of them to read when it opens, and strptime takes ten times as long.
+def parse_time(text: str) -> datetime:
+    """Parses the format of `format_time`. Raises ValueError for any other."""
+    if _TIME.fullmatch(text):
+        # Ten times as fast as strptime, which matters when opening a store of a million records.
         return datetime.fromisoformat(text)
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
-# Some versions of fromisoformat know an hour 24, which strptime does not.
-_WRITTEN = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
-)
+# Excludes hour 24, which some versions of fromisoformat accept.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")

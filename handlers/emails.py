@@ -1,15 +1,15 @@
-"""E-mail addresses: what is one (R-EMAIL-MALFORMED, Q-EMAIL-SYNTAX) and which are the same."""
+"""E-mail addresses: which are valid (R-EMAIL-MALFORMED, Q-EMAIL-SYNTAX) and which are equal."""
 
 import re
 import unicodedata
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from clients_register.handlers.params import ASCII_WHITE_SPACE
+from clients_register.handlers.decoding import WHITE_SPACE
 
-# A dot-atom at a host name of letter-digit-hyphen labels, the last of letters: what every server
-# takes. The package refuses some of them, such as `a@ab--cd.test`, for what hyphens in the third
-# and fourth place of a label are reserved for.
+# A dot-atom at a host name of letters, digits and hyphens, with a top-level domain of letters:
+# valid for every server. email_validator rejects some of these, such as `a@ab--cd.test`, because
+# hyphens in the third and fourth place of a label are reserved.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PLAIN = re.compile(
@@ -18,20 +18,20 @@ _PLAIN = re.compile(
 _RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
 
-def trimmed(address: str) -> str:
-    """`address` without the ASCII white space around it, as it is stored and returned."""
-    return address.strip(ASCII_WHITE_SPACE)
+def trim_email(address: str) -> str:
+    """Strips ASCII white space from `address`, as it is stored and returned."""
+    return address.strip(WHITE_SPACE)
 
 
-def key_of(address: str) -> str | None:
-    """What two spellings of one trimmed address have in common; None where it is no address.
+def email_key(address: str) -> str | None:
+    """Returns the key by which a trimmed address is compared; None if the address is invalid.
 
-    The casefolded normal form, in NFC: `Ada@Example.TEST` and `ada@example.test` are one
-    (Q-EMAIL-CASE). No DNS is asked; addresses under `.test` are addresses.
+    The key is the address normalized to NFC and casefolded, so that `Ada@Example.TEST` equals
+    `ada@example.test` (Q-EMAIL-CASE). No DNS lookup is made; domains under `.test` are valid.
     """
     plain = _is_plain(address)
     if plain and "--" not in address:
-        # The package would change nothing but letter case, and takes a hundred times as long.
+        # email_validator would change nothing but letter case, and takes a hundred times as long.
         return address.casefold()
     try:
         address = validate_email(

@@ -1,99 +1,90 @@
-"""What a crash leaves in the log: everything that helps, and nothing that was secret.
+"""Crash reports for the log: everything that helps, and nothing secret.
 
-Where it struck is always told. What the exception says is told unless it quotes the request: any
-library may put a value into its words, whole or in part, as it is or escaped.
+Stack traces are always logged. The message of an exception is left out if it quotes the request,
+because any library may put a value into its messages, in whole or in part, escaped or not.
 """
 
 import json
 import textwrap
 import traceback
 from collections.abc import Iterator
-from typing import Protocol
 
-from clients_register.handlers.attempt import Request
-from clients_register.handlers.params import Params
-from clients_register.handlers.store import StoreUnavailable
-from clients_register.handlers.transport import Body
+from clients_register.handlers.context import Request
+from clients_register.handlers.decoding import Body, Params
+from clients_register.handlers.store.base import StoreUnavailable
 
 SECRETS = ("client.password", "token")
 HIDDEN = "[hidden, because it quotes the request]"
 
-# So many characters in a row are a quotation, and hardly a coincidence.
-RUN = 8
+# Length in characters from which a match counts as a quotation and not as a coincidence.
+MIN_QUOTE = 8
 
 
-class Requested(Protocol):
-    """Whatever a request came with: an exchange, an attempt."""
+def crash_report(request: Request, error: BaseException, where: str = "crash") -> str:
+    """Describes `error` in several lines; the first begins with the request id.
 
-    @property
-    def request(self) -> Request:
-        """The request as it was read."""
-        ...
-
-
-def crash_report(crashed: Requested, error: BaseException, where: str = "crash") -> str:
-    """What became of `error`, in several lines: the first begins with the id of the request.
-
-    The others are indented, so that no words of an exception can be taken for an entry of the log.
-    `where` says how far the request came. Data that cannot be reached is told in the first line,
-    which then is the only one.
+    The other lines are indented, so that the message of an exception cannot pass for a log entry.
+    `where` says how far the request got. An unavailable store takes a single line.
     """
     if isinstance(error, StoreUnavailable):
-        # Nothing here is at fault, and while it lasts every request comes to this.
-        return f"{crashed.request.id}: {where}: {error}"
-    sent = _sent(crashed.request)
-    told = "\n".join(_told(each, sent) for each in _chain(error))
-    return f"{crashed.request.id}: {where}\n" + textwrap.indent(told, "  ")
+        # Not a fault of this program, and every request fails the same way meanwhile.
+        return f"{request.id}: {where}: {error}"
+    fragments = _secret_fragments(request)
+    report = "\n".join(_describe(each, fragments) for each in _chain(error))
+    return f"{request.id}: {where}\n" + textwrap.indent(report, "  ")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` with its parts if it is a group, then what it came from, and so on."""
-    met: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and id(at) not in met:
-        yield at
-        for part in at.exceptions if isinstance(at, BaseExceptionGroup) else ():
-            yield from _chain(part)
-        met.add(id(at))
-        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    """Yields `error`, the members of groups, and causes or contexts."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        for member in current.exceptions if isinstance(current, BaseExceptionGroup) else ():
+            yield from _chain(member)
+        seen.add(id(current))
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
 
 
-def _told(error: BaseException, sent: frozenset[str]) -> str:
-    """Where `error` struck, its type and its words."""
+def _describe(error: BaseException, fragments: frozenset[str]) -> str:
+    """Formats the stack trace, the type and the message of `error`."""
     try:
-        words = "\n".join([str(error), *getattr(error, "__notes__", ())])
-    except Exception:  # noqa: BLE001 - whatever the words of a foreign exception are made by
-        words = "[without words]"
-    words = HIDDEN if _quotes(words, sent) else words
+        message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    except Exception:  # noqa: BLE001 - str() of a foreign exception may fail
+        message = "[no message]"
+    message = HIDDEN if _quotes(message, fragments) else message
     frames = "".join(traceback.format_tb(error.__traceback__))
-    return f"{frames}{type(error).__module__}.{type(error).__qualname__}: {words}"
+    return f"{frames}{type(error).__module__}.{type(error).__qualname__}: {message}"
 
 
-def _quotes(words: str, sent: frozenset[str]) -> bool:
-    return any(text in words for text in sent if len(text) < RUN) or any(
-        words[at : at + RUN] in sent for at in range(len(words) - RUN + 1)
+def _quotes(message: str, fragments: frozenset[str]) -> bool:
+    return any(text in message for text in fragments if len(text) < MIN_QUOTE) or any(
+        message[at : at + MIN_QUOTE] in fragments for at in range(len(message) - MIN_QUOTE + 1)
     )
 
 
-def _sent(request: Request) -> frozenset[str]:
-    """The secrets of `request` and its body, each in all its spellings, cut into runs."""
+def _secret_fragments(request: Request) -> frozenset[str]:
+    """Cuts the body and its secrets, in every form they may be printed, into fragments."""
     raw = request.body or b""
     texts = [raw.decode("latin-1"), "".join(raw.decode("latin-1").split())]
-    for secret in _secrets(raw):
+    for secret in _find_secrets(raw):
         texts += [secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], ascii(secret)[1:-1]]
         texts.append(repr(secret.encode(errors="replace"))[2:-1])
-    return frozenset(run for text in texts for run in _runs(text))
+    return frozenset(fragment for text in texts for fragment in _fragments(text))
 
 
-def _runs(text: str) -> Iterator[str]:
-    yield from (text[at : at + RUN] for at in range(max(1, len(text) - RUN + 1)) if text)
+def _fragments(text: str) -> Iterator[str]:
+    yield from (
+        text[at : at + MIN_QUOTE] for at in range(max(1, len(text) - MIN_QUOTE + 1)) if text
+    )
 
 
-def _secrets(raw: bytes) -> list[str]:
+def _find_secrets(raw: bytes) -> list[str]:
     try:
         value = Body(raw).value
         params = Params(value if isinstance(value, dict) else {})
-        passed = [params[path] for path in SECRETS if path in params]
-    except Exception:  # noqa: BLE001 - the crash may have been in just this
+        secrets = [params[path] for path in SECRETS if path in params]
+    except Exception:  # noqa: BLE001 - decoding may be what crashed
         return []
-    return [each if isinstance(each, str) else str(each) for each in passed]
+    return [each if isinstance(each, str) else str(each) for each in secrets]

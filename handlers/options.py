@@ -1,7 +1,7 @@
-"""How a setting is written: its option, its words of help, and the reading of its value.
+"""Options and their parsers.
 
-A reader takes the text that was given and returns the value. Where it cannot, it raises ValueError
-with the words for what was expected; who calls it knows what was found, and where.
+A parser converts the text of an option or a variable. It raises ValueError with a message that says
+what was expected; the caller adds what was found, and where.
 """
 
 import ipaddress
@@ -22,52 +22,52 @@ _URL = "an https:// or http:// URL without user, query or fragment"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What a person is told about a setting, and how its text becomes a value.
+    """The help text and the parser of a setting.
 
-    Without a `metavar` it is a switch. The value of a `private` one stands in no message. A
-    `secret`, moreover, has a variable and no option, since command lines can be read by every user
-    of a machine.
+    Without a `metavar` it is a switch. Messages never show the value of a `private` setting. A
+    `secret` one has a variable but no option, because command lines are visible to every user of a
+    machine.
     """
 
     group: str
     metavar: str
-    read: Callable[[str], Any]
-    about: str
+    parse: Callable[[str], Any]
+    help: str
     private: bool = False
     secret: bool = False
 
 
-def whole(lowest: int, highest: int) -> Callable[[str], int]:
-    """A reader of whole numbers within bounds."""
+def integer_between(lowest: int, highest: int) -> Callable[[str], int]:
+    """Returns a parser of integers within bounds."""
 
-    def read(text: str) -> int:
+    def parse(text: str) -> int:
         if re.fullmatch(r"[0-9]{1,12}", text) is None or not lowest <= int(text) <= highest:
             raise ValueError(f"a whole number from {lowest} to {highest}")
         return int(text)
 
-    return read
+    return parse
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """A reader of one word out of several."""
+    """Returns a parser that accepts one of `choices`."""
 
-    def read(text: str) -> str:
+    def parse(text: str) -> str:
         if text not in choices:
             raise ValueError(f"one of {', '.join(choices)}")
         return text
 
-    return read
+    return parse
 
 
 def spelling(text: str) -> str:
-    """A slug that the spec lists as another spelling of a status."""
-    from clients_register.spec.catalogue import catalogue
+    """Parses a slug that the spec lists as an alternative spelling of a status."""
+    from clients_register.spec.statuses import load_statuses
 
-    return one_of(*(alias.slug for alias in catalogue().aliases))(text)
+    return one_of(*(alias.slug for alias in load_statuses().aliases))(text)
 
 
-def yes_or_no(text: str) -> bool:
-    """A switch, as a variable has it."""
+def boolean(text: str) -> bool:
+    """Parses the value of a switch in a variable."""
     words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
     if text.lower() not in words:
         raise ValueError(f"one of {', '.join(words)}")
@@ -75,21 +75,21 @@ def yes_or_no(text: str) -> bool:
 
 
 def seconds(text: str) -> float:
-    """A time span, above 0 and below 10,000 seconds."""
+    """Parses a duration above 0 and below 10,000 seconds."""
     if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) is None or float(text) == 0:
         raise ValueError("a number of seconds above 0, such as 2.5")
     return float(text)
 
 
 def host(text: str) -> str:
-    """An IP address, or what can be a host name."""
+    """Parses an IP address or a host name."""
     if not _is_host(text):
         raise ValueError("an IP address or a host name, such as 127.0.0.1, ::1 or localhost")
     return text
 
 
 def base_path(text: str) -> str:
-    """What stands before the route's path; without a slash at the end."""
+    """Parses a path prefix; returns it without a trailing slash."""
     steps = text.rstrip("/").split("/")
     unclear = any(re.fullmatch(r"\.*|.*[^A-Za-z0-9._~-].*", step) for step in steps[1:])
     if not text.startswith("/") or unclear:
@@ -98,7 +98,7 @@ def base_path(text: str) -> str:
 
 
 def url(text: str) -> str:
-    """The base of an HTTP API; with a slash at the end."""
+    """Parses the base URL of an HTTP API; returns it with a trailing slash."""
     try:
         parts = urlsplit(text)
         known = parts.scheme in ("https", "http") and parts.port != 0
@@ -111,7 +111,7 @@ def url(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """The origin of a page, as browsers write it: scheme, host, and a port that is not its own."""
+    """Parses an origin; returns it as browsers send it, without a default port."""
     try:
         parts = urlsplit(url(text))
     except ValueError:
@@ -123,25 +123,25 @@ def origin(text: str) -> str:
     return f"{parts.scheme}://{host.removesuffix(f':{own}') if parts.port == own else host}"
 
 
-def several(read: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    """A reader of words separated by commas, each read by `read`."""
+def comma_separated(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """Returns a parser of lists separated by commas, whose items are parsed by `parse`."""
 
-    def read_all(text: str) -> tuple[str, ...]:
+    def parse_all(text: str) -> tuple[str, ...]:
         words = [word.strip() for word in text.split(",")]
         found = []
         for number, word in enumerate(words, 1):
             try:
-                found.append(read(word))
+                found.append(parse(word))
             except ValueError as error:
                 where = f" in place {number} of the list" if len(words) > 1 else ""
                 raise ValueError(f"{error}{where}") from None
         return tuple(found)
 
-    return read_all
+    return parse_all
 
 
 def is_loopback(text: str) -> bool:
-    """Whether a host, as `host` reads it, is reached from this machine only."""
+    """Whether a valid host is reachable from this machine only."""
     try:
         return ipaddress.ip_address(text.partition("%")[0]).is_loopback
     except ValueError:
@@ -149,31 +149,31 @@ def is_loopback(text: str) -> bool:
 
 
 def email(text: str) -> str:
-    """An e-mail address, by the same judgement as a client's."""
-    from clients_register.handlers.emails import key_of
+    """Parses an e-mail address, by the same rules as that of a client."""
+    from clients_register.handlers.emails import email_key
 
-    if key_of(text) is None:
+    if email_key(text) is None:
         raise ValueError("an e-mail address such as welcome@example.com")
     return text
 
 
 def file(text: str) -> Path:
-    """The path of a file, there or not."""
+    """Parses the path of a file, which need not exist."""
     if not text:
         raise ValueError("the path of a file")
     return Path(text)
 
 
 def database(text: str) -> Database:
-    """The URL of a PostgreSQL database."""
-    found = Database.of(text)
+    """Parses the URL of a PostgreSQL database."""
+    found = Database.parse(text)
     if not _is_host(found.host):
         raise ValueError(URL)
     return found
 
 
 def key(text: str) -> str:
-    """A secret word, as an API gives it out."""
+    """Parses an API key."""
     if re.fullmatch(r"[!-~]+", text) is None:
         raise ValueError("a key of printable ASCII characters without spaces")
     return text

@@ -1,28 +1,33 @@
-"""uvicorn's protocol for HTTP, which sends a whole answer in one go.
+"""uvicorn's HTTP protocol, sending each response in a single write.
 
-uvicorn sends the head before it knows of a body, in a write of its own, and looks for characters
-that no header may have by two patterns for each header. Here the head waits for the body, as ASGI
-asks of servers, and is looked through once. That takes 3 to 8 microseconds of a processor from each
-answer with eight headers; a bare application on uvicorn takes 21 in all.
+uvicorn writes the header section before it receives the body, and checks each header with two
+regular expressions. Here the header waits for the body, as ASGI allows, and is checked as a whole.
+That saves 3 to 8 of about 21 microseconds per response with eight headers.
 """
 
+from typing import Any
+
 from starlette.types import Message
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
+# The key of the ASGI extension with the transport of the connection.
+TRANSPORT = "clients_register.transport"
 
-class Cycle(RequestResponseCycle):
-    """A request and its answer. Whatever is not plain is left to uvicorn, as it came."""
+
+class BufferedCycle(RequestResponseCycle):
+    """One request and its response. Anything but a simple response is left to uvicorn."""
 
     _start: Message | None = None
 
+    @override
     async def send(self, message: Message) -> None:  # type: ignore[override]
-        """See the ASGI specification: a head is not sent before there is some body."""
         if message["type"] == "http.response.start" and not self.response_started:
-            # One that is there already was followed by no body, and so by a crash: nobody has it.
+            # A second one replaces a first that was never sent, because the application crashed.
             self._start = message
             return
         start, self._start = self._start, None
@@ -34,7 +39,7 @@ class Cycle(RequestResponseCycle):
                 and not self.disconnected
                 and not self.flow.write_paused
                 and self.scope["method"] != "HEAD"
-                and (content := self._plain(start, message.get("body", b""))) is not None
+                and (content := self._serialize(start, message.get("body", b""))) is not None
             ):
                 self.response_started = self.response_complete = True
                 self.waiting_for_100_continue = False
@@ -45,8 +50,8 @@ class Cycle(RequestResponseCycle):
             await super().send(start)  # type: ignore[arg-type]
         await super().send(message)  # type: ignore[arg-type]
 
-    def _plain(self, start: Message, body: bytes) -> bytes | None:
-        """The answer as it goes out; None where it is not of that length, or not plain."""
+    def _serialize(self, start: Message, body: bytes) -> bytes | None:
+        """Serializes a response; None if it needs more than its headers and `body`."""
         headers = [*self.default_headers, *start.get("headers", ())]
         named = dict(headers)
         if named.get(b"content-length") != b"%d" % len(body):
@@ -54,19 +59,29 @@ class Cycle(RequestResponseCycle):
         if b"connection" in named or b"transfer-encoding" in named:
             return None
         head = b"\r\n".join(map(b": ".join, headers))
-        # No value has begun a header of its own.
+        # No value may contain a line break, which would start another header.
         breaks = len(headers) - 1
         if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
             return None
         return b"".join((STATUS_LINE[start["status"]], head, b"\r\n\r\n", body))
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
+    @override
     def on_headers_complete(self) -> None:
-        """See `HttpToolsProtocol`."""
         super().on_headers_complete()
         if self.cycle is not None:
-            # uvicorn makes it, and cannot be told of what class. Nobody has sent anything yet.
-            self.cycle.__class__ = Cycle
+            # uvicorn offers no way to choose the class. Nothing has been sent yet.
+            self.cycle.__class__ = BufferedCycle
+
+
+class ExposingHttpProtocol(HttpProtocol):
+    """Exposes the transport of the connection to the application, as the extension TRANSPORT."""
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = extensions

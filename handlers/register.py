@@ -1,52 +1,56 @@
-"""The route, as a story. Every sentence either goes on or ends in a status."""
+"""The route: each step either continues or ends in a status."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from clients_register.handlers.answers import Answer, success
-from clients_register.handlers.attempt import Attempt
+from clients_register.handlers.context import RequestContext
 from clients_register.handlers.mail import MailFailed
-from clients_register.handlers.records import Registration, User
-from clients_register.handlers.refusals import Refusal
-from clients_register.handlers.rules import TAKEN, hold
-from clients_register.handlers.store import EmailTaken
-from clients_register.handlers.store.enrolment import Enrolment
-from clients_register.spec.catalogue import Stage
+from clients_register.handlers.models import Registration, User
+from clients_register.handlers.responses import Response, success_response
+from clients_register.handlers.rules import EMAIL_TAKEN, RuleViolation, check_rules
+from clients_register.handlers.store.base import EmailTaken, PendingRegistration
+from clients_register.spec.statuses import Stage
 
 
-async def register(attempt: Attempt) -> Answer:
-    """Registers the client that `attempt` describes.
+async def register(context: RequestContext) -> Response:
+    """Registers the client that the request describes, and logs them in.
 
-    Raises Refusal for each status but success; any other exception is a crash, and leaves nothing
-    stored.
+    Raises RuleViolation for every status but success. After any other exception, a crash, the
+    client is not stored (Q-CRASH).
     """
-    await hold(Stage.DEPLOYMENT, attempt)
-    await hold(Stage.TRANSPORT, attempt)
-    if "token" in attempt.params:
-        attempt.bearer = await attempt.services.sessions.present(attempt.params["token"])
-    await hold(Stage.IDENTITY, attempt)
-    await hold(Stage.PARAMS, attempt)
+    await check_rules(Stage.DEPLOYMENT, context)
+    await check_rules(Stage.TRANSPORT, context)
+    if "token" in context.params:
+        token = context.params["token"]
+        context.bearer = await context.services.sessions.authenticate(token)
+    await check_rules(Stage.IDENTITY, context)
+    await check_rules(Stage.PARAMS, context)
 
-    before = await attempt.owner()
-    registration = await registration_of(attempt, before)
-    async with stored_unless_it_crashes(attempt, registration, before) as enrolment:
-        await welcome(attempt, enrolment)
-        user = enrolment.user
-        token, session = attempt.services.sessions.draw(user, attempt.params["application"])
-        await enrolment.put_session(session)
-        return success(attempt, user, session, token)
+    existing_user = await context.find_user()
+    registration = await build_registration(context, existing_user)
+    async with begin_registration(context, registration, existing_user) as pending:
+        await send_welcome_mail(context, pending)
+        application = context.params["application"]
+        token, session = context.services.sessions.issue(pending.user, application)
+        await pending.put_session(session)
+        response = success_response(context, pending.user, session, token)
+        await pending.commit()
+        return response
 
 
-async def registration_of(attempt: Attempt, before: User | None) -> Registration:
-    """The client to be stored, for whom the address belongs to, or for a user made with it."""
-    services, params = attempt.services, attempt.params
-    assert attempt.email is not None, "the rules saw to it"
-    assert attempt.email_key is not None, "the rules saw to it"
+async def build_registration(context: RequestContext, existing_user: User | None) -> Registration:
+    """Builds the client to store, for `existing_user` or for a new user."""
+    services, params = context.services, context.params
+    assert context.email is not None, "checked by the rules"
+    assert context.email_key is not None, "checked by the rules"
+    password_hash = None
+    if existing_user is None:
+        # The password of an existing user is never changed (Q-EXISTING-USER).
+        password_hash = await services.passwords.hash(params["client.password"])
     return Registration(
-        email=attempt.email,
-        email_key=attempt.email_key,
-        # The password of a user who is there already is never set or changed (Q-EXISTING-USER).
-        password_hash=None if before else await services.passwords.hash(params["client.password"]),
+        email=context.email,
+        email_key=context.email_key,
+        password_hash=password_hash,
         first_name=params["client.first_name"],
         last_name=params["client.last_name"],
         phone=params["client.phone"],
@@ -58,34 +62,33 @@ async def registration_of(attempt: Attempt, before: User | None) -> Registration
 
 
 @asynccontextmanager
-async def stored_unless_it_crashes(
-    attempt: Attempt, registration: Registration, before: User | None
-) -> AsyncIterator[Enrolment]:
-    """Stores the client, with mail and session, in one when the context ends.
+async def begin_registration(
+    context: RequestContext, registration: Registration, existing_user: User | None
+) -> AsyncIterator[PendingRegistration]:
+    """Begins to store the client; `commit` of the yielded object stores them.
 
-    Whatever unforeseen happens in here, the client is not stored (Q-CRASH). Since the rule
-    `email_is_free` another request may have taken the address.
+    Turns a lost race for the address into a violation of `email_is_free`, and removes a client who
+    was committed before a crash.
     """
-    store, enrolment = attempt.services.store, None
+    store, pending = context.services.store, None
     try:
-        async with store.enrol(registration, before) as enrolment:
-            yield enrolment
+        async with store.begin_registration(registration, existing_user) as pending:
+            yield pending
     except EmailTaken:
-        raise Refusal("email_is_free", [TAKEN]) from None
-    except Refusal:
+        raise RuleViolation("email_is_free", [EMAIL_TAKEN]) from None
+    except RuleViolation:
         raise
     except Exception:
-        # It was settled for a mail that left the machine, or nobody knows what the database did.
-        if enrolment is not None and enrolment.may_be_stored:
-            await store.remove_client(enrolment.user, before)
+        if pending is not None and pending.commit_was_called:
+            await store.remove_client(pending.user, existing_user)
         raise
 
 
-async def welcome(attempt: Attempt, enrolment: Enrolment) -> None:
-    """Sends the welcome e-mail. The client is stored where it fails, too (Q-MAIL-FAILURE)."""
-    application = attempt.services.registry.applications[attempt.params["application"]]
+async def send_welcome_mail(context: RequestContext, pending: PendingRegistration) -> None:
+    """Sends the welcome e-mail. The client is stored even if that fails (Q-MAIL-FAILURE)."""
+    application = context.services.registry.applications[context.params["application"]]
     try:
-        await attempt.services.mailer.welcome(enrolment, application, attempt.request.id)
+        await context.services.mailer.send_welcome(pending, application, context.request.id)
     except MailFailed as failure:
-        await enrolment.settle()
-        raise Refusal("welcome_mail_is_sent") from failure
+        await pending.commit()
+        raise RuleViolation("welcome_mail_is_sent") from failure

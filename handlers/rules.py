@@ -1,202 +1,211 @@
-"""The facts that must hold, one sentence each, and the loop that asks for them in the spec's order.
+"""The rules, and the loop that checks them in the order of the spec.
 
-`x-statuses` names these functions: which row a fact belongs to, and so which status answers when it
-does not hold, is written there and nowhere here. A fact looks only at its own matter; where another
-fact is to blame (a wrong type, say) it holds.
+`x-statuses` names these functions. It alone decides which status a violated rule leads to, and in
+which order rules are checked. A rule looks only at its own concern; a parameter that violates
+another rule, for example by its type, passes this one.
 """
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Sequence
 
-from clients_register.handlers import passwords
-from clients_register.handlers.attempt import Attempt
-from clients_register.handlers.refusals import Fault, Refusal
-from clients_register.handlers.transport import UNREADABLE, media_type
-from clients_register.spec.catalogue import Catalogue, SpecError, Stage
+from clients_register.handlers.context import FieldError, RequestContext, Route
+from clients_register.handlers.decoding import UNREADABLE, parse_media_type
+from clients_register.handlers.passwords import password_problem
+from clients_register.spec.statuses import SpecError, Stage, StatusTable
 
-Faults = list[Fault]
-Rule = Callable[[Attempt], Awaitable[Faults]]
+Errors = list[FieldError]
+Rule = Callable[[RequestContext], Awaitable[Errors]]
 
-HOLDS: Faults = []
-BROKEN: Faults = [Fault()]
-TAKEN = Fault("client.email", "taken")
+PASSED: Errors = []
+VIOLATED: Errors = [FieldError()]
+EMAIL_TAKEN = FieldError("client.email", "taken")
 
 TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict}
 
-# Stages whose facts the spec names and this module tells. Those of the others hold or break by
-# themselves, where Connexion routes and where the effects happen.
-JUDGED = (Stage.DEPLOYMENT, Stage.TRANSPORT, Stage.IDENTITY, Stage.PARAMS)
+# The stages whose rules are functions of this module. The rules of the others are violated by
+# events: Connexion finds no route, a handler crashes, a mail fails.
+CHECKED_STAGES = (Stage.DEPLOYMENT, Stage.TRANSPORT, Stage.IDENTITY, Stage.PARAMS)
 
 
-async def hold(stage: Stage, attempt: Attempt) -> None:
-    """Asks for the facts of `stage`, row by row; the first row with a fault raises Refusal."""
-    passed = attempt.passed
-    for status in attempt.services.catalogue.at(stage):
-        attempt.faults = []
-        broken = None
-        for fact in status.facts:
-            if found := await RULES[fact](attempt):
-                attempt.faults += found
-                broken = broken or fact
+class RuleViolation(Exception):
+    """Ends processing of a request; the spec determines the status from the violated rule."""
+
+    def __init__(self, rule: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.errors = errors
+
+
+async def check_rules(stage: Stage, context: RequestContext) -> None:
+    """Checks the rules of `stage` row by row. Raises RuleViolation at the first row with errors."""
+    for status in context.services.statuses.in_stage(stage):
+        context.errors = []
+        violated = None
+        for rule in status.rules:
+            if errors := await RULES[rule](context):
+                context.errors += errors
+                violated = violated or rule
             else:
-                passed.append(fact)
-        if broken is not None:
-            raise Refusal(broken, attempt.faults)
+                context.passed_rules.append(rule)
+        if violated is not None:
+            raise RuleViolation(violated, context.errors)
 
 
-def check(catalogue: Catalogue) -> None:
-    """Raises SpecError where the spec names a fact that is not told here, or leaves one out."""
-    named = {fact for stage in JUDGED for row in catalogue.at(stage) for fact in row.facts}
+def check_statuses(statuses: StatusTable) -> None:
+    """Raises SpecError unless the spec names exactly the rules of this module."""
+    named = {
+        rule for stage in CHECKED_STAGES for row in statuses.in_stage(stage) for rule in row.rules
+    }
     if unknown := sorted(named - set(RULES)):
-        raise SpecError(f"x-statuses names facts that no rule tells: {', '.join(unknown)}")
+        raise SpecError(f"x-statuses names rules that do not exist: {', '.join(unknown)}")
     if unused := sorted(set(RULES) - named):
-        raise SpecError(f"x-statuses names no row for these rules: {', '.join(unused)}")
+        raise SpecError(f"x-statuses has no row for these rules: {', '.join(unused)}")
 
 
-async def service_is_deployed(attempt: Attempt) -> Faults:
+async def service_is_deployed(context: RequestContext) -> Errors:
     """The service of the route has a record."""
-    service, _ = attempt.route
-    return HOLDS if service in attempt.services.registry.services else BROKEN
+    service = _route(context).service
+    return PASSED if service in context.services.registry.services else VIOLATED
 
 
-async def route_is_deployed(attempt: Attempt) -> Faults:
+async def route_is_deployed(context: RequestContext) -> Errors:
     """The route has a record in its service."""
-    service, action = attempt.route
-    actions = attempt.services.registry.services.get(service, frozenset())
-    return HOLDS if action in actions else BROKEN
+    service, action = _route(context)
+    actions = context.services.registry.services.get(service, frozenset())
+    return PASSED if action in actions else VIOLATED
 
 
-async def content_type_is_accepted(attempt: Attempt) -> Faults:
-    """The body is declared as the spec's media type, and is not compressed."""
-    declared = media_type(attempt.request.content_type)
-    encoding = attempt.request.content_encoding.strip().lower()
-    accepted = declared == attempt.services.media_type and encoding in ("", "identity")
-    return HOLDS if accepted else BROKEN
+async def content_type_is_accepted(context: RequestContext) -> Errors:
+    """The body has the media type of the spec and is not compressed."""
+    declared = parse_media_type(context.request.content_type)
+    encoding = context.request.content_encoding.strip().lower()
+    accepted = declared == context.services.media_type and encoding in ("", "identity")
+    return PASSED if accepted else VIOLATED
 
 
-async def body_is_within_the_limit(attempt: Attempt) -> Faults:
-    """The raw body is not over the server's limit."""
-    return BROKEN if attempt.request.body is None else HOLDS
+async def body_is_within_the_limit(context: RequestContext) -> Errors:
+    """The raw body does not exceed the limit of the server."""
+    return VIOLATED if context.request.body is None else PASSED
 
 
-async def body_is_base64(attempt: Attempt) -> Faults:
-    """The body is base64 of something, or nothing at all."""
-    return BROKEN if attempt.body.decoded is None else HOLDS
+async def body_is_base64(context: RequestContext) -> Errors:
+    """The body is base64, or empty."""
+    return VIOLATED if context.body.decoded is None else PASSED
 
 
-async def body_is_json(attempt: Attempt) -> Faults:
-    """What the base64 holds is JSON in UTF-8."""
-    unreadable = attempt.body.stripped and attempt.body.value is UNREADABLE
-    return BROKEN if unreadable else HOLDS
+async def body_is_json(context: RequestContext) -> Errors:
+    """The decoded body is JSON in UTF-8."""
+    unreadable = context.body.stripped and context.body.value is UNREADABLE
+    return VIOLATED if unreadable else PASSED
 
 
-async def params_are_passed(attempt: Attempt) -> Faults:
-    """The JSON is an object with at least one member, whatever its value."""
-    value = attempt.body.value
-    return HOLDS if isinstance(value, dict) and value else BROKEN
+async def params_are_passed(context: RequestContext) -> Errors:
+    """The JSON is an object with at least one member, which may be null."""
+    value = context.body.value
+    return PASSED if isinstance(value, dict) and value else VIOLATED
 
 
-async def token_is_known(attempt: Attempt) -> Faults:
-    """A token that is passed belongs to a session or an application."""
-    return HOLDS if attempt.bearer is None or attempt.bearer.is_known else BROKEN
+async def token_is_known(context: RequestContext) -> Errors:
+    """The token, if any, belongs to a session or an application."""
+    return PASSED if context.bearer is None or context.bearer.is_known else VIOLATED
 
 
-async def session_is_live(attempt: Attempt) -> Faults:
-    """The session of the token is within its limits, or remembered."""
-    bearer = attempt.bearer
-    lapsed = bearer is not None and bearer.session is not None and not bearer.live
-    return BROKEN if lapsed else HOLDS
+async def session_is_live(context: RequestContext) -> Errors:
+    """The session of the token has not expired, or is a remembered one."""
+    bearer = context.bearer
+    expired = bearer is not None and bearer.session is not None and not bearer.is_live
+    return VIOLATED if expired else PASSED
 
 
-async def user_has_a_role(attempt: Attempt) -> Faults:
+async def user_has_a_role(context: RequestContext) -> Errors:
     """The user of the token has a client, employee or liaison record."""
-    bearer = attempt.bearer
+    bearer = context.bearer
     if bearer is None or bearer.session is None:
-        return HOLDS
-    return HOLDS if bearer.user is not None and bearer.user.has_a_role else BROKEN
+        return PASSED
+    return PASSED if bearer.user is not None and bearer.user.has_a_role else VIOLATED
 
 
-async def required_params_are_passed(attempt: Attempt) -> Faults:
-    """What the spec requires at the top level is there."""
-    return _absent(attempt, container="")
+async def required_params_are_passed(context: RequestContext) -> Errors:
+    """The parameters that the spec requires at the top level are present."""
+    return _absent(context, container="")
 
 
-async def types_are_right(attempt: Attempt) -> Faults:
-    """Every parameter that is passed has the JSON type of the spec; nothing is coerced."""
-    known = attempt.services.parameters.by_path
+async def types_are_right(context: RequestContext) -> Errors:
+    """Each parameter has the JSON type of the spec; no value is coerced."""
+    known = context.services.parameters.by_path
     return [
-        Fault(path, "wrong_type")
-        for path, value in attempt.params.passed()
+        FieldError(path, "wrong_type")
+        for path, value in context.params.items()
         if (parameter := known.get(path)) is not None
-        # To Python's `isinstance` a boolean is an integer; to JSON it is not.
+        # `isinstance` would accept a boolean as an integer.
         if type(value) is not TYPES[parameter.type]
     ]
 
 
-async def email_is_well_formed(attempt: Attempt) -> Faults:
-    """The address is one; whether it is too long is another matter."""
-    if attempt.email is None or attempt.email_is_too_long or attempt.email_key is not None:
-        return HOLDS
-    return [Fault("client.email", "malformed")]
+async def email_is_well_formed(context: RequestContext) -> Errors:
+    """The e-mail address is valid, apart from its length."""
+    if context.email is None or context.email_is_too_long or context.email_key is not None:
+        return PASSED
+    return [FieldError("client.email", "malformed")]
 
 
-async def company_is_known(attempt: Attempt) -> Faults:
+async def company_is_known(context: RequestContext) -> Errors:
     """The company exists."""
-    return _unrecognized(attempt, "client.company_id", attempt.services.registry.companies)
+    return _unrecognized(context, "client.company_id", context.services.registry.companies)
 
 
-async def application_is_known(attempt: Attempt) -> Faults:
-    """The application to log in to exists."""
-    return _unrecognized(attempt, "application", attempt.services.registry.applications)
+async def application_is_known(context: RequestContext) -> Errors:
+    """The application exists."""
+    return _unrecognized(context, "application", context.services.registry.applications)
 
 
-async def views_are_known(attempt: Attempt) -> Faults:
-    """The views that are asked for exist."""
-    faults: Faults = []
-    for path, kind in attempt.services.parameters.views.items():
-        faults += _unrecognized(attempt, path, attempt.services.views[kind])
-    return faults
+async def views_are_known(context: RequestContext) -> Errors:
+    """The requested views exist."""
+    errors: Errors = []
+    for path, kind in context.services.parameters.views.items():
+        errors += _unrecognized(context, path, context.services.views[kind])
+    return errors
 
 
-async def email_is_free(attempt: Attempt) -> Faults:
-    """The address belongs to no client."""
-    owner = await attempt.owner()
-    return HOLDS if owner is None or owner.client is None else [TAKEN]
+async def email_is_free(context: RequestContext) -> Errors:
+    """No client has the e-mail address."""
+    user = await context.find_user()
+    return PASSED if user is None or user.client is None else [EMAIL_TAKEN]
 
 
-async def required_client_fields_are_passed(attempt: Attempt) -> Faults:
-    """What the spec requires of a client is there."""
-    return _absent(attempt, container="client")
+async def required_client_fields_are_passed(context: RequestContext) -> Errors:
+    """The parameters that the spec requires of a client are present."""
+    return _absent(context, container="client")
 
 
-async def lengths_are_kept(attempt: Attempt) -> Faults:
-    """No value has more code points than the spec allows."""
+async def lengths_are_kept(context: RequestContext) -> Errors:
+    """No value is longer than the spec allows, in code points."""
     return [
-        Fault(path, "too_long")
-        for path, limit in attempt.services.parameters.max_lengths.items()
-        if len(_measured(attempt, path)) > limit
+        FieldError(path, "too_long")
+        for path, limit in context.services.parameters.max_lengths.items()
+        if len(_text_to_measure(context, path)) > limit
     ]
 
 
-async def password_can_be_hashed(attempt: Attempt) -> Faults:
-    """The password is one that bcrypt hashes without loss."""
-    password = attempt.params["client.password"]
-    fault = passwords.fault_of(password) if isinstance(password, str) else None
-    return HOLDS if fault is None else [Fault("client.password", fault)]
+async def password_can_be_hashed(context: RequestContext) -> Errors:
+    """bcrypt can hash the password without truncating it."""
+    password = context.params["client.password"]
+    problem = password_problem(password) if isinstance(password, str) else None
+    return PASSED if problem is None else [FieldError("client.password", problem)]
 
 
-async def user_is_proven(attempt: Attempt) -> Faults:
-    """Who makes a user that is there a client is that user, by password or by token."""
-    if attempt.faults:
-        return HOLDS
-    owner = await attempt.owner()
-    if owner is None or owner.client is not None or attempt.proves_by_token(owner):
-        return HOLDS
-    password = attempt.params["client.password"]
-    if owner.password_hash is not None and await attempt.services.passwords.match(
-        password, owner.password_hash
+async def user_is_proven(context: RequestContext) -> Errors:
+    """An existing user is authenticated, by password or by session token."""
+    if context.errors:
+        return PASSED
+    user = await context.find_user()
+    if user is None or user.client is not None or context.is_authenticated_as(user):
+        return PASSED
+    password = context.params["client.password"]
+    if user.password_hash is not None and await context.services.passwords.verify(
+        password, user.password_hash
     ):
-        return HOLDS
-    return [Fault("client.password", "mismatch")]
+        return PASSED
+    return [FieldError("client.password", "mismatch")]
 
 
 RULES: dict[str, Rule] = {
@@ -227,23 +236,28 @@ RULES: dict[str, Rule] = {
 }
 
 
-def _absent(attempt: Attempt, container: str) -> Faults:
+def _route(context: RequestContext) -> Route:
+    assert context.route is not None, "rules are checked once the request is routed"
+    return context.route
+
+
+def _absent(context: RequestContext, container: str) -> Errors:
     return [
-        Fault(path, reason)
-        for path in attempt.services.parameters.required.get(container, ())
-        if (reason := attempt.params.absence(path)) is not None
+        FieldError(path, reason)
+        for path in context.services.parameters.required.get(container, ())
+        if (reason := context.params.absence(path)) is not None
     ]
 
 
-def _unrecognized(attempt: Attempt, path: str, known: Container[object]) -> Faults:
-    value = attempt.params[path]
+def _unrecognized(context: RequestContext, path: str, known: Container[object]) -> Errors:
+    value = context.params[path]
     if value is None:
-        return HOLDS
+        return PASSED
     hashable = isinstance(value, str | int) and not isinstance(value, bool)
-    return [Fault(path, "unrecognized")] if hashable and value not in known else HOLDS
+    return [FieldError(path, "unrecognized")] if hashable and value not in known else PASSED
 
 
-def _measured(attempt: Attempt, path: str) -> str:
-    """What counts for the length of a parameter: an address after trimming, all else as sent."""
-    value = attempt.email if path == "client.email" else attempt.params[path]
+def _text_to_measure(context: RequestContext, path: str) -> str:
+    """Returns the text whose length counts: the trimmed address, or the value as sent."""
+    value = context.email if path == "client.email" else context.params[path]
     return value if isinstance(value, str) else ""

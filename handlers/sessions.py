@@ -1,7 +1,7 @@
-"""Sessions: issued on success, checked where a token is passed.
+"""Sessions: issued on success, and looked up by the token of a request.
 
-Limits: R-SESSION-AGE, R-SESSION-IDLE, R-SESSION-REMEMBER; exactly at a limit is still valid
-(Q-SESSION-LIMITS).
+Limits: R-SESSION-AGE, R-SESSION-IDLE, R-SESSION-REMEMBER. A session exactly at a limit is still
+valid (Q-SESSION-LIMITS).
 """
 
 import hashlib
@@ -10,22 +10,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from clients_register.handlers.clock import Clock
-from clients_register.handlers.records import Session, User
-from clients_register.handlers.registry import Registry
-from clients_register.handlers.store import Store
+from clients_register.handlers.models import Registry, Session, User
+from clients_register.handlers.store.base import Store
 
 MAX_AGE = timedelta(days=7)
 MAX_IDLE = timedelta(hours=72)
 TOKEN_BYTES = 32
 
 
-def digest_of(token: str) -> str:
-    """What is kept of a token: its SHA-256, in hex."""
+def token_digest(token: str) -> str:
+    """Returns the SHA-256 of `token` in hex, which is stored in its place."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def expiry(session: Session) -> datetime | None:
-    """The last moment at which `session` is valid; None where it is remembered."""
+def expires_at(session: Session) -> datetime | None:
+    """Returns the last moment at which `session` is valid; None for a remembered session."""
     if session.remember_me:
         return None
     return min(session.created_at + MAX_AGE, session.last_used_at + MAX_IDLE)
@@ -33,34 +32,34 @@ def expiry(session: Session) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who presented a token: an application, or the user of a session, or nobody known."""
+    """The holder of a token: an application, the user of a session, or unknown."""
 
     token: str = field(repr=False)
     is_application: bool = False
     session: Session | None = None
     user: User | None = None
-    live: bool = False
+    is_live: bool = False
 
     @property
     def is_known(self) -> bool:
-        """Whether any session or application has this token."""
+        """Whether the token belongs to a session or an application."""
         return self.is_application or self.session is not None
 
 
 class Sessions:
-    """Issues and looks up sessions of one store, by one clock."""
+    """Issues sessions, and authenticates tokens, against one store and one clock."""
 
     def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
         self._store = store
         self._clock = clock
         self._registry = registry
 
-    def draw(self, user: User, application: str) -> tuple[str, Session]:
-        """A token, and the new session that it opens once that is stored."""
+    def issue(self, user: User, application: str) -> tuple[str, Session]:
+        """Returns a new token and its session, which the caller has to store."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock.now()
         return token, Session(
-            digest=digest_of(token),
+            digest=token_digest(token),
             user_id=user.id,
             application=application,
             remember_me=False,
@@ -68,22 +67,21 @@ class Sessions:
             last_used_at=now,
         )
 
-    async def present(self, token: object) -> Bearer:
-        """Whose `token` it is. A live session counts as used now; a lapsed one stays as it was."""
+    async def authenticate(self, token: object) -> Bearer:
+        """Returns the holder of `token`. A live session counts as used, an expired one does not."""
         if not isinstance(token, str):
             return Bearer(token="")
-        digest = digest_of(token)
+        digest = token_digest(token)
         if digest in self._registry.application_tokens:
             return Bearer(token, is_application=True)
         session = await self._store.session(digest)
         if session is None:
             return Bearer(token)
         now = self._clock.now()
-        ends = expiry(session)
-        live = ends is None or now <= ends
-        if live:
+        expiry = expires_at(session)
+        is_live = expiry is None or now <= expiry
+        if is_live:
             session = replace(session, last_used_at=now)
             await self._store.put_session(session)
-        return Bearer(
-            token, session=session, user=await self._store.user(session.user_id), live=live
-        )
+        user = await self._store.user(session.user_id)
+        return Bearer(token, session=session, user=user, is_live=is_live)

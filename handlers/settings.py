@@ -1,6 +1,6 @@
-"""The settings of a server: each one an option of `serve` and an environment variable.
+"""The settings of a server. Each is an option of `serve` and an environment variable.
 
-What is written beside a field is what `arguments.py` makes both of, and the help.
+The annotation of a field defines its option, its variable and its help text; see `arguments.py`.
 """
 
 from collections.abc import Mapping
@@ -20,30 +20,38 @@ GROUPS = (LISTENING, DATA, MAIL, BEHAVIOUR, STUB)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything about a server that is not in the spec."""
+    """All settings of a server; everything else is in the spec."""
 
     host: Annotated[
         str,
         Option(
-            LISTENING, "ADDRESS", options.host, "where to listen; 0.0.0.0 is every IPv4 address"
+            LISTENING,
+            "ADDRESS",
+            options.host,
+            "address to listen on; 0.0.0.0 is every IPv4 address",
         ),
     ] = "127.0.0.1"
     port: Annotated[
         int,
-        Option(LISTENING, "PORT", options.whole(0, 65535), "where to listen; 0 takes a free port"),
+        Option(
+            LISTENING,
+            "PORT",
+            options.integer_between(0, 65535),
+            "port to listen on; 0 takes a free one",
+        ),
     ] = 4018
     workers: Annotated[
         int,
         Option(
             LISTENING,
             "N",
-            options.whole(1, 64),
-            "how many processes answer; more than one need --reference and --store",
+            options.integer_between(1, 64),
+            "number of processes; more than one need --reference and --store",
         ),
     ] = 1
     base_path: Annotated[
         str,
-        Option(LISTENING, "PATH", options.base_path, "what stands before /clients/register"),
+        Option(LISTENING, "PATH", options.base_path, "prefix of /clients/register"),
     ] = "/api/v1"
     data: Annotated[
         Path | None,
@@ -51,8 +59,8 @@ class Settings:
             DATA,
             "FILE",
             options.file,
-            "where clients, sessions and the outbox are kept; without it, in the current directory,"
-            " clients-register.json, with --reference clients-register-reference.json",
+            "file for clients, sessions and the outbox; by default clients-register.json in the"
+            " current directory, with --reference clients-register-reference.json",
         ),
     ] = None
     store: Annotated[
@@ -61,10 +69,10 @@ class Settings:
             DATA,
             "URL",
             options.database,
-            "with --reference, a PostgreSQL database to keep them in instead, as"
+            "with --reference, a PostgreSQL database to use instead of a file, as"
             " postgresql://USER@HOST:PORT/DATABASE;"
-            " a password in it, as USER:PASSWORD, is safer in the variable, or in PGPASSWORD, since"
-            " command lines can be read by every user of a machine",
+            " set the variable or PGPASSWORD if it has a password, since command lines are visible"
+            " to every user of a machine",
             private=True,
         ),
     ] = None
@@ -75,7 +83,7 @@ class Settings:
             "FILE",
             options.file,
             "applications, companies, users, sessions, tokens and deployed services to start with"
-            " (YAML); a section in it stands in place of the built-in one",
+            " (YAML); its sections replace the built-in ones",
         ),
     ] = None
     mail: Annotated[
@@ -84,30 +92,30 @@ class Settings:
             MAIL,
             "TRANSPORT",
             options.one_of("outbox", "mandrill"),
-            "outbox keeps mails with the data and sends nothing, mandrill sends through the"
+            "outbox stores mails with the data and sends nothing, mandrill sends through the"
             " Mandrill API",
         ),
     ] = "outbox"
     mail_from: Annotated[
-        str, Option(MAIL, "EMAIL", options.email, "the sender of the welcome e-mail")
+        str, Option(MAIL, "EMAIL", options.email, "sender of the welcome e-mail")
     ] = "no-reply@planomatic.test"
     mandrill_url: Annotated[
-        str, Option(MAIL, "URL", options.url, "the base of the Mandrill API")
+        str, Option(MAIL, "URL", options.url, "base URL of the Mandrill API")
     ] = "https://mandrillapp.com/api/1.0/"
     mandrill_timeout: Annotated[
         float,
-        Option(MAIL, "SECONDS", options.seconds, "how long one call of that API may take, in all"),
+        Option(MAIL, "SECONDS", options.seconds, "timeout for a call of that API"),
     ] = 5.0
     mandrill_key: Annotated[
-        str, Option(MAIL, "KEY", options.key, "the key of that API", private=True, secret=True)
+        str, Option(MAIL, "KEY", options.key, "key of that API", private=True, secret=True)
     ] = field(default="", repr=False)
     reference: Annotated[
         bool,
         Option(
             BEHAVIOUR,
             "",
-            options.yes_or_no,
-            "be the plain reference: no personas with public passwords, bcrypt at full cost",
+            options.boolean,
+            "run the plain reference: no personas with public passwords, bcrypt at full cost",
         ),
     ] = False
     bcrypt_cost: Annotated[
@@ -115,8 +123,8 @@ class Settings:
         Option(
             BEHAVIOUR,
             "COST",
-            options.whole(4, 31),
-            "work per password, each step doubles it; without it 4, with --reference 12",
+            options.integer_between(4, 31),
+            "cost factor of bcrypt, each step doubles the work; by default 4, with --reference 12",
         ),
     ] = None
     max_body: Annotated[
@@ -124,8 +132,8 @@ class Settings:
         Option(
             BEHAVIOUR,
             "BYTES",
-            options.whole(1, 64 * 1024 * 1024),
-            "the largest request body that is accepted",
+            options.integer_between(1, 64 * 1024 * 1024),
+            "largest request body that is accepted",
         ),
     ] = 65536
     spelling: Annotated[
@@ -134,7 +142,7 @@ class Settings:
             BEHAVIOUR,
             "SLUG",
             options.spelling,
-            "answer with this spelling of a status of which the spec lists several",
+            "use this spelling of a status for which the spec lists several",
         ),
     ] = None
 
@@ -143,8 +151,8 @@ class Settings:
         Option(
             STUB,
             "",
-            options.yes_or_no,
-            "pick up edits of the spec, the fixtures and the seed without a restart",
+            options.boolean,
+            "reload the spec, the fixtures and the seed when they change",
         ),
     ] = False
     status_domain: Annotated[
@@ -161,9 +169,8 @@ class Settings:
         Option(
             STUB,
             "NAMES",
-            options.several(options.host),
-            "names of this machine, separated by commas, under which the control plane answers"
-            " beside those of loopback",
+            options.comma_separated(options.host),
+            "host names, separated by commas, that the control plane accepts besides loopback",
         ),
     ] = ()
     control_origin: Annotated[
@@ -171,8 +178,8 @@ class Settings:
         Option(
             STUB,
             "ORIGINS",
-            options.several(options.origin),
-            "origins, separated by commas, whose pages may drive the control plane",
+            options.comma_separated(options.origin),
+            "origins, separated by commas, whose pages may use the control plane",
         ),
     ] = ()
     control_token: Annotated[
@@ -181,15 +188,15 @@ class Settings:
             STUB,
             "TOKEN",
             options.key,
-            "what requests to the control plane must carry as Authorization: Bearer TOKEN; needed"
-            " where the server listens off loopback",
+            "token that requests to the control plane must send as Authorization: Bearer TOKEN;"
+            " required unless the server listens on loopback",
             private=True,
         ),
     ] = field(default="", repr=False)
 
     @property
     def data_file(self) -> Path:
-        """`data`, or the default of the mode: a stub's file has public passwords in it."""
+        """`data`, or the default of the mode. Stub and reference never share a file by default."""
         name = "clients-register-reference.json" if self.reference else "clients-register.json"
         return (self.data or Path(name)).absolute()
 
@@ -200,7 +207,7 @@ class Settings:
 
 
 @cache
-def written() -> Mapping[str, Option]:
-    """Name of a field of `Settings` -> how it is written, in the order of the fields."""
+def setting_options() -> Mapping[str, Option]:
+    """Maps the fields of `Settings`, in order, to their options."""
     hints = get_type_hints(Settings, include_extras=True)
     return {each.name: hints[each.name].__metadata__[0] for each in fields(Settings)}

@@ -1,13 +1,13 @@
-"""Several processes that answer on one socket: started, replaced where one dies, stopped in order.
+"""Worker processes that share one socket: started, replaced when one dies, stopped gracefully.
 
-Each is forked before anything of the server is imported: what is drawn at random at import, such as
-the first id of a request, is then drawn in each of them.
+Workers are forked before the server is imported, so that random values drawn at import, such as the
+first request id, differ between them.
 
-Workers reach the parent through two pipes and not by its process id, which may belong to another
-process once the parent is gone. Only the parent holds the writing end of the first pipe, so a
-worker that reads end-of-file there is an orphan. The leader writes to the second pipe when it is
-ready. The parent sends signals only to workers that it has not reaped, whose ids cannot be in use
-elsewhere.
+Parent and workers communicate through two pipes rather than by process ids, which may be reused
+once a process has ended. Only the parent holds the writing end of the first pipe, so a worker that
+reads end-of-file from it is an orphan. The leader, worker 0, writes to the second pipe when it is
+ready. The parent sends signals only to workers that it has not reaped, whose ids cannot have been
+reused.
 """
 
 import logging
@@ -23,36 +23,36 @@ from typing import Never
 
 log = logging.getLogger(__name__)
 
-AWAITED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
+HANDLED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
 
-# Seconds until a process that died is replaced: it may die again of the same.
-PAUSE = 1
+# Delay before a worker that died is replaced, in seconds: it may die again immediately.
+RESTART_DELAY = 1
 
 
 class Worker:
-    """One of the processes, as it sees itself."""
+    """A worker process, from its own point of view."""
 
-    def __init__(self, parent: int, answering: int, *, leads: bool, again: bool) -> None:
-        """`parent` reaches end-of-file when the parent ends; the parent reads from `answering`.
+    def __init__(self, parent_pipe: int, ready_pipe: int, *, leads: bool, restarted: bool) -> None:
+        """`parent_pipe` reaches end-of-file when the parent ends, which reads `ready_pipe`.
 
-        The one that `leads` speaks for all; started `again`, it has been heard before.
+        The worker that `leads` prints the banner, unless it was `restarted`.
         """
         self.leads = leads
-        self.greets = leads and not again
-        self._parent = parent
-        self._answering = answering
+        self.prints_banner = leads and not restarted
+        self._parent_pipe = parent_pipe
+        self._ready_pipe = ready_pipe
 
-    def answers(self) -> None:
-        """To be called once it answers: the others follow the one that leads."""
+    def notify_ready(self) -> None:
+        """Notifies the parent that this worker is ready; the parent then starts the others."""
         if self.leads:
             with suppress(BrokenPipeError):
-                os.write(self._answering, b"\0")
+                os.write(self._ready_pipe, b"\0")
 
     @property
     def is_orphan(self) -> bool:
-        """Whether the parent is gone, so that no other process would stop this one."""
+        """Whether the parent has ended, so that nothing else would stop this process."""
         try:
-            return os.read(self._parent, 1) == b""
+            return os.read(self._parent_pipe, 1) == b""
         except BlockingIOError:
             return False
 
@@ -71,102 +71,106 @@ class Pipe:
 
 
 class Workers:
-    """`count` processes that all do the same work. Number 0 leads."""
+    """Supervises `count` workers. Worker 0 is the leader."""
 
     def __init__(
         self,
         count: int,
-        work: Callable[[Worker], int],
-        let_go: Callable[[], None],
-        stopping: Callable[[], bool],
+        run_worker: Callable[[Worker], int],
+        close_socket: Callable[[], None],
+        is_stopping: Callable[[], bool],
     ) -> None:
-        """`work` returns the exit code; it ends early where SIGTERM asks it to.
+        """`run_worker` runs in each worker until SIGTERM, and returns its exit code.
 
-        `let_go` is called when no more processes will be started: what they share is theirs then.
-        `stopping` tells whether the handlers of SIGINT and SIGTERM were called.
+        `close_socket` is called in the parent when no more workers will be started. `is_stopping`
+        says whether SIGINT or SIGTERM was received.
         """
         self._count = count
-        self._work = work
-        self._let_go = let_go
-        self._stopping = stopping
+        self._run_worker = run_worker
+        self._close_socket = close_socket
+        self._is_stopping = is_stopping
         self._running: dict[int, int] = {}
-        self._seen: set[int] = set()
-        # When to start the missing workers, by the monotonic clock.
-        self._due: float | None = None
-        self._alive: Pipe
-        self._answering: Pipe
+        self._started: set[int] = set()
+        # When to start missing workers, by the monotonic clock.
+        self._restart_at: float | None = None
+        self._parent_pipe: Pipe
+        self._ready_pipe: Pipe
 
     def run(self) -> int:
-        """Returns when it is to stop and all have ended, or when the first cannot start.
+        """Runs until all workers have stopped, or until the leader fails to start.
 
-        The exit code is then that of the first one.
+        Returns the exit code of the leader.
         """
-        # Signals are delivered only while the parent waits, so that none falls into a fork.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
-        self._alive, self._answering = Pipe(), Pipe()
+        # Signals are unblocked only while the parent waits, so that none arrives during a fork.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+        self._parent_pipe, self._ready_pipe = Pipe(), Pipe()
         try:
-            with _woken_by_signals() as wakened:
-                return self._supervise(wakened, mask)
+            with _signal_socket() as wakeup:
+                return self._supervise(wakeup, mask)
         finally:
-            self._alive.close()
-            self._answering.close()
+            self._parent_pipe.close()
+            self._ready_pipe.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _supervise(self, wakened: socket.socket, mask: set[int | signal.Signals]) -> int:
-        self._due = time.monotonic()
+    def _supervise(self, wakeup: socket.socket, mask: set[int | signal.Signals]) -> int:
+        self._restart_at = time.monotonic()
         with selectors.DefaultSelector() as selector:
-            selector.register(wakened, selectors.EVENT_READ)
-            selector.register(self._answering.reader, selectors.EVENT_READ)
-            while not self._stopping():
-                for number, code in self._reaped():
-                    if code == 1 and not self._running and self._seen == {0}:
+            selector.register(wakeup, selectors.EVENT_READ)
+            selector.register(self._ready_pipe.reader, selectors.EVENT_READ)
+            while not self._is_stopping():
+                for number, code in self._reap():
+                    if code == 1 and not self._running and self._started == {0}:
                         return code
                     log.error(
-                        "worker %d of %d has ended by itself, with %d; another takes its place",
+                        "worker %d of %d ended unexpectedly, with %d; it is replaced",
                         *(number + 1, self._count, code),
                     )
-                    self._due = time.monotonic() + PAUSE
+                    self._restart_at = time.monotonic() + RESTART_DELAY
                 with suppress(BlockingIOError):
-                    os.read(self._answering.reader, 1)
-                    self._due = time.monotonic()
-                if self._due is not None and self._due <= time.monotonic():
-                    self._due = None
+                    os.read(self._ready_pipe.reader, 1)
+                    self._restart_at = time.monotonic()
+                if self._restart_at is not None and self._restart_at <= time.monotonic():
+                    self._restart_at = None
                     self._start_missing(mask)
-                left = None if self._due is None else max(0, self._due - time.monotonic())
+                timeout = (
+                    None
+                    if self._restart_at is None
+                    else max(0, self._restart_at - time.monotonic())
+                )
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                selector.select(left)
-                signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
+                selector.select(timeout)
+                signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
                 with suppress(BlockingIOError):
-                    wakened.recv(64)
-        return self._end()
+                    wakeup.recv(64)
+        return self._stop_all()
 
     def _start_missing(self, mask: set[int | signal.Signals]) -> None:
-        """Starts the first one alone, and the others once it answers."""
-        wanted = range(self._count) if self._seen else range(1)
+        """Starts the leader alone, and the others once it is ready."""
+        wanted = range(self._count) if self._started else range(1)
         for number in set(wanted) - set(self._running.values()):
             process = os.fork()
             if process == 0:
-                self._be(number, mask)
+                self._run_child(number, mask)
             self._running[process] = number
-            self._seen.add(number)
+            self._started.add(number)
 
-    def _be(self, number: int, mask: set[int | signal.Signals]) -> Never:
+    def _run_child(self, number: int, mask: set[int | signal.Signals]) -> Never:
         code = 1
         try:
-            os.close(self._alive.writer)
-            os.close(self._answering.reader)
+            os.close(self._parent_pipe.writer)
+            os.close(self._ready_pipe.reader)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            # A terminal tells all processes of a group; the parent decides who ends when.
+            # A terminal signals the whole process group, but the parent stops the workers.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             worker = Worker(
-                self._alive.reader,
-                self._answering.writer,
+                self._parent_pipe.reader,
+                self._ready_pipe.writer,
                 leads=number == 0,
-                again=number in self._seen,
+                restarted=number in self._started,
             )
-            code = self._work(worker)
+            code = self._run_worker(worker)
         except BaseException:
             log.exception("worker %d of %d crashed", number + 1, self._count)
         finally:
@@ -174,20 +178,19 @@ class Workers:
             sys.stderr.flush()
             os._exit(code)
 
-    def _reaped(self) -> Iterator[tuple[int, int]]:
-        """The number and the exit code of each that has ended; below zero it is a signal's.
+    def _reap(self) -> Iterator[tuple[int, int]]:
+        """Yields number and exit code of each ended worker; negative codes are signals.
 
-        Orphans that the system hands to this process, such as to the init process of a container,
-        are not its business.
+        Other children are ignored: as init process of a container, this one may adopt orphans.
         """
         for process in [*self._running]:
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
                 yield self._running.pop(process), os.waitstatus_to_exitcode(status)
 
-    def _end(self) -> int:
-        """Stops all workers, and returns the exit code of the first."""
-        self._let_go()
+    def _stop_all(self) -> int:
+        """Stops all workers, and returns the exit code of the leader."""
+        self._close_socket()
         for process in self._running:
             os.kill(process, signal.SIGTERM)
         codes = {
@@ -198,16 +201,16 @@ class Workers:
 
 
 @contextmanager
-def _woken_by_signals() -> Iterator[socket.socket]:
-    """A socket that becomes readable when a handled signal arrives; SIGCHLD is one here."""
-    wakened, waking = socket.socketpair()
-    with wakened, waking:
-        for each in (wakened, waking):
+def _signal_socket() -> Iterator[socket.socket]:
+    """Yields a socket that becomes readable when a signal arrives, including SIGCHLD."""
+    wakeup, wakeup_writer = socket.socketpair()
+    with wakeup, wakeup_writer:
+        for each in (wakeup, wakeup_writer):
             os.set_blocking(each.fileno(), False)
-        earlier_handler = signal.signal(signal.SIGCHLD, lambda *_: None)
-        earlier_fd = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+        previous_handler = signal.signal(signal.SIGCHLD, lambda *_: None)
+        previous_fd = signal.set_wakeup_fd(wakeup_writer.fileno(), warn_on_full_buffer=False)
         try:
-            yield wakened
+            yield wakeup
         finally:
-            signal.set_wakeup_fd(earlier_fd)
-            signal.signal(signal.SIGCHLD, earlier_handler)
+            signal.set_wakeup_fd(previous_fd)
+            signal.signal(signal.SIGCHLD, previous_handler)

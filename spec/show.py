@@ -1,4 +1,4 @@
-"""`clients-register spec`: prints the contract, to read or to feed to other tools."""
+"""`clients-register spec`: prints the contract, for people and for other tools."""
 
 import argparse
 import json
@@ -6,11 +6,11 @@ import json
 import yaml
 
 from clients_register import spec
-from clients_register.spec.edition import edition_3_1
+from clients_register.spec.schemas import to_openapi_3_1
 
 
 def main(argv: list[str]) -> int:
-    """Prints the document as `argv` asks for it; returns the exit code."""
+    """Prints the document in the version and format given in `argv`; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="clients-register spec",
         description="Print the OpenAPI document of POST /api/v1/clients/register.",
@@ -21,8 +21,8 @@ def main(argv: list[str]) -> int:
         "--openapi",
         choices=("3.0", "3.1"),
         default="3.0",
-        help="the edition of OpenAPI: 3.0 is the hand-written document, 3.1 is generated from it"
-        " and says with contentEncoding and contentSchema what the body holds (default: 3.0)",
+        help="version of OpenAPI: 3.0 is the hand-written document; 3.1 is generated from it and"
+        " describes the body with contentEncoding and contentSchema (default: 3.0)",
     )
     parser.add_argument("--format", choices=("yaml", "json"), default="yaml", help="default: yaml")
     options = parser.parse_args(argv)
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         return 0
     document = spec.load("openapi")
     if options.openapi == "3.1":
-        document = edition_3_1(document)
+        document = to_openapi_3_1(document)
     if options.format == "json":
         print(json.dumps(document, ensure_ascii=False, indent=2))
     else:

@@ -1,5 +1,5 @@
 """For test authors: a pytest plugin that runs the stub and gives each test a world of its own.
 
-pytest loads `plugin` wherever this distribution is installed, so nothing here is imported before
-a test asks for it.
+pytest loads `plugin` wherever this distribution is installed, so it imports the rest of this
+package only when a test uses its fixtures.
 """

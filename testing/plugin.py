@@ -1,7 +1,7 @@
 """The pytest plugin: the fixtures `clients_register_stub` and `clients_register`, and the options.
 
-This module is imported by every run of pytest in the environment, so it imports pytest and nothing
-else; what the fixtures are made of comes with the first test that uses them.
+Every run of pytest in the environment imports this module, so it imports nothing but pytest; the
+fixtures import what they need.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ URL = "--clients-register-url"
 REQUIRE = "--clients-register-require"
 SERVE = "clients_register_serve"
 
-# What the callers have met, once a stub was used: slug -> how often, for each stub.
+# The counts of statuses that the tests received, by slug, for each stub that was used.
 _MET = pytest.StashKey[list[dict[str, int]]]()
 
-# What must be met, and, in the end, what of it was not.
+# The statuses that are required, and those of them that were not received.
 _REQUIRED = pytest.StashKey[list[str]]()
 _MISSING = pytest.StashKey[list[str]]()
 
-# The name under which a worker of pytest-xdist hands its counts on.
+# The key under which a worker of pytest-xdist reports its counts.
 _OUTPUT = "clients_register_met"
 
 
@@ -37,16 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         URL,
         metavar="URL",
-        help="use the stub that runs there, such as http://127.0.0.1:4018, and start none",
+        help="use a running stub, such as http://127.0.0.1:4018, instead of starting one",
     )
     group.addoption(
         REQUIRE,
         metavar="STATUSES",
-        help="fail unless the tests met these statuses: common, all, or names with commas between",
+        help="fail unless the tests received these statuses: common, all, or a list with commas",
     )
     parser.addini(
         SERVE,
-        "further options of `clients-register serve` for the stub that is started; paths are"
+        "more options of `clients-register serve` for the stub that is started; paths are"
         " relative to the root directory of the tests",
         type="args",
         default=[],
@@ -54,14 +54,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses unknown statuses before the first test runs."""
+    """Rejects unknown statuses before the first test runs."""
     config.stash[_MET] = []
-    asked = config.getoption(REQUIRE)
-    if asked is not None:
-        from clients_register.testing.required import UnknownStatus, required
+    text = config.getoption(REQUIRE)
+    if text is not None:
+        from clients_register.testing.required import UnknownStatus, parse_required
 
         try:
-            config.stash[_REQUIRED] = required(asked)
+            config.stash[_REQUIRED] = parse_required(text)
         except UnknownStatus as error:
             raise pytest.UsageError(f"{REQUIRE}: {error}") from None
 
@@ -70,72 +70,72 @@ def pytest_configure(config: pytest.Config) -> None:
 def clients_register_stub(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stub]:
-    """A running stub, started for this run of the tests, or the one of --clients-register-url.
+    """A running stub, started for this test run, or the one of --clients-register-url.
 
-    With pytest-xdist each worker starts its own. Raises StubError where it does not come up.
+    With pytest-xdist each worker starts its own. Raises StubError if it does not start.
     """
-    from clients_register.testing.stub import Stub, started
+    from clients_register.testing.stub import Stub, start_stub
 
-    # The variable of the server itself, so that both sides are told the same.
+    # The server reads the same variable.
     token = os.environ.get("CLIENTS_REGISTER_CONTROL_TOKEN")
     url = pytestconfig.getoption(URL)
     if url:
         with Stub(url, token) as stub:
-            yield from _counted(stub, pytestconfig)
+            yield from _count_statuses(stub, pytestconfig)
         return
     folder = tmp_path_factory.mktemp("clients-register")
     options = pytestconfig.getini(SERVE)
-    with started(folder, options, pytestconfig.rootpath) as origin, Stub(origin, token) as stub:
-        yield from _counted(stub, pytestconfig)
+    with start_stub(folder, options, pytestconfig.rootpath) as origin, Stub(origin, token) as stub:
+        yield from _count_statuses(stub, pytestconfig)
 
 
 @pytest.fixture
 def clients_register(
     clients_register_stub: Stub, request: pytest.FixtureRequest
 ) -> Iterator[World]:
-    """A world of the stub for this test alone, deleted afterwards.
+    """A world of the stub for this test only, deleted afterwards.
 
-    When the test fails, its report shows what the stub was asked and why it answered so.
+    If the test fails, its report shows the requests, the responses, and why they were given.
     """
     with clients_register_stub.world(request.node.name) as world:
         yield world
-        request.node.add_report_section("teardown", "clients-register", world.story())
+        request.node.add_report_section("teardown", "clients-register", world.summarize())
 
 
-def _counted(stub: Stub, config: pytest.Config) -> Iterator[Stub]:
-    """Hands out `stub`, and notes what its callers met meanwhile, if that is asked for."""
+def _count_statuses(stub: Stub, config: pytest.Config) -> Iterator[Stub]:
+    """Yields `stub`, and counts the statuses it returned meanwhile, if any are required."""
     if _REQUIRED not in config.stash:
         yield stub
         return
-    from clients_register.testing.required import growth
+    from clients_register.testing.required import subtract_counts
 
     before = stub.coverage()
     yield stub
-    config.stash[_MET].append(growth(before, stub.coverage()))
+    config.stash[_MET].append(subtract_counts(before, stub.coverage()))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
-    """Takes over what a worker's tests have met."""
+    """Adds the counts of a worker."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
     output = getattr(node, "workeroutput", {})
     config.stash[_MET].extend(output.get(_OUTPUT, []))
 
 
-# Last, since the fixtures of a run that was cut short are only finished by pytest's own.
+# Last, because after an interrupted run pytest's own hook finishes the fixtures.
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails a run that did not meet what is required; a worker only reports what it met."""
+    """Fails the run if a required status was not received; a worker only reports its counts."""
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput[_OUTPUT] = config.stash[_MET]
         return
     if _REQUIRED not in config.stash or config.option.collectonly:
         return
-    from clients_register.testing.required import missing
+    from clients_register.testing.required import find_missing
 
     met = config.stash[_MET]
-    config.stash[_MISSING] = missing(config.stash[_REQUIRED], met)
+    config.stash[_MISSING] = find_missing(config.stash[_REQUIRED], met)
     passed = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if config.stash[_MISSING] and session.exitstatus in passed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -144,7 +144,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Names what was not met."""
+    """Lists the required statuses that were not received."""
     if _MISSING not in config.stash:
         return
     absent, of = config.stash[_MISSING], len(config.stash[_REQUIRED])

@@ -1,48 +1,48 @@
-"""Which statuses the tests must have met, and which of them they did not.
+"""The statuses that tests are required to receive.
 
-Counts are plain dictionaries, slug -> how often, since workers send them to each other.
+Counts by slug are plain dictionaries, because workers of pytest-xdist send them to each other.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from clients_register.handlers.mock.coverage import Coverage, report
-from clients_register.handlers.mock.coverage import required as named
-from clients_register.handlers.mock.problems import Problem
-from clients_register.spec.catalogue import catalogue
+from clients_register.handlers.stub import traffic
+from clients_register.handlers.stub.problems import Problem
+from clients_register.spec.statuses import load_statuses
 
 Counts = dict[str, int]
 
 
 class UnknownStatus(Exception):
-    """What is required names no status; the message says which there are."""
+    """A required status does not exist; the message lists those that do."""
 
 
-def required(asked: str) -> list[str]:
-    """The slugs that `asked` names: common, all, or slugs. Raises UnknownStatus."""
+def parse_required(text: str) -> list[str]:
+    """Parses `common`, `all`, or a list of slugs. Raises UnknownStatus."""
     try:
-        return named(asked, catalogue())
+        return traffic.parse_required(text, load_statuses())
     except Problem as problem:
         raise UnknownStatus(f"{problem.detail}; {problem.hint}") from None
 
 
-def growth(before: Any, after: Any) -> Counts:
-    """How often each status was answered between two readings of a world's coverage."""
-    grown = _counts(after)
-    grown.subtract(_counts(before))
-    return dict(+grown)
+def subtract_counts(before: Any, after: Any) -> Counts:
+    """Returns how often each status was returned between two states of a world's coverage."""
+    counts = _counts(after)
+    counts.subtract(_counts(before))
+    return dict(+counts)
 
 
-def missing(slugs: list[str], met: Iterable[Counts]) -> list[str]:
-    """Those of `slugs` that are in none of the counts `met`; spellings of one status are one."""
-    counted: Counter[str] = Counter()
-    for counts in met:
-        counted.update(counts)
-    found: list[str] = report(Coverage(natural=counted), catalogue(), slugs, natural=True)[
-        "missing"
-    ]
-    return found
+def find_missing(slugs: list[str], met: Iterable[Counts]) -> list[str]:
+    """Returns those of `slugs` without a count; spellings of one status count as one."""
+    counts: Counter[str] = Counter()
+    for each in met:
+        counts.update(each)
+    report = traffic.build_report(
+        traffic.Coverage(natural=counts), load_statuses(), slugs, natural=True
+    )
+    missing: list[str] = report["missing"]
+    return missing
 
 
 def _counts(coverage: Any) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""A running stub as tests meet it: started here or elsewhere, it hands out worlds."""
+"""A running stub, started here or elsewhere, which provides worlds for tests."""
 
 import re
 import secrets
@@ -13,41 +13,41 @@ from typing import Any, Self
 
 import httpx
 
-from clients_register.testing.world import PATIENCE, World, ask
+from clients_register.testing.world import TIMEOUT, World, call_control
 
-# How many characters of a test's name are left in the name of its world, which has at most 64.
-NAME = 48
+# Characters of a test's name in the name of its world, which has at most 64.
+MAX_NAME = 48
 
-# Seconds that the stub may take to stop; all it holds is temporary.
-PARTING = 10.0
+# How long the stub may take to stop, in seconds; its data is temporary.
+STOP_TIMEOUT = 10.0
 
 
 class StubError(Exception):
-    """The stub did not start, or nobody answers there; the message says what to do next."""
+    """The stub did not start, or does not respond; the message says what to do next."""
 
 
 class Stub:
-    """A stub at a URL. It is its own default world's address, and makes others.
+    """A stub at a URL, which is also that of its default world.
 
-    A context manager, which closes the connections when it ends, and leaves the stub running.
+    As a context manager it closes its connections at the end; the stub keeps running.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """`url` is the origin, such as http://127.0.0.1:4018; `token` the control token, if any.
 
-        Raises StubError where no stub answers.
+        Raises StubError if there is no stub.
         """
         self.base = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # Proxies of the environment are for the world outside.
-        self._http = httpx.Client(headers=headers, timeout=PATIENCE, trust_env=False)
+        # Proxies in the environment are for other hosts.
+        self._http = httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=False)
         try:
             self.url = self.base + str(self.control("GET", "/health")["route"])
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
             self._http.close()
             raise StubError(
                 f"expected a stub at {self.base}, found none ({error}); start it with"
-                " `clients-register serve`, or leave the URL out to have one started"
+                " `clients-register serve`, or leave out the URL to have one started"
             ) from None
 
     def __enter__(self) -> Self:
@@ -63,10 +63,10 @@ class Stub:
 
     @contextmanager
     def world(self, name: str) -> Iterator[World]:
-        """A new world, whose name begins with `name`, deleted when the context ends."""
-        kept = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:NAME].strip("-")
-        # Others may run the same tests on the same stub.
-        unique = f"{kept}-{secrets.token_hex(4)}"
+        """Yields a new world, named after `name`; it is deleted when the context ends."""
+        prefix = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:MAX_NAME].strip("-")
+        # Others may run the same tests against the same stub.
+        unique = f"{prefix}-{secrets.token_hex(4)}"
         world = World(self._http, f"{self.base}/_world/{unique}", unique)
         try:
             yield world
@@ -74,50 +74,52 @@ class Stub:
             self.control("DELETE", f"/worlds/{unique}")
 
     def control(self, method: str, path: str, json: object = None) -> Any:
-        """What the control plane of the default world answers. Raises ControlError."""
-        return ask(self._http, method, f"{self.base}/_mock{path}", json)
+        """Calls the control plane of the default world. Raises ControlError."""
+        return call_control(self._http, method, f"{self.base}/_mock{path}", json)
 
     def coverage(self) -> Any:
-        """Which statuses were met, all worlds together."""
+        """Returns the coverage of all worlds together."""
         return self.control("GET", "/coverage")
 
 
 @contextmanager
-def started(folder: Path, options: Sequence[str], cwd: Path) -> Iterator[str]:
-    """Runs a stub with further `options` of `serve`, its data in `folder`; gives its origin.
+def start_stub(folder: Path, options: Sequence[str], cwd: Path) -> Iterator[str]:
+    """Runs a stub with more `options` of `serve` and its data in `folder`; yields its origin.
 
-    It ends with the context. Raises StubError where it does not start.
+    The stub stops when the context ends. Raises StubError if it does not start.
     """
-    # -P, since the folder that tests run in may hold a module named as one that the stub needs.
+    # -P, because the working directory may contain modules with the names of ours.
     command = (sys.executable, "-P", "-m", "clients_register", "serve", "--no-reference")
-    place = ("--host", "127.0.0.1", "--port", "0", "--data", str(folder / "data.json"))
-    complaints = folder / "stderr.txt"
+    address = ("--host", "127.0.0.1", "--port", "0", "--data", str(folder / "data.json"))
+    errors = folder / "stderr.txt"
     with (
-        complaints.open("wb") as stderr,
-        subprocess.Popen(  # noqa: S603 - this very program, and options of whoever runs the tests
-            [*command, *place, *options],
+        errors.open("wb") as stderr,
+        subprocess.Popen(  # noqa: S603 - this program, with options of the test author
+            [*command, *address, *options],
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            # Ctrl-C is for the tests, whose last requests the stub still has to answer.
+            # Ctrl-C interrupts the tests; the stub still has to respond to their last requests.
             start_new_session=True,
         ) as process,
     ):
         try:
-            origin = _origin_in_banner(process)
+            origin = _read_origin(process)
             if origin is None:
                 process.wait()
-                said = complaints.read_text("utf-8", "replace").strip()
-                raise StubError(f"the stub did not start: {said or f'exit {process.returncode}'}")
+                message = errors.read_text("utf-8", "replace").strip()
+                raise StubError(
+                    f"the stub did not start: {message or f'exit {process.returncode}'}"
+                )
             yield origin
         finally:
             _stop(process)
 
 
-def _origin_in_banner(process: subprocess.Popen[bytes]) -> str | None:
-    """Where the stub says that it listens; None where it ends before, or takes too long."""
-    killer = threading.Timer(PATIENCE, process.kill)
+def _read_origin(process: subprocess.Popen[bytes]) -> str | None:
+    """Returns the origin from the banner; None if the stub exits first or takes too long."""
+    killer = threading.Timer(TIMEOUT, process.kill)
     killer.start()
     try:
         assert process.stdout is not None
@@ -132,6 +134,6 @@ def _origin_in_banner(process: subprocess.Popen[bytes]) -> str | None:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=PARTING)
+        process.communicate(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()

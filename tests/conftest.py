@@ -24,7 +24,7 @@ from support.second import Second, second_server
 from support.stub import LiveStub
 
 from clients_register.conformance import curl, wire
-from clients_register.handlers.services import Services
+from clients_register.handlers.context import Services
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres import connections
 from clients_register.testing import stub as started_stub
@@ -52,9 +52,9 @@ def patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "TIMEOUT", LIMIT)
         patch.setattr(curl, "PATIENCE", math.ceil(LIMIT))
-        patch.setattr(started_stub, "PARTING", LIMIT)
-        patch.setattr(connections, "ATTEMPT", math.ceil(LIMIT))
-        patch.setattr(connections, "PATIENCE", LIMIT)
+        patch.setattr(started_stub, "STOP_TIMEOUT", LIMIT)
+        patch.setattr(connections, "CONNECT_TIMEOUT", math.ceil(LIMIT))
+        patch.setattr(connections, "ACQUIRE_TIMEOUT", LIMIT)
         yield
 
 

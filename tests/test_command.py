@@ -15,7 +15,7 @@ from support.process import COMMAND, environment, run
 
 from clients_register import __version__, spec
 from clients_register.__main__ import COMMANDS
-from clients_register.spec.edition import edition_3_1
+from clients_register.spec.schemas import to_openapi_3_1
 
 # What takes long to import, and no help needs.
 HEAVY = ("connexion", "httpx", "jsonschema", "starlette", "tinydb", "uvicorn", "yaml")
@@ -113,8 +113,8 @@ def test_the_spec_is_printed_as_it_was_written() -> None:
     [
         (["--format", "yaml"], yaml.safe_load, OPENAPI),
         (["--format", "json"], json.loads, OPENAPI),
-        (["--openapi", "3.1"], yaml.safe_load, edition_3_1(OPENAPI)),
-        (["--openapi", "3.1", "--format", "json"], json.loads, edition_3_1(OPENAPI)),
+        (["--openapi", "3.1"], yaml.safe_load, to_openapi_3_1(OPENAPI)),
+        (["--openapi", "3.1", "--format", "json"], json.loads, to_openapi_3_1(OPENAPI)),
     ],
     ids=["3.0 as YAML", "3.0 as JSON", "3.1 as YAML", "3.1 as JSON"],
 )

@@ -10,7 +10,7 @@ import pytest
 from support.live import Live
 from support.stub import LiveStub
 
-from clients_register.spec.table import drawn
+from clients_register.spec.table import update_page
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -24,13 +24,13 @@ def block(language: str, containing: str) -> str:
 
 def test_its_table_of_statuses_is_the_one_of_the_spec() -> None:
     page = README.read_text("utf-8")
-    assert drawn(page) == page, "run: python -m clients_register.spec.table README.md"
+    assert update_page(page) == page, "run: python -m clients_register.spec.table README.md"
 
 
 @pytest.mark.parametrize("page", ["", "no marks"])
 def test_a_page_without_the_marks_is_refused(page: str) -> None:
     with pytest.raises(ValueError, match="expected the marks"):
-        drawn(page)
+        update_page(page)
 
 
 def test_its_curl_line_gives_its_answer(live: Live) -> None:

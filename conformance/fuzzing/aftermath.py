@@ -8,7 +8,7 @@ from clients_register.conformance.fuzzing import addresses
 from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
 from clients_register.conformance.fuzzing.world import World
 from clients_register.conformance.verdicts import Grade
-from clients_register.spec.catalogue import Stage
+from clients_register.spec.statuses import Stage
 
 # Stages from which on a server has the address in its hands, and may have stored it.
 STORING = (Stage.PARAMS, Stage.EFFECTS)

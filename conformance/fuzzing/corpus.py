@@ -12,7 +12,7 @@ from clients_register.conformance import library
 from clients_register.conformance.fuzzing import AREA
 from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import WHOLE, Case, Send
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 def read(folder: Path) -> tuple[Case, ...]:
@@ -21,7 +21,7 @@ def read(folder: Path) -> tuple[Case, ...]:
         texts = {each.name: each.read_text("utf-8") for each in sorted(folder.glob("*.yaml"))}
     except (OSError, ValueError) as error:
         raise library.CaseError(f"{folder}: expected case files in UTF-8: {error}") from None
-    return library.read(texts, catalogue(), {})
+    return library.read(texts, load_statuses(), {})
 
 
 def texts(violations: Iterable[Violation], folder: Path) -> Iterator[tuple[Path, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 from clients_register.conformance.fuzzing import addresses
 from clients_register.conformance.fuzzing.oracle import Allowed, Outcome
 from clients_register.conformance.fuzzing.world import Person, Session, World
-from clients_register.spec.catalogue import Stage
+from clients_register.spec.statuses import Stage
 
 # The stages before the token is looked at.
 BEFORE_TOKEN = (Stage.ROUTING, Stage.DEPLOYMENT, Stage.TRANSPORT)
@@ -17,7 +17,7 @@ def settle(world: World, allowed: Allowed, outcome: Outcome, token: Any) -> None
     if bearer is not None and outcome.status.stage not in BEFORE_TOKEN and bearer.live(world.now):
         # Used, whatever follows; one that was refused as expired is not (Q-SESSION-LIMITS).
         bearer.used = world.now
-    if "welcome_mail_is_sent" in outcome.status.facts and world.mail_failures:
+    if "welcome_mail_is_sent" in outcome.status.rules and world.mail_failures:
         world.mail_failures -= 1
         client(world, allowed)
     if outcome.status.stage is Stage.SUCCESS:

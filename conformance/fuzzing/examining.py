@@ -19,7 +19,7 @@ from clients_register.conformance.matching import Seen, row_of, spellings
 from clients_register.conformance.model import Send
 from clients_register.conformance.verdicts import Grade, Verdict, violations
 from clients_register.conformance.wire import Answer, NoAnswer, Request
-from clients_register.spec.catalogue import Stage
+from clients_register.spec.statuses import Stage
 
 # How a server says that it will have nothing to do with what is no HTTP.
 REJECTIONS = frozenset({*range(400, 500), 501, 505})
@@ -65,9 +65,9 @@ class Examiner:
     async def race(self, layer: str, send: Send, values: Values, times: int) -> None:
         """Sends at once, so often: whoever is first may succeed, and the others are late."""
         sent = await asyncio.gather(*(self._exchange(layer, send, values) for _ in range(times)))
-        late = self.run.catalogue.broken("email_is_free").slug
+        late = self.run.statuses.for_rule("email_is_free").slug
         answered = [each for each in sent if each[1].answer is not None]
-        spellings_of_late = spellings(late, self.run.catalogue)
+        spellings_of_late = spellings(late, self.run.statuses)
         answered.sort(key=lambda each: slug_of(each[1], self.run) in spellings_of_late)
         for request, exchange in answered:
             await self.examine(layer, request, exchange, values.secrets, send)
@@ -114,8 +114,8 @@ class Examiner:
             return
         answer = exchange.answer
         exchange.envelope = parsed(answer)
-        seen = Seen(answer, exchange.envelope, run.target.layout, run.catalogue)
-        row = row_of(seen.slug, run.catalogue)
+        seen = Seen(answer, exchange.envelope, run.target.layout, run.statuses)
+        row = row_of(seen.slug, run.statuses)
         right = answer.code in REJECTIONS if row is None else answer.code == row.code
         finding = judged("HTTP code", Grade.DECIDED, BORNE, str(answer.code), right=right)
         own = (answer.raw_head + answer.body).replace(whole, b"")
@@ -138,10 +138,10 @@ class Examiner:
         answer = exchange.answer
         assert answer is not None, "the caller has one"
         exchange.envelope = parsed(answer)
-        seen = Seen(answer, exchange.envelope, self.run.target.layout, self.run.catalogue)
+        seen = Seen(answer, exchange.envelope, self.run.target.layout, self.run.statuses)
         if answer.header(FORCED) is not None:
             raise Gone(f"answers are forced ({FORCED}): nothing can be learnt here")
-        if answer.code in OVERLOADED and row_of(seen.slug, self.run.catalogue) is None:
+        if answer.code in OVERLOADED and row_of(seen.slug, self.run.statuses) is None:
             self.run.gate.slow_down()
             self._tally.overloaded += 1
             return []
@@ -216,7 +216,7 @@ def slug_of(exchange: Exchange, run: Run) -> str:
     if exchange.answer is None:
         return "no answer"
     envelope = parsed(exchange.answer)
-    seen = Seen(exchange.answer, envelope, run.target.layout, run.catalogue)
+    seen = Seen(exchange.answer, envelope, run.target.layout, run.statuses)
     return seen.slug or f"HTTP {exchange.answer.code}"
 
 

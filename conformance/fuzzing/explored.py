@@ -13,7 +13,7 @@ from clients_register.conformance.running import Runner
 from clients_register.conformance.target import Target
 from clients_register.conformance.verdicts import Exit, Verdict, violations
 from clients_register.conformance.writing import write
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,25 @@ class Explored:
 
 
 def explore(
-    target: Target, catalogue: Catalogue, plan: Plan, folder: Path, command: Sequence[str]
+    target: Target, statuses: StatusTable, plan: Plan, folder: Path, command: Sequence[str]
 ) -> Explored:
     """Replays the cases in `folder`, and runs a campaign, whose faults become cases there.
 
     `command` is that which makes the same campaign. Raises CaseError, ProfileError.
     """
     known = corpus.read(folder)
-    runner = Runner(known, target, catalogue, plan.control_token)
+    runner = Runner(known, target, statuses, plan.control_token)
     ended = asyncio.run(runner.go_until_cancelled())
     replayed = runner.results
     for each in replayed:
         each.rerun = tuple(command)
-    with running.campaign(target, catalogue, plan) as campaign:
+    with running.campaign(target, statuses, plan) as campaign:
         how, why = running.go(campaign) if ended else (INTERRUPTED, "")
         texts = dict(corpus.texts(campaign.violations, folder))
         lost = write(texts)
         return Explored(
             [*replayed, *recorded.results(campaign, command, how)],
-            recorded.told(campaign, catalogue, how, why),
+            recorded.told(campaign, statuses, how, why),
             campaign.tally.created,
             [path for path in texts if path.exists()],
             lost,

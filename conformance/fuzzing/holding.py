@@ -11,7 +11,7 @@ from clients_register.conformance.fuzzing.params import VIEWS, Params
 from clients_register.conformance.fuzzing.world import World
 from clients_register.conformance.matching import Seen, same
 from clients_register.conformance.verdicts import Grade, weaker
-from clients_register.spec.catalogue import Stage
+from clients_register.spec.statuses import Stage
 
 # Members of the client that come back as they were sent, null where they were not.
 RETURNED = ("first_name", "last_name", "phone", "company_id", "company_name")

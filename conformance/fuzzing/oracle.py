@@ -14,8 +14,8 @@ from clients_register.conformance.fuzzing.params import PARAMETERS, VIEWS, Param
 from clients_register.conformance.fuzzing.reading import Reading
 from clients_register.conformance.fuzzing.world import Fault, Person, Session, World
 from clients_register.conformance.verdicts import Grade, strongest
-from clients_register.spec.catalogue import Catalogue, Status, catalogue
 from clients_register.spec.schemas import severity
+from clients_register.spec.statuses import Status, StatusTable, load_statuses
 
 # Bytes of a password that every bcrypt hashes without loss (Q-PASSWORD).
 MAX_PASSWORD = 72
@@ -55,7 +55,7 @@ class Allowed:
 
 
 _DOCUMENT = spec.load("openapi")
-_CATALOGUE: Catalogue = catalogue()
+_STATUSES: StatusTable = load_statuses()
 _SEVERITY = severity(_DOCUMENT)
 _LIMITS = {each.path: each.max_length for each in PARAMETERS if each.max_length is not None}
 
@@ -93,16 +93,16 @@ def expected(reading: Reading, world: World, *, routed: bool = True) -> Allowed:
 
 
 def _aliases(status: Status) -> tuple[str, ...]:
-    return tuple(each.slug for each in _CATALOGUE.aliases if each.alias_of == status.slug)
+    return tuple(each.slug for each in _STATUSES.aliases if each.alias_of == status.slug)
 
 
 def _answer(faults: Sequence[Fault], *, plain: bool) -> Outcome:
     """The answer of the first row that has a fault."""
-    rows = [row for row in _CATALOGUE.rows if any(each.fact in row.facts for each in faults)]
+    rows = [row for row in _STATUSES.rows if any(each.fact in row.rules for each in faults)]
     if not rows:
-        return Outcome(_CATALOGUE.success, None, Grade.DOCUMENTED if plain else Grade.DECIDED)
+        return Outcome(_STATUSES.success, None, Grade.DOCUMENTED if plain else Grade.DECIDED)
     row = rows[0]
-    own = [each for each in faults if each.fact in row.facts]
+    own = [each for each in faults if each.fact in row.rules]
     # Who is not proven is told so only if nothing else is wrong.
     told = [each for each in own if each.fact != "user_is_proven"] or own
     # What rests on the order of rows, rests on our choice of it (Q-PRECEDENCE).

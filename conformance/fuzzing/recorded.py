@@ -10,7 +10,7 @@ from clients_register.conformance.fuzzing.corpus import name
 from clients_register.conformance.fuzzing.violation import Violation
 from clients_register.conformance.model import Case
 from clients_register.conformance.verdicts import Verdict, worst
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 
 def results(campaign: Campaign, command: Sequence[str], ended: str) -> list[Result]:
@@ -50,7 +50,7 @@ def _fault(violation: Violation, command: Sequence[str]) -> Result:
     )
 
 
-def told(campaign: Campaign, catalogue: Catalogue, ended: str, why: str) -> dict[str, Any]:
+def told(campaign: Campaign, statuses: StatusTable, ended: str, why: str) -> dict[str, Any]:
     """The part of a report that is about the campaign as a whole."""
     requests = campaign.run.gate.requests
     return {
@@ -59,6 +59,6 @@ def told(campaign: Campaign, catalogue: Catalogue, ended: str, why: str) -> dict
         "seconds": round(campaign.seconds, 3),
         "ended": ended,
         "why": why,
-        **campaign.tally.told(catalogue),
+        **campaign.tally.told(statuses),
         "order": campaign.matrix.told(),
     }

@@ -16,11 +16,11 @@ from clients_register.conformance.interrupting import interrupts
 from clients_register.conformance.judging import Run
 from clients_register.conformance.target import Limits, Target, origin_of
 from clients_register.conformance.wire import Wire
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 
 @contextmanager
-def campaign(target: Target, catalogue: Catalogue, plan: Plan) -> Iterator[Campaign]:
+def campaign(target: Target, statuses: StatusTable, plan: Plan) -> Iterator[Campaign]:
     """A campaign that is ready to go; interruptions end it, and raise nothing in this context.
 
     Raises ProfileError where certificates cannot be read.
@@ -32,7 +32,7 @@ def campaign(target: Target, catalogue: Catalogue, plan: Plan) -> Iterator[Campa
 
         wire = portal.call(opened)
         try:
-            run = Run(target, wire, Gate(_limits(target, plan)), catalogue, secrets.token_hex(4))
+            run = Run(target, wire, Gate(_limits(target, plan)), statuses, secrets.token_hex(4))
             hook = None
             if target.hook is not None:
                 hook_wire = Wire(origin_of(target.hook), timeout=target.limits.timeout)

@@ -7,7 +7,7 @@ from typing import Any
 from clients_register.conformance.fuzzing import addresses
 from clients_register.conformance.fuzzing.oracle import Allowed
 from clients_register.conformance.fuzzing.params import PARAMETERS, Params, has_type
-from clients_register.spec.catalogue import Catalogue
+from clients_register.spec.statuses import StatusTable
 
 
 @dataclass
@@ -58,16 +58,14 @@ class Tally:
             if formed is not addresses.Form.OPEN:
                 self.keywords["client.email", "format", formed is addresses.Form.GOOD] += 1
 
-    def told(self, catalogue: Catalogue) -> dict[str, Any]:
+    def told(self, statuses: StatusTable) -> dict[str, Any]:
         """The counts as a report has them."""
-        rules = [(row.slug, fact) for row in catalogue.rows for fact in row.facts]
+        rules = [(row.slug, fact) for row in statuses.rows for fact in row.rules]
         pairs = sorted({(path, word) for path, word, _ in self.keywords})
         order = {each.path: place for place, each in enumerate(PARAMETERS)}
         return {
             "layers": dict(self.requests),
-            "statuses": [
-                {"slug": each.slug, "met": self.statuses[each.slug]} for each in catalogue
-            ],
+            "statuses": [{"slug": each.slug, "met": self.statuses[each.slug]} for each in statuses],
             "rules": [
                 {"fact": fact, "status": slug, "broken": self.facts[fact]} for slug, fact in rules
             ],

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from clients_register import spec
 from clients_register.conformance.arranging import Arranger
 from clients_register.conformance.control import Control, ControlFailed
 from clients_register.conformance.fuzzing.world import Person, World
 from clients_register.conformance.hook import Hook
 from clients_register.conformance.judging import Run
 from clients_register.conformance.target import Target
-from clients_register.spec import parsed
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ class Worlds:
 
 
 def _fixture(name: str, key: str | None = None) -> list[dict[str, Any]]:
-    written = parsed((files("clients_register.fixtures") / f"{name}.yaml").read_text("utf-8"))
+    written = spec.parse((files("clients_register.fixtures") / f"{name}.yaml").read_text("utf-8"))
     listed: list[dict[str, Any]] = written[key or name]
     return listed

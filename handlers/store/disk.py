@@ -1,6 +1,6 @@
-"""Access to the disk: the file store reads, writes and syncs files through nothing else.
+"""Access to the file system: the file store reads, writes and syncs files only through this.
 
-Tests pass a simulated disk in place of `LOCAL`.
+Tests replace `LOCAL` by a simulated disk.
 """
 
 import os
@@ -9,19 +9,21 @@ from errno import ELOOP
 from pathlib import Path
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class File(Protocol):
-    """A file that is open for writing at its end. All methods but `close` raise OSError."""
+    """A file that is open for appending. All methods but `close` raise OSError."""
 
     def write(self, content: bytes) -> None:
         """Appends all of `content`. If it raises, a part of it may have been written."""
         ...
 
     def rewrite(self, offset: int, content: bytes) -> None:
-        """Writes once more what the file has from `offset` to its end.
+        """Writes again what the file contains from `offset` to its end.
 
-        The next sync includes it, even if an earlier one failed: then the system takes for synced
-        what never reached the disk.
+        The next sync then includes it. After a failed sync, the system may consider data synced
+        that never reached the disk.
         """
         ...
 
@@ -30,7 +32,7 @@ class File(Protocol):
         ...
 
     def truncate(self, length: int) -> None:
-        """Cuts the file to `length` bytes."""
+        """Truncates the file to `length` bytes."""
         ...
 
     def close(self) -> None:
@@ -41,11 +43,11 @@ class File(Protocol):
 class Disk(Protocol):
     """The file operations that the store needs. All of them raise OSError.
 
-    A file that was created, renamed or removed is so durably when its directory has been synced.
+    Creating, renaming or removing a file is durable once its directory has been synced.
     """
 
     def resolve(self, path: Path) -> Path:
-        """`path` in absolute form, without symbolic links."""
+        """Returns `path` in absolute form, without symbolic links."""
         ...
 
     def exists(self, path: Path) -> bool:
@@ -61,11 +63,11 @@ class Disk(Protocol):
         ...
 
     def names(self, directory: Path) -> list[str]:
-        """The names of the files in `directory`, in no particular order."""
+        """Returns the names of the files in `directory`, in any order."""
         ...
 
     def read(self, path: Path) -> bytes:
-        """The content of the file."""
+        """Returns the content of the file."""
         ...
 
     def make_directory(self, path: Path) -> None:
@@ -81,7 +83,7 @@ class Disk(Protocol):
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Renames a file, in one step with the removal of what `target` was."""
+        """Renames a file, and atomically replaces `target`."""
         ...
 
     def unlink(self, path: Path) -> None:
@@ -89,51 +91,51 @@ class Disk(Protocol):
         ...
 
     def sync_directory(self, directory: Path) -> None:
-        """Returns when the names of the files in `directory` are durable."""
+        """Returns when the names in `directory` are durable."""
         ...
 
 
-class LocalFile:
-    """See `File`."""
+class LocalFile(File):
+    """A file of this machine."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
+    @override
     def write(self, content: bytes) -> None:
-        """See `File.write`."""
         written = os.write(self._descriptor, content)
         while written < len(content):
             written += os.write(self._descriptor, content[written:])
 
+    @override
     def rewrite(self, offset: int, content: bytes) -> None:
-        """See `File.rewrite`."""
         os.lseek(self._descriptor, offset, os.SEEK_SET)
         self.write(content)
 
+    @override
     def sync(self) -> None:
-        """See `File.sync`."""
         if hasattr(os, "fdatasync"):
             os.fdatasync(self._descriptor)
         else:
             os.fsync(self._descriptor)
 
+    @override
     def truncate(self, length: int) -> None:
-        """See `File.truncate`."""
         os.ftruncate(self._descriptor, length)
         os.lseek(self._descriptor, length, os.SEEK_SET)
 
+    @override
     def close(self) -> None:
-        """See `File.close`."""
-        # Everything that matters has been synced.
+        # Everything important has been synced.
         with suppress(OSError):
             os.close(self._descriptor)
 
 
-class LocalDisk:
-    """See `Disk`: the file system of this machine."""
+class LocalDisk(Disk):
+    """The file system of this machine."""
 
+    @override
     def resolve(self, path: Path) -> Path:
-        """See `Disk.resolve`."""
         try:
             resolved = path.resolve()
         except RuntimeError:
@@ -144,49 +146,49 @@ class LocalDisk:
             raise OSError(ELOOP, os.strerror(ELOOP))
         return resolved
 
+    @override
     def exists(self, path: Path) -> bool:
-        """See `Disk.exists`."""
         return path.exists()
 
+    @override
     def is_file(self, path: Path) -> bool:
-        """See `Disk.is_file`."""
         return path.is_file()
 
+    @override
     def is_directory(self, path: Path) -> bool:
-        """See `Disk.is_directory`."""
         return path.is_dir()
 
+    @override
     def names(self, directory: Path) -> list[str]:
-        """See `Disk.names`."""
         return os.listdir(directory)  # noqa: PTH208
 
+    @override
     def read(self, path: Path) -> bytes:
-        """See `Disk.read`."""
         return path.read_bytes()
 
+    @override
     def make_directory(self, path: Path) -> None:
-        """See `Disk.make_directory`."""
         path.mkdir(exist_ok=True)
 
+    @override
     def create(self, path: Path) -> File:
-        """See `Disk.create`."""
-        return _opened(path, os.O_EXCL)
+        return _open(path, os.O_EXCL)
 
+    @override
     def open(self, path: Path) -> File:
-        """See `Disk.open`."""
-        return _opened(path, 0)
+        return _open(path, 0)
 
+    @override
     def rename(self, source: Path, target: Path) -> None:
-        """See `Disk.rename`."""
         source.replace(target)
 
+    @override
     def unlink(self, path: Path) -> None:
-        """See `Disk.unlink`."""
         path.unlink(missing_ok=True)
 
+    @override
     def sync_directory(self, directory: Path) -> None:
-        """See `Disk.sync_directory`."""
-        # Windows has no such call.
+        # Windows cannot do this.
         if os.name != "posix":
             return
         descriptor = os.open(directory, os.O_RDONLY)
@@ -199,8 +201,8 @@ class LocalDisk:
 LOCAL = LocalDisk()
 
 
-def _opened(path: Path, flags: int) -> LocalFile:
-    # Python has text files on Windows by default. The mode is for the password hashes.
+def _open(path: Path, flags: int) -> LocalFile:
+    # O_BINARY for Windows. Only the owner may read password hashes.
     flags |= os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)
     os.lseek(descriptor, 0, os.SEEK_END)

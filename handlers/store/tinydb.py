@@ -1,44 +1,57 @@
-"""The default store: a TinyDB file with a journal beside it, for one process."""
+"""The default store: a TinyDB file with a journal next to it, for one process."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from clients_register.handlers.records import Mail, Registration, Session, User
-from clients_register.handlers.store import EmailTaken, changes
-from clients_register.handlers.store.changes import Change
-from clients_register.handlers.store.commits import GroupCommit
+from typing_extensions import override
+
+from clients_register.handlers.models import Mail, Registration, Session, User
+from clients_register.handlers.store.base import (
+    EmailTaken,
+    PendingRegistration,
+    Store,
+    ids_of,
+    users_to_add,
+)
+from clients_register.handlers.store.codec import Change, encode_change
+from clients_register.handlers.store.contents import IndexedContents
 from clients_register.handlers.store.disk import LOCAL, Disk
-from clients_register.handlers.store.enrolment import Enrolment
-from clients_register.handlers.store.newcomers import newcomers
-from clients_register.handlers.store.opening import opened
-from clients_register.handlers.store.state import State
-from clients_register.handlers.store.turns import Turns
+from clients_register.handlers.store.group_commit import GroupCommit
+from clients_register.handlers.store.recovery import open_data_file
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def whole(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Lets a method finish though its caller was cancelled, so that it is alone to its end."""
+def shielded(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Lets a method run to its end, with the locks it holds, even if its caller is cancelled."""
 
     @wraps(method)
-    async def shielded(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_shielded(*args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.shield(asyncio.create_task(method(*args, **kwargs)))
 
-    return shielded
+    return run_shielded
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Keeps the collector of garbage out of what makes millions of objects, and no garbage.
+def gc_paused() -> Iterator[None]:
+    """Pauses garbage collection while millions of objects are created, none of them garbage.
 
-    It would look through them again and again, and double the time that opening takes.
+    Collections would double the time to open a large file.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -49,200 +62,252 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-class TinyDBStore:
-    """See `Store`. Reads come from memory, where nothing ever is that is not durable.
+class WriteLocks:
+    """Write locks: writes run concurrently unless they conflict.
 
-    A write is checked and put in line at once; memory changes when it has come to the disk, in the
-    order of the line, and then its caller is told. What may contradict a write on its way waits for
-    its outcome: an enrolment for one of the same address, and a removal or a seed for everything.
+    A registration locks its e-mail address; removals and seeds lock everything. No other task runs
+    between the end of a wait and the next `await` of the caller, so what the caller reads from
+    memory in between still holds when it begins a write.
+    """
+
+    def __init__(self, wait_for_writes: Callable[[], Awaitable[None]]) -> None:
+        """`wait_for_writes` returns once no write is pending."""
+        self._wait_for_writes = wait_for_writes
+        self._locked_emails: dict[str, asyncio.Event] = {}
+        self._exclusive = asyncio.Lock()
+        self._exclusive_ended: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Waits until no exclusive lock is held."""
+        while self._exclusive_ended is not None:
+            await self._exclusive_ended.wait()
+
+    async def wait_for_email(self, email_key: str) -> None:
+        """Waits until neither an exclusive lock nor one of the address is held."""
+        await self.wait()
+        while (released := self._locked_emails.get(email_key)) is not None:
+            await released.wait()
+            await self.wait()
+
+    def lock_email(self, email_key: str) -> Callable[[], None]:
+        """Locks the address; returns a function that releases it, to be called once."""
+        released = self._locked_emails[email_key] = asyncio.Event()
+
+        def release() -> None:
+            del self._locked_emails[email_key]
+            released.set()
+
+        return release
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Waits for all locks and writes; no other write begins until the context ends."""
+        async with self._exclusive:
+            ended = self._exclusive_ended = asyncio.Event()
+            try:
+                for released in [*self._locked_emails.values()]:
+                    await released.wait()
+                await self._wait_for_writes()
+                yield
+            finally:
+                self._exclusive_ended = None
+                ended.set()
+
+
+class TinyDBStore(Store):
+    """Reads from memory, which only contains durable data.
+
+    A write is checked and queued immediately; once it is on the disk, memory changes, in the order
+    of the queue, and then the caller resumes. `WriteLocks` keep conflicting writes apart.
     """
 
     def __init__(
         self, path: Path, *, public_allowed: bool, locked: bool = True, disk: Disk = LOCAL
     ) -> None:
-        """Opens `path`, or starts an empty store that is written there.
+        """Opens `path`, or creates an empty store there.
 
-        Raises StoreError, and leaves the file as it is, where it is damaged, of another program,
-        in use by another process, or holds public secrets that are not `public_allowed`. Without
-        `locked` the caller sees to it that no other process uses it.
+        Raises StoreError, and leaves the file unchanged, if it is damaged, of another program, in
+        use, or public without `public_allowed`. Without `locked` the caller has to make sure that
+        no other process uses the file.
         """
-        with uncollected():
-            self._file, contents = opened(path, disk, public_allowed=public_allowed, locked=locked)
-            self._state = State(contents)
+        with gc_paused():
+            self._file, contents = open_data_file(
+                path, disk, public_allowed=public_allowed, locked=locked
+            )
+            self._records = IndexedContents(contents)
         self._commits = GroupCommit(self._file.append, self._compact)
-        self._turns = Turns(self._commits.idle)
-        self._last_id = self._state.last_id()
-        self._last_mail = self._state.last_mail()
+        self._locks = WriteLocks(self._commits.idle)
+        self._last_id = self._records.last_id()
+        self._last_mail_number = self._records.last_mail_number()
 
+    @override
     async def user(self, user_id: int) -> User | None:
-        """See `Store.user`."""
-        return self._state.user(user_id)
+        return self._records.user(user_id)
 
+    @override
     async def user_by_email(self, email_key: str) -> User | None:
-        """See `Store.user_by_email`."""
-        return self._state.user_by_email(email_key)
+        return self._records.user_by_email(email_key)
 
+    @override
     @asynccontextmanager
-    async def enrol(
-        self, registration: Registration, user: User | None
-    ) -> AsyncIterator[Enrolment]:
-        """See `Store.enrol`."""
-        await self._turns.of(registration.email_key)
-        member = self._member(registration, user)
-        with ExitStack() as reservation:
-            reservation.callback(self._turns.reserve(registration.email_key))
+    async def begin_registration(
+        self, registration: Registration, existing_user: User | None
+    ) -> AsyncIterator[PendingRegistration]:
+        await self._locks.wait_for_email(registration.email_key)
+        user = self._build_user(registration, existing_user)
+        with ExitStack() as lock:
+            lock.callback(self._locks.lock_email(registration.email_key))
 
             async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
                 change = Change(
-                    users={member.id: member},
+                    users={user.id: user},
                     sessions={session.digest: session for session in sessions},
-                    mails={self._next_mail(): mail for mail in mails},
+                    mails={self._next_mail_number(): mail for mail in mails},
                 )
-                await self._commit(change, reservation)
+                await self._commit(change, lock)
 
-            enrolment = Enrolment(member, self, commit)
-            yield enrolment
-            await enrolment.settle()
+            yield PendingRegistration(user, self, commit)
 
-    @whole
+    @override
+    @shielded
     async def remove_client(self, user: User, before: User | None) -> None:
-        """See `Store.remove_client`."""
-        async with self._turns.alone():
-            if self._state.user(user.id) != user:
+        async with self._locks.exclusive():
+            if self._records.user(user.id) != user:
                 return
             if before is not None:
                 await self._commit(Change(users={before.id: before}))
                 return
-            ended = self._state.digests_of(user.id)
+            ended = self._records.digests_of_user(user.id)
             await self._commit(Change(users={user.id: None}, sessions=dict.fromkeys(ended)))
 
+    @override
     async def session(self, digest: str) -> Session | None:
-        """See `Store.session`."""
-        return self._state.contents.sessions.get(digest)
+        return self._records.contents.sessions.get(digest)
 
+    @override
     async def put_session(self, session: Session) -> None:
-        """See `Store.put_session`."""
-        await self._turns.shared()
-        if self._state.user(session.user_id) is None:
-            raise LookupError(f"a session of user {session.user_id}, who is not there")
+        await self._locks.wait()
+        if self._records.user(session.user_id) is None:
+            raise LookupError(f"a session of user {session.user_id}, who does not exist")
         await self._commit(Change(sessions={session.digest: session}))
 
+    @override
     async def add_mail(self, mail: Mail) -> None:
-        """See `Store.add_mail`."""
-        await self._turns.shared()
-        await self._commit(Change(mails={self._next_mail(): mail}))
+        await self._locks.wait()
+        await self._commit(Change(mails={self._next_mail_number(): mail}))
 
+    @override
     async def mails(self) -> Sequence[Mail]:
-        """See `Store.mails`."""
-        return self._state.mails()
+        return self._records.mails()
 
+    @override
     async def users(self) -> Sequence[User]:
-        """See `Store.users`."""
-        return tuple(sorted(self._state.contents.users.values(), key=lambda user: user.id))
+        return tuple(sorted(self._records.contents.users.values(), key=lambda user: user.id))
 
+    @override
     async def sessions(self) -> Sequence[Session]:
-        """See `Store.sessions`."""
-        found = self._state.contents.sessions.values()
-        return tuple(sorted(found, key=lambda session: session.order))
+        found = self._records.contents.sessions.values()
+        return tuple(sorted(found, key=lambda session: session.sort_key))
 
-    @whole
+    @override
+    @shielded
     async def remove(
         self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
     ) -> None:
-        """See `Store.remove`."""
-        async with self._turns.alone():
-            leaving = {number for number in users if self._state.user(number)}
-            there = self._state.contents.sessions
-            ended = {digest for digest in sessions if digest in there}
-            ended.update(*map(self._state.digests_of, leaving))
+        async with self._locks.exclusive():
+            removed = {number for number in users if self._records.user(number)}
+            stored = self._records.contents.sessions
+            ended = {digest for digest in sessions if digest in stored}
+            ended.update(*map(self._records.digests_of_user, removed))
             await self._commit(
                 Change(
-                    users=dict.fromkeys(leaving),
+                    users=dict.fromkeys(removed),
                     sessions=dict.fromkeys(ended),
-                    mails=dict.fromkeys(self._state.contents.mails if mails else ()),
+                    mails=dict.fromkeys(self._records.contents.mails if mails else ()),
                 )
             )
-            # A store that is as at the start gives out the same ids once more.
-            self._last_id = self._state.last_id()
-            self._last_mail = self._state.last_mail()
+            # After a reset, ids are assigned as at the start.
+            self._last_id = self._records.last_id()
+            self._last_mail_number = self._records.last_mail_number()
 
-    @whole
+    @override
+    @shielded
     async def seed(
         self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
     ) -> None:
-        """See `Store.seed`."""
-        async with self._turns.alone():
-            there = self._state.contents
-            new = newcomers(users, there.users, self._file.path)
-            put = list(sessions)
-            if nobody := {each.user_id for each in put} - {*there.users, *(u.id for u in new)}:
-                raise LookupError(f"sessions of users {sorted(nobody)}, who are not there")
+        async with self._locks.exclusive():
+            stored = self._records.contents
+            new = users_to_add(users, stored.users, self._file.path)
+            seeded = list(sessions)
+            known = {*stored.users, *(user.id for user in new)}
+            if unknown := {session.user_id for session in seeded} - known:
+                raise LookupError(f"sessions of users {sorted(unknown)}, who do not exist")
             await self._commit(
                 Change(
-                    public=True if public and not there.public else None,
+                    public=True if public and not stored.public else None,
                     users={user.id: user for user in new},
-                    sessions={session.digest: session for session in put},
+                    sessions={session.digest: session for session in seeded},
                 )
             )
-            # Nobody is given an id that a seed has used.
-            numbers = (n for each in new for n in (each.id, each.client.id if each.client else 0))
-            self._last_id = max(self._last_id, *numbers, 0)
+            # Ids used by a seed are not assigned again.
+            self._last_id = max(self._last_id, *(n for user in new for n in ids_of(user)), 0)
 
+    @override
     async def count_clients(self) -> int:
-        """See `Store.count_clients`."""
-        return self._state.clients
+        return self._records.client_count
 
-    @whole
+    @override
+    @shielded
     async def close(self) -> None:
-        """See `Store.close`. The data file alone holds everything afterwards."""
-        async with self._turns.alone():
-            await asyncio.to_thread(self._file.close, self._state.contents)
+        # Compacts, so that the data file alone contains everything.
+        async with self._locks.exclusive():
+            await asyncio.to_thread(self._file.close, self._records.contents)
 
-    def _member(self, registration: Registration, user: User | None) -> User:
-        """Who `user` is with the client. Raises EmailTaken, LookupError."""
-        owner = self._state.user_by_email(registration.email_key)
-        if owner is None and user is not None:
-            raise LookupError(f"user {user.id} is not there any more")
-        if owner is not None and (user is None or owner.id != user.id or owner.client):
-            raise EmailTaken
+    def _build_user(self, registration: Registration, existing_user: User | None) -> User:
+        """Returns the user with their new client. Raises EmailTaken, LookupError."""
+        owner = self._records.user_by_email(registration.email_key)
+        if owner is None and existing_user is not None:
+            raise LookupError(f"user {existing_user.id} does not exist any more")
         if owner is not None:
-            return replace(owner, client=registration.client(self._next_id()))
+            if existing_user is None or owner.id != existing_user.id or owner.client:
+                raise EmailTaken
+            return replace(owner, client=registration.to_client(self._next_id()))
         return User(
             id=self._next_id(),
             email=registration.email,
             email_key=registration.email_key,
             password_hash=registration.password_hash,
-            client=registration.client(self._next_id()),
+            client=registration.to_client(self._next_id()),
         )
 
     def _next_id(self) -> int:
-        # One sequence for users and clients, so that the two numbers of a person never coincide.
+        # One sequence for users and clients, so that a person's two ids always differ.
         self._last_id += 1
         return self._last_id
 
-    def _next_mail(self) -> int:
-        self._last_mail += 1
-        return self._last_mail
+    def _next_mail_number(self) -> int:
+        self._last_mail_number += 1
+        return self._last_mail_number
 
-    async def _commit(self, change: Change, reservation: ExitStack | None = None) -> None:
-        """Makes `change` durable, then visible; where that raises OSError, neither.
+    async def _commit(self, change: Change, lock: ExitStack | None = None) -> None:
+        """Makes `change` durable, then visible; neither if it raises OSError.
 
-        The `reservation` is the write's, which ends it, even if the caller waits no more.
+        `lock` is released when the write ends, even if the caller was cancelled.
         """
         if not change:
             return
-        content = changes.written(change)
-        over = None if reservation is None else reservation.pop_all().close
-        await self._commits.submit(content, lambda: self._state.apply(change), over)
+        content = encode_change(change)
+        release = None if lock is None else lock.pop_all().close
+        await self._commits.submit(content, lambda: self._records.apply(change), release)
 
     def _compact(self) -> None:
-        """Called between writes: memory is what the journals make of the snapshot."""
+        """Starts a compaction if due. Called between writes, when memory equals the files."""
         if not self._file.is_large:
             return
         self._file.begin_compaction()
         asyncio.get_running_loop().run_in_executor(
             None,
             self._file.compact_in_background,
-            self._state.contents.copied(),
+            self._records.contents.copy(),
             self._file.journal.generation,
         )

@@ -5,9 +5,9 @@ import pytest
 from clients_register import spec
 from clients_register.conformance import library
 from clients_register.conformance.library import CaseError
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
-KNOWN = catalogue()
+KNOWN = load_statuses()
 SLUG = KNOWN.success.slug
 
 CASE = f"""

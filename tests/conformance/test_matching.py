@@ -12,10 +12,10 @@ from clients_register.conformance.matching import Seen, match
 from clients_register.conformance.model import Expectation
 from clients_register.conformance.verdicts import MISSED, Grade, Verdict, worst
 from clients_register.conformance.wire import Answer
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
-KNOWN = catalogue()
-TAKEN = KNOWN.broken("email_is_free")
+KNOWN = load_statuses()
+TAKEN = KNOWN.for_rule("email_is_free")
 (ALIAS,) = KNOWN.aliases
 SUCCESS = KNOWN.success
 PASSWORD = "some-secret-of-a-test"

@@ -13,7 +13,7 @@ from clients_register.conformance.fuzzing.oracle import Allowed, expected
 from clients_register.conformance.fuzzing.reading import read
 from clients_register.conformance.fuzzing.world import MAX_AGE, MAX_IDLE, Person, Session, World
 from clients_register.conformance.verdicts import Grade
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 PLAIN = (("Content-Type", "text/plain"),)
 EMAIL = "ada@example.test"
@@ -166,7 +166,7 @@ def test_what_rests_on_the_order_of_rows_is_our_choice(world: World) -> None:
 
 def test_the_other_spelling_of_a_status_is_as_right(world: World) -> None:
     taken = asked(world, params(client={"email": "client@a.test"}))
-    (alias,) = catalogue().aliases
+    (alias,) = load_statuses().aliases
     assert taken.of(alias.slug) == taken.of(alias.alias_of) == taken.outcomes
 
 

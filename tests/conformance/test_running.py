@@ -14,12 +14,12 @@ from clients_register.conformance.gate import Gate
 from clients_register.conformance.running import Runner, run
 from clients_register.conformance.target import of_url
 from clients_register.conformance.verdicts import Verdict
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 def runner(stub: LiveStub) -> Runner:
     (case,) = library.chosen(library.shipped(), ["route/post-registers"])
-    return Runner([case], of_url(base(stub), control=True), catalogue())
+    return Runner([case], of_url(base(stub), control=True), load_statuses())
 
 
 def interrupt() -> None:
@@ -55,4 +55,4 @@ def test_a_run_that_is_interrupted_has_no_results_for_who_did_not_ask_for_a_part
     monkeypatch.setattr(Gate, "pass_", interrupted)
     going = runner(stub)
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(run(going.cases, going.target, going.catalogue))
+        asyncio.run(run(going.cases, going.target, going.statuses))

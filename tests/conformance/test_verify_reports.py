@@ -18,7 +18,7 @@ from support.verifying import another_api, base, profile, verified
 
 from clients_register.conformance.encoding import encoded
 from clients_register.conformance.verdicts import Exit
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_token_that_people_prepared_is_in_no_report(shared: Live, tmp_path: Pa
 
 def test_a_key_of_the_profile_is_in_no_report_though_the_target_echoes_it(tmp_path: Path) -> None:
     key = "a-key-of-some-length-7f3a"
-    body = json.dumps({"status": catalogue().success.slug, "code": 200, "key": key}).encode()
+    body = json.dumps({"status": load_statuses().success.slug, "code": 200, "key": key}).encode()
     with another_api(200, body) as url:
         file = profile(tmp_path, base=url, more=f"headers: {{X-Key: {key}}}")
         _, report, said = verified(tmp_path, "--profile", file, "--only", "route/post-registers")
@@ -127,7 +127,7 @@ def test_whoever_interrupts_learns_what_was_made(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         # So many that a case is over, and somebody was registered.
         until(lambda: len(shared_stub.control("GET", "/requests").json()) >= ENOUGH)
-        met = f"/requests?status={catalogue().success.slug}"
+        met = f"/requests?status={load_statuses().success.slug}"
         until(lambda: bool(shared_stub.control("GET", met).json()))
         process.send_signal(number)
         out, _ = hang.communicate(process)

@@ -10,14 +10,14 @@ import yaml
 from support.external import NPM, tool
 
 from clients_register import spec
-from clients_register.spec.edition import edition_3_1
+from clients_register.spec.schemas import to_openapi_3_1
 
 pytestmark = pytest.mark.once
 
 
 def write_documents(folder: Path) -> dict[str, Path]:
     """The contract in both editions, the control plane's document, and one with a fault."""
-    newer = edition_3_1(spec.load("openapi"))
+    newer = to_openapi_3_1(spec.load("openapi"))
     faulty = yaml.safe_load(spec.text("openapi"))
     del faulty["info"]["version"]
     texts = {

@@ -18,7 +18,7 @@ from support.hang import LIMIT
 from support.live import Live
 
 from clients_register import spec
-from clients_register.handlers.serve import listening
+from clients_register.handlers.serve import open_listener
 from clients_register.handlers.settings import Settings
 
 pytestmark = pytest.mark.once
@@ -57,7 +57,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """One Prism for all tests: it takes a second to start, our server far less."""
     document = tmp_path_factory.mktemp("prism") / "openapi.yaml"
     document.write_text(spec.text("openapi"), "utf-8")
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
     upstream = f"http://127.0.0.1:{port}{BASE}"
     command = [*tool("prism"), "proxy", str(document), upstream, "--port", "0", "--cors", "false"]

@@ -18,7 +18,7 @@ from clients_register.conformance.fuzzing.campaign import Budget, Plan
 from clients_register.conformance.fuzzing.explored import explore
 from clients_register.conformance.target import of_url
 from clients_register.conformance.verdicts import Verdict
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 @pytest.mark.once
@@ -46,9 +46,9 @@ def test_nothing_wrong_is_found_in_the_stub_and_reports_are_written(
 @pytest.mark.soak
 def test_a_campaign_reaches_every_status_and_every_rule(stub: LiveStub) -> None:
     with explored(base(stub), 1500) as (campaign, ended):
-        told = campaign.tally.told(catalogue())
+        told = campaign.tally.told(load_statuses())
     assert ended == "the budget is spent"
-    aliases = {each.slug for each in catalogue().aliases}
+    aliases = {each.slug for each in load_statuses().aliases}
     assert {each["slug"] for each in told["statuses"] if not each["met"]} == aliases
     assert [each["fact"] for each in told["rules"] if not each["broken"]] == []
 
@@ -189,7 +189,7 @@ def test_a_fault_that_cannot_be_kept_is_in_the_report(
     plan = Plan(("envelopes",), 1, Budget(3000), strict=True, first=True)
     with mutant("urlsafe-read") as url:
         target = of_url(url, control=True)
-        found = explore(target, catalogue(), plan, tmp_path / "corpus", ["fuzz"])
+        found = explore(target, load_statuses(), plan, tmp_path / "corpus", ["fuzz"])
     assert [each.verdict for each in found.results[1:]] == [Verdict.NOTE]
     assert found.kept == []
     (lost,) = found.lost

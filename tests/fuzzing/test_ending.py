@@ -45,7 +45,7 @@ from clients_register.conformance.interrupting import interrupts, terminations
 from clients_register.conformance.target import of_url
 from clients_register.conformance.verdicts import Exit, Grade
 from clients_register.conformance.wire import Answer, Request
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 # Coverage slows campaigns down, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover
@@ -77,7 +77,7 @@ def test_it_ends_when_the_seconds_are_spent(stub: LiveStub) -> None:
 
     budget = Budget(100_000, seconds=20.0)
     plan = Plan(("parameters", "envelopes"), 1, budget, heard=heard, clock=clock)
-    with campaign(of_url(base(stub), control=True), catalogue(), plan) as made:
+    with campaign(of_url(base(stub), control=True), load_statuses(), plan) as made:
         assert go(made) == (SPENT, "")
         assert made.finished == ["parameters", "envelopes"]
         assert made.seconds == 20.0
@@ -173,7 +173,7 @@ def test_an_end_is_none_of_hypothesis_findings_in_whichever_example_it_comes(ste
 
 def test_an_interruption_ends_a_request_that_waits(stub: LiveStub) -> None:
     plan = Plan(("order",), 1, Budget(1000))
-    with campaign(of_url(base(stub), control=True), catalogue(), plan) as made:
+    with campaign(of_url(base(stub), control=True), load_statuses(), plan) as made:
 
         async def forever() -> None:
             os.kill(os.getpid(), signal.SIGINT)
@@ -206,7 +206,7 @@ def test_who_interrupts_twice_does_not_wait_for_an_end(monkeypatch: pytest.Monke
 def test_an_interruption_of_the_kept_cases_ends_it_before_it_explores(
     stub: LiveStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expect = [{"status": catalogue().success.slug, "grade": "documented"}]
+    expect = [{"status": load_statuses().success.slug, "grade": "documented"}]
     kept = [
         {"id": f"fuzz/kept-{number}", "title": "a case", "claims": "core", "expect": expect}
         for number in range(100)

@@ -14,9 +14,9 @@ from clients_register.conformance.gate import Gate
 from clients_register.conformance.judging import Run
 from clients_register.conformance.target import of_url
 from clients_register.handlers.clock import SystemClock
-from clients_register.handlers.mock.product import stub
 from clients_register.handlers.settings import Settings
-from clients_register.spec.catalogue import catalogue
+from clients_register.handlers.stub.build import open_stub
+from clients_register.spec.statuses import load_statuses
 
 pytestmark = pytest.mark.once
 
@@ -27,9 +27,9 @@ def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
     tally = Tally()
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(stub(settings, SystemClock())) as product,
+        portal.wrap_async_context_manager(open_stub(settings, SystemClock())) as product,
     ):
-        run = Run(target, target.wire(), Gate(target.limits), catalogue(), "in-process")
+        run = Run(target, target.wire(), Gate(target.limits), load_statuses(), "in-process")
         # Who is stored cannot be asked for over the wire; nothing else needs one.
         place = Place(Arranger(target, None, None), model(target), None, "")
         examiner = Examiner(run, place, tally, strict=True)

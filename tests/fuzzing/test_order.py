@@ -9,9 +9,9 @@ from support.stub import LiveStub
 from support.verifying import base, profile
 
 from clients_register.conformance.fuzzing import order
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
-ROWS = {fact: number for number, row in enumerate(catalogue().rows) for fact in row.facts}
+ROWS = {fact: number for number, row in enumerate(load_statuses().rows) for fact in row.rules}
 
 
 def test_every_fact_of_the_spec_has_a_fault_that_breaks_it() -> None:
@@ -35,9 +35,9 @@ def test_every_two_rows_meet_that_can_meet() -> None:
 def test_the_first_row_of_the_spec_wins_in_every_pair(stub: LiveStub) -> None:
     with explored(base(stub), 450, "order") as (campaign, _):
         won = campaign.matrix.won
-        told = campaign.tally.told(catalogue())
+        told = campaign.tally.told(load_statuses())
     # This layer alone reaches every status but the aliases, and breaks every rule.
-    aliases = {each.slug for each in catalogue().aliases}
+    aliases = {each.slug for each in load_statuses().aliases}
     assert {each["slug"] for each in told["statuses"] if not each["met"]} <= aliases
     assert [each["fact"] for each in told["rules"] if not each["broken"]] == []
     facts = {each.name: each.fact for each in order.FAULTS}
@@ -48,8 +48,8 @@ def test_the_first_row_of_the_spec_wins_in_every_pair(stub: LiveStub) -> None:
     for names in pairs:
         first = min(ROWS[facts[name]] for name in names)
         if names != empty:
-            assert won[names] == catalogue().rows[first].slug, names
-    assert won[empty] == catalogue().broken("params_are_passed").slug
+            assert won[names] == load_statuses().rows[first].slug, names
+    assert won[empty] == load_statuses().for_rule("params_are_passed").slug
 
 
 @pytest.mark.no_cover

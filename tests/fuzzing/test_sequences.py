@@ -9,7 +9,7 @@ from support.fuzzing import explored
 from support.stub import LiveStub
 from support.verifying import base
 
-from clients_register.handlers.serve import listening
+from clients_register.handlers.serve import open_listener
 from clients_register.handlers.settings import Settings
 
 
@@ -46,7 +46,7 @@ class Restartable:
 
 @contextmanager
 def restartable(settings: Settings) -> Iterator[Restartable]:
-    with listening(settings.host, 0) as shared:
+    with open_listener(settings.host, 0) as shared:
         server = Restartable(settings, shared)
         server.start()
         try:

@@ -10,7 +10,7 @@ from support.killed import killed, work
 from support.postgres import Server
 from support.stores import STORES, Opening
 
-from clients_register.handlers.store import Store
+from clients_register.handlers.store.base import Store
 
 
 @pytest.fixture

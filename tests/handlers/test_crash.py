@@ -8,10 +8,10 @@ from support.kept import tables_of
 from support.live import Live, altered, encoded, registration
 from support.mandrill import KEY, FakeMandrill
 
+from clients_register.handlers.context import Services
 from clients_register.handlers.logs import HIDDEN
-from clients_register.handlers.records import Session
-from clients_register.handlers.services import Services
-from clients_register.handlers.store import Store
+from clients_register.handlers.models import Session
+from clients_register.handlers.store.base import Store
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
@@ -19,7 +19,11 @@ CRASH = {"code": 500, "status": "application-crash"}
 
 # The steps of a registration, in their order: the service, and its method. Where a mail leaves the
 # machine the client is stored before, and the session after it.
-STEPS = [("store", "enrol"), ("mailer", "welcome"), ("sessions", "draw")]
+STEPS = [
+    ("store", "begin_registration"),
+    ("mailer", "send_welcome"),
+    ("sessions", "issue"),
+]
 
 
 class FailingOnce:
@@ -54,7 +58,7 @@ def crashing(request: pytest.FixtureRequest, start: Callable[..., Live]) -> Live
     return start(alter=failing(*request.param))
 
 
-@pytest.fixture(params=["sessions.draw", "store.put_session"])
+@pytest.fixture(params=["sessions.issue", "store.put_session"])
 def sending(
     request: pytest.FixtureRequest, start: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Live]:
@@ -65,8 +69,8 @@ def sending(
             "mandrill_key": KEY,
             "mandrill_url": api.url,
         }
-        if request.param == "sessions.draw":
-            settings["alter"] = failing("sessions", "draw")
+        if request.param == "sessions.issue":
+            settings["alter"] = failing("sessions", "issue")
         live = start(**settings)
         if request.param == "store.put_session":
             errors = [RuntimeError("the disk is on fire")]
@@ -129,7 +133,9 @@ def test_a_crash_that_quotes_the_request_is_logged_without_the_words(
     start: Callable[..., Live], email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = encoded(registration(email, client={"password": PASSWORD}))
-    live = start(alter=failing("store", "enrol", f"cannot keep {PASSWORD!r} of {body!r}"))
+    live = start(
+        alter=failing("store", "begin_registration", f"cannot keep {PASSWORD!r} of {body!r}")
+    )
     answer = live.send(body)
     (entry,) = (each for each in caplog.messages if each.startswith(answer.headers["X-Request-Id"]))
     assert entry.splitlines()[-1].strip() == f"builtins.RuntimeError: {HIDDEN}"

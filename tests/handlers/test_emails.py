@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support.live import Live
 
-from clients_register.handlers.emails import key_of, trimmed
+from clients_register.handlers.emails import email_key, trim_email
 
 WHITE_SPACE = "\t\n\v\f\r "
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,7 +40,7 @@ addresses = st.builds("{}@{}".format, locals_, hosts).filter(lambda address: len
 @example("!#$%&'*+-/=?^_`{|}~@b.test")
 @example("first.middle.last@B.Example.TEST")
 def test_a_dot_atom_at_a_host_name_is_an_address(address: str) -> None:
-    assert key_of(address) is not None
+    assert email_key(address) is not None
 
 
 @given(addresses)
@@ -51,7 +51,7 @@ def test_every_address_that_the_package_takes_is_one(address: str) -> None:
         ).normalized
     except EmailNotValidError:
         assume(False)
-    assert key_of(address) == unicodedata.normalize("NFC", normal.casefold())
+    assert email_key(address) == unicodedata.normalize("NFC", normal.casefold())
 
 
 @given(locals_, hosts)
@@ -69,7 +69,7 @@ def test_the_five_malformed_kinds_are_no_addresses(local: str, host: str) -> Non
         f"{local}@ {host}",
         f"{local} @{host}",
     ]
-    assert [kind for kind in kinds if key_of(kind) is not None] == []
+    assert [kind for kind in kinds if email_key(kind) is not None] == []
 
 
 @pytest.mark.parametrize(
@@ -106,30 +106,30 @@ def test_the_five_malformed_kinds_are_no_addresses(local: str, host: str) -> Non
     ],
 )
 def test_other_things_are_no_addresses(address: str) -> None:
-    assert key_of(address) is None
+    assert email_key(address) is None
 
 
 @given(st.text(st.characters(categories=None)), st.text(st.characters(categories=None)))
 def test_nothing_that_is_sent_is_a_crash(local: str, domain: str) -> None:
-    key_of(f"{local}@{domain}")
-    key_of(trimmed(local))
+    email_key(f"{local}@{domain}")
+    email_key(trim_email(local))
 
 
 @given(addresses)
 def test_ascii_case_does_not_tell_addresses_apart(address: str) -> None:
-    assert key_of(address.upper()) == key_of(address.lower()) == key_of(address)
+    assert email_key(address.upper()) == email_key(address.lower()) == email_key(address)
 
 
 @given(addresses, st.text(WHITE_SPACE), st.text(WHITE_SPACE))
 def test_white_space_around_an_address_does_not_belong_to_it(
     address: str, before: str, after: str
 ) -> None:
-    assert trimmed(f"{before}{address}{after}") == address
+    assert trim_email(f"{before}{address}{after}") == address
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u200b", "\x1c", "\x85"])
 def test_other_white_space_is_not_trimmed(space: str) -> None:
-    assert key_of(trimmed(f"{space}a@b.test")) is None
+    assert email_key(trim_email(f"{space}a@b.test")) is None
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_other_white_space_is_not_trimmed(space: str) -> None:
     ],
 )
 def test_two_spellings_of_one_address_have_one_key(one: str, other: str) -> None:
-    assert key_of(one) is not None
-    assert key_of(one) == key_of(other)
+    assert email_key(one) is not None
+    assert email_key(one) == email_key(other)
 
 
 @given(addresses, addresses)
 def test_different_addresses_have_different_keys(one: str, other: str) -> None:
     assume(one.lower() != other.lower())
-    assert key_of(one) != key_of(other)
+    assert email_key(one) != email_key(other)
 
 
 def test_an_address_is_stored_as_sent_but_for_the_white_space(shared: Live, email: str) -> None:

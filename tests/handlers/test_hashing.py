@@ -20,27 +20,27 @@ from support.hang import LIMIT, until
 from support.live import encoded, registration
 from support.process import Process, children, serving
 
-from clients_register.handlers.hashing import child, processes
-from clients_register.handlers.hashing.processes import Processes
-from clients_register.handlers.passwords import CROWD, Passwords
+from clients_register.handlers import bcrypt_worker
+from clients_register.handlers import passwords as passwords_module
+from clients_register.handlers.passwords import MAX_IN_THREADS, PasswordHasher, WorkerPool
 
 PASSWORDS = [b"correct horse", b"", b"x" * 72, b"a\nb", "ß€".encode()]
 SALTS = [bcrypt.gensalt(4), bcrypt.gensalt(4, b"2a"), bcrypt.hashpw(b"other", bcrypt.gensalt(4))]
 
 
 @pytest.fixture
-async def passwords() -> AsyncIterator[Passwords]:
+async def passwords() -> AsyncIterator[PasswordHasher]:
     """At the lowest cost there is."""
-    passwords = Passwords(4)
+    passwords = PasswordHasher(4)
     yield passwords
     await passwords.close()
 
 
-async def crowded(passwords: Passwords) -> list[int]:
+async def crowded(passwords: PasswordHasher) -> list[int]:
     """Has many hash at once, until no more processes are started: their ids."""
-    await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD + 1)))
-    while passwords._processes._starting:
-        await asyncio.wait([passwords._processes._starting])
+    await asyncio.gather(*(passwords.hash("password") for _ in range(MAX_IN_THREADS + 1)))
+    while passwords._pool._starting:
+        await asyncio.wait([passwords._pool._starting])
     return hashers()
 
 
@@ -55,13 +55,13 @@ def hashes(process: int) -> bool:
         command = Path(f"/proc/{process}/cmdline").read_text()
     except OSError:
         return False
-    return child.__file__ in command.split("\0")
+    return bcrypt_worker.__file__ in command.split("\0")
 
 
 def answered(chunks: Sequence[bytes]) -> list[bytes]:
     """The lines that the program of a process writes, to what comes in `chunks`."""
     (asking, asked), (answering, answers) = os.pipe(), os.pipe()
-    program = threading.Thread(target=child.serve, args=(asking, answers))
+    program = threading.Thread(target=bcrypt_worker.run, args=(asking, answers))
     program.start()
     for chunk in chunks:
         os.write(asked, chunk)
@@ -84,7 +84,7 @@ def answered(chunks: Sequence[bytes]) -> list[bytes]:
 def test_a_process_answers_in_order_however_questions_are_cut(
     asked: list[tuple[bytes, bytes]], cuts: list[int]
 ) -> None:
-    sent = b"".join(child.frame(password, salt) for password, salt in asked)
+    sent = b"".join(bcrypt_worker.encode_request(password, salt) for password, salt in asked)
     bounds = [0, *sorted(cut for cut in cuts if cut < len(sent)), len(sent)]
     hashed = [bcrypt.hashpw(password, salt) for password, salt in asked]
     assert answered([sent[a:b] for a, b in pairwise(bounds)]) == [b"", *hashed, b""]
@@ -92,63 +92,65 @@ def test_a_process_answers_in_order_however_questions_are_cut(
 
 @pytest.mark.parametrize("salt", [b"", b"none", b"$2b$04$\0" + b"x" * 21, b"\n"])
 def test_a_process_goes_on_after_a_salt_that_is_none(salt: bytes) -> None:
-    frames = [child.frame(b"password", each) for each in (salt, SALTS[0])]
+    frames = [bcrypt_worker.encode_request(b"password", each) for each in (salt, SALTS[0])]
     assert answered(frames) == [b"", b"", bcrypt.hashpw(b"password", SALTS[0]), b""]
 
 
-async def test_a_few_callers_start_no_process(passwords: Passwords) -> None:
-    await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD)))
+async def test_a_few_callers_start_no_process(passwords: PasswordHasher) -> None:
+    await asyncio.gather(*(passwords.hash("password") for _ in range(MAX_IN_THREADS)))
     assert hashers() == []
 
 
-async def test_a_crowd_starts_one_for_each_core(passwords: Passwords) -> None:
+async def test_a_crowd_starts_one_for_each_core(passwords: PasswordHasher) -> None:
     assert len(await crowded(passwords)) == os.cpu_count()
 
 
 async def test_workers_share_the_cores() -> None:
-    passwords = Passwords(4, workers=1000)
+    passwords = PasswordHasher(4, server_processes=1000)
     assert len(await crowded(passwords)) == 1
     await passwords.close()
 
 
-async def test_what_processes_hash_matches_and_nothing_else_does(passwords: Passwords) -> None:
+async def test_what_processes_hash_matches_and_nothing_else_does(passwords: PasswordHasher) -> None:
     await crowded(passwords)
     texts = [f"pass\nwörd {number}" for number in range(40)]
     hashes = await asyncio.gather(*map(passwords.hash, texts))
-    assert all(await asyncio.gather(*map(passwords.match, texts, hashes)))
-    assert not any(await asyncio.gather(*map(passwords.match, reversed(texts), hashes)))
+    assert all(await asyncio.gather(*map(passwords.verify, texts, hashes)))
+    assert not any(await asyncio.gather(*map(passwords.verify, reversed(texts), hashes)))
 
 
 @pytest.mark.parametrize("hashed", ["", "none", "x" * 300])
 @pytest.mark.parametrize("many", [False, True])
-async def test_what_is_no_hash_is_told_of(passwords: Passwords, hashed: str, many: bool) -> None:
+async def test_what_is_no_hash_is_told_of(
+    passwords: PasswordHasher, hashed: str, many: bool
+) -> None:
     if many:
         await crowded(passwords)
     with pytest.raises(ValueError, match=r"salt|range"):
-        await passwords.match("password", hashed)
+        await passwords.verify("password", hashed)
 
 
-async def test_who_waits_no_more_holds_up_nobody(passwords: Passwords) -> None:
+async def test_who_waits_no_more_holds_up_nobody(passwords: PasswordHasher) -> None:
     await crowded(passwords)
-    gone = [asyncio.create_task(passwords.hash("password")) for _ in range(CROWD)]
+    gone = [asyncio.create_task(passwords.hash("password")) for _ in range(MAX_IN_THREADS)]
     await asyncio.sleep(0)
     for task in gone:
         task.cancel()
     hashed = await passwords.hash("password")
-    assert await passwords.match("password", hashed)
+    assert await passwords.verify("password", hashed)
 
 
-async def test_who_waits_for_a_process_that_is_killed_is_served(passwords: Passwords) -> None:
+async def test_who_waits_for_a_process_that_is_killed_is_served(passwords: PasswordHasher) -> None:
     killed = await crowded(passwords)
     waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(60)]
     await asyncio.sleep(0)
     for process in killed:
         os.kill(process, signal.SIGKILL)
     hashes = await asyncio.gather(*waiting)
-    assert all(await asyncio.gather(*(passwords.match("password", each) for each in hashes)))
+    assert all(await asyncio.gather(*(passwords.verify("password", each) for each in hashes)))
 
 
-async def test_the_next_crowd_replaces_a_process_that_ended(passwords: Passwords) -> None:
+async def test_the_next_crowd_replaces_a_process_that_ended(passwords: PasswordHasher) -> None:
     killed = await crowded(passwords)
     for process in killed:
         os.kill(process, signal.SIGKILL)
@@ -160,23 +162,23 @@ async def test_the_next_crowd_replaces_a_process_that_ended(passwords: Passwords
 @pytest.mark.parametrize(
     ("command", "found"),
     [
-        ((sys.executable, "-c", "pass"), "found that it ended"),
+        ((sys.executable, "-c", "pass"), "found that it exited"),
         (("/nowhere/python",), "found [Errno 2] No such file or directory"),
     ],
 )
 async def test_where_none_can_be_started_threads_hash_and_that_is_said_once(
-    passwords: Passwords,
+    passwords: PasswordHasher,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     command: tuple[str, ...],
     found: str,
 ) -> None:
-    monkeypatch.setattr(processes, "COMMAND", command)
+    monkeypatch.setattr(passwords_module, "WORKER_COMMAND", command)
     await crowded(passwords)
-    hashes = await asyncio.gather(*(passwords.hash("password") for _ in range(CROWD + 1)))
-    assert all(await asyncio.gather(*(passwords.match("password", each) for each in hashes)))
+    hashes = await asyncio.gather(*(passwords.hash("password") for _ in range(MAX_IN_THREADS + 1)))
+    assert all(await asyncio.gather(*(passwords.verify("password", each) for each in hashes)))
     (message,) = caplog.messages
-    assert "passwords are hashed by threads of the server alone" in message
+    assert "passwords are hashed in threads of the server only" in message
     assert found in message
 
 
@@ -185,8 +187,12 @@ async def test_two_that_did_not_start_are_no_reason_to_give_up(
 ) -> None:
     starts = tmp_path / "starts"
     program = f'echo >> {starts}; [ $(($(wc -l < {starts}) % 3)) = 0 ] && exec "$@"'
-    monkeypatch.setattr(processes, "COMMAND", ("sh", "-c", program, "sh", *processes.COMMAND))
-    many = Processes(2)
+    monkeypatch.setattr(
+        passwords_module,
+        "WORKER_COMMAND",
+        ("sh", "-c", program, "sh", *passwords_module.WORKER_COMMAND),
+    )
+    many = WorkerPool(2)
     many.start()
     while many._starting:
         await asyncio.wait([many._starting])
@@ -197,7 +203,7 @@ async def test_two_that_did_not_start_are_no_reason_to_give_up(
 
 
 async def test_none_is_left_when_they_are_closed_while_they_work() -> None:
-    passwords = Passwords(4)
+    passwords = PasswordHasher(4)
     await crowded(passwords)
     waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(60)]
     await asyncio.sleep(0)
@@ -243,8 +249,8 @@ def register_many(server: Process) -> None:
         sent = encoded(registration(f"{uuid4().hex}@crowd.test"))
         return http.post(server.url, content=sent).status_code
 
-    with http, ThreadPoolExecutor(3 * CROWD) as threads:
-        assert {*threads.map(register, range(9 * CROWD))} == {200}
+    with http, ThreadPoolExecutor(3 * MAX_IN_THREADS) as threads:
+        assert {*threads.map(register, range(9 * MAX_IN_THREADS))} == {200}
 
 
 def is_alive(process: int) -> bool:

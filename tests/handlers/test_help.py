@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from clients_register.handlers.arguments import read
+from clients_register.handlers.arguments import parse_settings
 from clients_register.handlers.settings import GROUPS, Settings
 
 NAMES = [each.name for each in fields(Settings)]
@@ -20,7 +20,9 @@ def variable(name: str) -> str:
 def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as caught:
-        read(["--help"], {"CLIENTS_REGISTER_PORT": "help comes whatever the variables say"})
+        parse_settings(
+            ["--help"], {"CLIENTS_REGISTER_PORT": "help comes whatever the variables say"}
+        )
     assert caught.value.code == 0
     return capsys.readouterr().out
 

@@ -9,7 +9,7 @@ import pytest
 from support.live import Live, encoded, registration
 
 from clients_register.handlers.rules import RULES
-from clients_register.handlers.serve import listening
+from clients_register.handlers.serve import open_listener
 
 ELSEWHERE = {"code": 500, "status": "route-non-existent"}
 UNTYPED = {"code": 400, "status": "invalid-content-type"}
@@ -194,7 +194,7 @@ def test_a_crash_in_any_rule_is_an_answer(
 
 
 def test_an_answer_does_not_wait_for_the_caller_to_acknowledge_its_head() -> None:
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         with socket.create_connection(listener.getsockname()):
             taken, _ = listener.accept()
         with taken:

@@ -9,7 +9,7 @@ import pytest
 from support import hang
 from support.live import Live, encoded, registration
 
-from clients_register.handlers.exchange import GRACE
+from clients_register.handlers.app import MAX_DRAINED
 from clients_register.handlers.settings import Settings
 
 LIMIT = Settings().max_body
@@ -60,7 +60,7 @@ def test_a_body_at_the_limit_is_accepted(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("excess", [1, 1000, GRACE])
+@pytest.mark.parametrize("excess", [1, 1000, MAX_DRAINED])
 def test_a_body_over_the_limit_is_refused_and_the_caller_reads_why(
     shared: Live, email: str, excess: int, chunked: bool
 ) -> None:
@@ -81,7 +81,7 @@ def test_an_endless_body_ends_the_connection(shared: Live) -> None:
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         # Bounded: sixteen times as much as the server may take.
-        endless = framed(b" " * LIMIT) * (16 * (LIMIT + GRACE) // LIMIT)
+        endless = framed(b" " * LIMIT) * (16 * (LIMIT + MAX_DRAINED) // LIMIT)
         with pytest.raises(ConnectionError):
             connection.sendall(endless)
 

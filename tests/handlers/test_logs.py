@@ -2,29 +2,21 @@
 
 import base64
 import json
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.live import encoded
 
-from clients_register.handlers.attempt import Request
-from clients_register.handlers.logs import HIDDEN, RUN, crash_report
+from clients_register.handlers.context import Request
+from clients_register.handlers.logs import HIDDEN, MIN_QUOTE, crash_report
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
 
 
-@dataclass(frozen=True)
-class Crashed:
-    """What a report is about."""
-
-    request: Request
-
-
-def crashed(body: bytes | None) -> Crashed:
-    return Crashed(Request("0123456789abcdef", "text/plain", "", body))
+def crashed(body: bytes | None) -> Request:
+    return Request("0123456789abcdef", "text/plain", "", body)
 
 
 def report(words: str, body: bytes | None) -> str:
@@ -82,9 +74,9 @@ def test_no_password_is_reported_whatever_stands_around_it(
     assert told.endswith(f"builtins.ValueError: {HIDDEN}")
 
 
-@given(size=st.integers(RUN, 200), at=st.integers(0, 1000))
+@given(size=st.integers(MIN_QUOTE, 200), at=st.integers(0, 1000))
 def test_no_piece_of_the_body_is_reported(size: int, at: int) -> None:
-    at %= len(RAW) - RUN
+    at %= len(RAW) - MIN_QUOTE
     assert RAW[at : at + size] not in report(RAW[at : at + size], RAW.encode())
 
 
@@ -121,7 +113,7 @@ def test_an_error_that_cannot_be_put_into_words_is_reported_all_the_same() -> No
             raise RuntimeError
 
     told = crash_report(crashed(b""), Speechless())
-    assert told.endswith("Speechless: [without words]")
+    assert told.endswith("Speechless: [no message]")
 
 
 def test_a_crash_in_the_decoding_itself_is_reported_without_the_body(

@@ -12,13 +12,13 @@ from support.kept import tables_of
 from support.limits import controlled
 from support.live import Live, SettableClock, registration
 from support.mandrill import KEY, Call, FakeMandrill, dripping, refusing, reporting
-from support.people import enrolment
+from support.people import pending_registration
 from support.process import reserved_port
 
 from clients_register.handlers.mail import Mailer
-from clients_register.handlers.records import Mail
+from clients_register.handlers.models import Mail
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store.enrolment import Enrolment
+from clients_register.handlers.store.base import PendingRegistration
 
 # In seconds; no other limit has this value.
 TIMEOUT = 77
@@ -32,7 +32,7 @@ class Recording:
     def __init__(self) -> None:
         self.mails: list[Mail] = []
 
-    async def send(self, mail: Mail, enrolment: Enrolment) -> None:
+    async def send(self, mail: Mail, pending: PendingRegistration) -> None:
         self.mails.append(mail)
 
     async def close(self) -> None: ...
@@ -41,7 +41,9 @@ class Recording:
 async def welcomed(first_name: str | None, application: str = "PlanoAuth") -> Mail:
     transport = Recording()
     mailer = Mailer(transport, "no-reply@planomatic.test", SettableClock())
-    await mailer.welcome(enrolment(None, first_name), application, "0123456789abcdef")
+    await mailer.send_welcome(
+        pending_registration(None, first_name), application, "0123456789abcdef"
+    )
     (mail,) = transport.mails
     return mail
 

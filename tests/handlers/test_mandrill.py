@@ -22,12 +22,12 @@ from support.mandrill import (
     reporting,
     silent,
 )
-from support.people import enrolment
+from support.people import pending_registration
 from support.process import reserved_port
 
 from clients_register.handlers.mail import MailFailed
-from clients_register.handlers.mail.mandrill import Mandrill
-from clients_register.handlers.records import Mail
+from clients_register.handlers.mandrill import Mandrill
+from clients_register.handlers.models import Mail
 
 MAIL = Mail(
     recipient="Ada@Example.test",
@@ -38,6 +38,7 @@ MAIL = Mail(
     sent_at=datetime(2026, 1, 15, 9, 30, tzinfo=UTC),
 )
 SHORT = 0.25
+UNEXPECTED = "did not answer with one report per recipient"
 
 REFUSED = {
     "invalid key": (refusing("Invalid_Key", -1), "500 'Invalid_Key'"),
@@ -48,12 +49,24 @@ REFUSED = {
     "rejected": (reporting("rejected", reject_reason="hard-bounce"), "'rejected', reason 'hard-"),
     "invalid": (reporting("invalid"), "'invalid'"),
     "another word": (reporting("SENT"), "'SENT'"),
-    "a status that is no word": (reporting(["sent"]), "something else"),
-    "an error with 200": (refusing("Invalid_Key", -1, 200), "something else"),
-    "no report": (replying(200, []), "something else"),
-    "two reports": (replying(200, [{"status": "sent"}, {"status": "sent"}]), "something else"),
-    "a bare report": (replying(200, {"status": "sent"}), "something else"),
-    "null": (replying(200, None), "something else"),
+    "a status that is no word": (
+        reporting(["sent"]),
+        UNEXPECTED,
+    ),
+    "an error with 200": (
+        refusing("Invalid_Key", -1, 200),
+        UNEXPECTED,
+    ),
+    "no report": (replying(200, []), UNEXPECTED),
+    "two reports": (
+        replying(200, [{"status": "sent"}, {"status": "sent"}]),
+        UNEXPECTED,
+    ),
+    "a bare report": (
+        replying(200, {"status": "sent"}),
+        UNEXPECTED,
+    ),
+    "null": (replying(200, None), UNEXPECTED),
     "a page": (replying(200, b"<html>busy</html>"), "200 without JSON"),
     "nothing": (replying(200, b""), "200 without JSON"),
     "no UTF-8": (replying(200, b'[{"status": "\xff"}]'), "200 without JSON"),
@@ -89,13 +102,13 @@ async def failure(url: str, limit: float = LIMIT) -> str:
     """What the log will say of a mail that fails."""
     async with transport(url, limit) as mandrill:
         with pytest.raises(MailFailed) as caught:
-            await mandrill.send(MAIL, enrolment())
+            await mandrill.send(MAIL, pending_registration())
     return str(caught.value)
 
 
 async def test_a_mail_is_one_call_as_the_api_documents_it(api: FakeMandrill) -> None:
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL, enrolment())
+        await mandrill.send(MAIL, pending_registration())
     (call,) = api.calls
     assert (call.command, call.path) == ("POST", "/api/1.0/messages/send")
     assert call.headers["Content-Type"] == "application/json"
@@ -118,7 +131,7 @@ async def test_a_mail_leaves_once_its_client_is_stored(api: FakeMandrill) -> Non
         calls_when_stored.append(len(api.calls))
 
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL, enrolment(commit))
+        await mandrill.send(MAIL, pending_registration(commit))
     assert (calls_when_stored, len(api.calls)) == ([0], 1)
 
 
@@ -128,7 +141,7 @@ async def test_no_mail_leaves_whose_client_cannot_be_stored(api: FakeMandrill) -
 
     async with transport(api.url) as mandrill:
         with pytest.raises(OSError, match="no space left"):
-            await mandrill.send(MAIL, enrolment(commit))
+            await mandrill.send(MAIL, pending_registration(commit))
     assert api.calls == []
 
 
@@ -136,7 +149,7 @@ async def test_no_mail_leaves_whose_client_cannot_be_stored(api: FakeMandrill) -
 async def test_a_mail_that_is_taken_on_is_a_success(api: FakeMandrill, status: str) -> None:
     api.answer = reporting(status)
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL, enrolment())
+        await mandrill.send(MAIL, pending_registration())
 
 
 @pytest.mark.parametrize(("answer", "told"), REFUSED.values(), ids=list(REFUSED))
@@ -182,16 +195,16 @@ async def test_a_proxy_of_the_environment_sees_no_call(
     with FakeMandrill() as proxy:
         monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
         async with transport(api.url) as mandrill:
-            await mandrill.send(MAIL, enrolment())
+            await mandrill.send(MAIL, pending_registration())
         assert (len(proxy.calls), len(api.calls)) == (0, 1)
 
 
 async def test_a_connection_that_was_closed_between_mails_costs_no_mail(api: FakeMandrill) -> None:
     api.answer = closing_unannounced
     async with transport(api.url) as mandrill:
-        await mandrill.send(MAIL, enrolment())
+        await mandrill.send(MAIL, pending_registration())
         assert api.closed.wait(LIMIT)
-        await mandrill.send(MAIL, enrolment())
+        await mandrill.send(MAIL, pending_registration())
     assert len(api.calls) == 2
 
 
@@ -218,5 +231,5 @@ async def test_a_certificate_that_this_machine_trusts_is_enough(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with FakeMandrill(certificate) as api:
         async with transport(api.url) as mandrill:
-            await mandrill.send(MAIL, enrolment())
+            await mandrill.send(MAIL, pending_registration())
         assert len(api.calls) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients_register.handlers.params import Params
+from clients_register.handlers.decoding import Params
 
 blank = st.text("\t\n\v\f\r ")
 

@@ -13,7 +13,7 @@ from support.hang import LIMIT
 from support.kept import text_of
 from support.live import Live
 
-from clients_register.handlers.passwords import Passwords, fault_of
+from clients_register.handlers.passwords import PasswordHasher, password_problem
 
 TOO_LONG = [{"attr": "client.password", "message": "too_long"}]
 
@@ -22,9 +22,9 @@ texts = st.text(st.characters(exclude_characters="\0", categories=None), max_siz
 
 
 @pytest.fixture
-def passwords() -> Iterator[Passwords]:
+def passwords() -> Iterator[PasswordHasher]:
     """At the lowest cost there is."""
-    passwords = Passwords(4)
+    passwords = PasswordHasher(4)
     yield passwords
     asyncio.run(passwords.close())
 
@@ -32,52 +32,56 @@ def passwords() -> Iterator[Passwords]:
 @pytest.mark.parametrize("character", ["a", "é", "€", "\N{GRINNING FACE}"])
 def test_the_limit_is_72_bytes_of_utf_8(character: str) -> None:
     fitting = 72 // len(character.encode())
-    assert fault_of(character * fitting) is None
-    assert fault_of(character * fitting + "x") == "too_long"
+    assert password_problem(character * fitting) is None
+    assert password_problem(character * fitting + "x") == "too_long"
 
 
 @given(texts)
 def test_bytes_count_and_not_characters(password: str) -> None:
     size = len(password.encode("utf-8", "surrogatepass"))
-    assert fault_of(password) == ("too_long" if size > 72 else None)
+    assert password_problem(password) == ("too_long" if size > 72 else None)
 
 
 @given(texts, texts)
 def test_nul_is_malformed_however_long_the_rest_is(before: str, after: str) -> None:
-    assert fault_of(f"{before}\0{after}") == "malformed"
+    assert password_problem(f"{before}\0{after}") == "malformed"
 
 
 @settings(max_examples=30)
 @given(password=texts)
 @example(password="x" * 72)
 @example(password="\ud800")
-async def test_what_has_no_fault_is_hashed_and_matches(passwords: Passwords, password: str) -> None:
-    if fault_of(password) is None:
+async def test_what_has_no_fault_is_hashed_and_matches(
+    passwords: PasswordHasher, password: str
+) -> None:
+    if password_problem(password) is None:
         hashed = await passwords.hash(password)
-        assert await passwords.match(password, hashed)
-        assert not await passwords.match(password + "x", hashed)
+        assert await passwords.verify(password, hashed)
+        assert not await passwords.verify(password + "x", hashed)
 
 
 @pytest.mark.parametrize("password", ["x" * 73, "x" * 72 + "\0", "\0", "é" * 37, "\ud800" * 25])
-async def test_what_cannot_be_hashed_matches_nothing(passwords: Passwords, password: str) -> None:
+async def test_what_cannot_be_hashed_matches_nothing(
+    passwords: PasswordHasher, password: str
+) -> None:
     hashed = await passwords.hash("x" * 72)
-    assert not await passwords.match(password, hashed)
+    assert not await passwords.verify(password, hashed)
 
 
 @pytest.mark.parametrize("cost", [4, 5])
 async def test_the_cost_is_the_one_asked_for(cost: int) -> None:
-    passwords = Passwords(cost)
+    passwords = PasswordHasher(cost)
     assert (await passwords.hash("password")).startswith(f"$2b$0{cost}$")
     await passwords.close()
 
 
-async def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
+async def test_two_hashes_of_one_password_differ(passwords: PasswordHasher) -> None:
     assert await passwords.hash("password") != await passwords.hash("password")
 
 
 @pytest.mark.parametrize("name", ["hash", "match"])
 async def test_the_event_loop_goes_on_meanwhile(
-    passwords: Passwords, monkeypatch: pytest.MonkeyPatch, name: str
+    passwords: PasswordHasher, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     real, looped, names = bcrypt.hashpw, threading.Event(), []
     hashed = await passwords.hash("password")
@@ -88,7 +92,7 @@ async def test_the_event_loop_goes_on_meanwhile(
         return real(*arguments)
 
     monkeypatch.setattr(bcrypt, "hashpw", held)
-    work = passwords.hash("password") if name == "hash" else passwords.match("password", hashed)
+    work = passwords.hash("password") if name == "hash" else passwords.verify("password", hashed)
     task: asyncio.Future[object] = asyncio.ensure_future(work)
     # The loop takes turns: had the hashing been its own, this would come after it.
     await asyncio.sleep(0)

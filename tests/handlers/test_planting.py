@@ -11,12 +11,12 @@ import pytest
 import yaml
 from support.kept import text_of
 from support.live import START, Live, SettableClock
-from support.people import HASH, about_to_register, enrolled
+from support.people import HASH, about_to_register, register_client
 
-from clients_register.handlers import seeding
-from clients_register.handlers.passwords import Passwords
-from clients_register.handlers.sessions import digest_of
-from clients_register.handlers.store import Store, StoreError
+from clients_register.handlers.passwords import PasswordHasher
+from clients_register.handlers.seed import load_seed
+from clients_register.handlers.sessions import token_digest
+from clients_register.handlers.store.base import Store, StoreError
 
 PEOPLE = {
     "users": [
@@ -49,9 +49,9 @@ def plant(path: Path, store: Store, clock: SettableClock) -> Plant:
     """What happens to the seed at each start."""
 
     async def plant() -> None:
-        passwords = Passwords(4)
+        passwords = PasswordHasher(4)
         try:
-            await seeding.load(path, reference=False).plant(store, clock, passwords)
+            await load_seed(path, reference=False).plant(store, clock, passwords)
         finally:
             await passwords.close()
 
@@ -76,7 +76,7 @@ async def test_who_is_there_is_not_hashed_again(
 
 async def test_times_count_back_from_now_in_milliseconds(store: Store, plant: Plant) -> None:
     await plant()
-    session = await store.session(digest_of("t"))
+    session = await store.session(token_digest("t"))
     assert session is not None
     assert START - session.created_at == timedelta(hours=3)
     assert START - session.last_used_at == timedelta(milliseconds=360)
@@ -88,7 +88,7 @@ async def test_at_the_next_start_the_times_count_back_from_then(
     await plant()
     clock.advance(days=30)
     await plant()
-    session = await store.session(digest_of("t"))
+    session = await store.session(token_digest("t"))
     assert session is not None
     assert clock.now() - session.created_at == timedelta(hours=3)
 
@@ -98,7 +98,7 @@ async def test_at_the_next_start_a_user_who_became_a_client_still_is_one(
 ) -> None:
     await plant()
     liaison = await store.user(2)
-    made = await enrolled(store, about_to_register("hash@x.test"), liaison)
+    made = await register_client(store, about_to_register("hash@x.test"), liaison)
     await plant()
     assert await store.user(2) == made
 
@@ -106,7 +106,7 @@ async def test_at_the_next_start_a_user_who_became_a_client_still_is_one(
 async def test_a_seed_does_not_take_the_address_of_who_registered_it(
     store: Store, plant: Plant
 ) -> None:
-    made = await enrolled(store, about_to_register("hash@x.test"), None)
+    made = await register_client(store, about_to_register("hash@x.test"), None)
     with pytest.raises(StoreError, match=rf"seed's user 2 \(hash@x.test\).*found user {made.id}"):
         await plant()
     assert await store.user_by_email("hash@x.test") == made

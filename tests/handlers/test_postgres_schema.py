@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from support import stores
-from support.people import about_to_register, enrolled
+from support.people import about_to_register, register_client
 from support.postgres import PASSWORD, Server
 from support.process import reserved_port
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.postgres.database import Database
 from clients_register.handlers.store.postgres.store import PostgresStore
 
@@ -58,7 +58,7 @@ SPOILT = {
 
 async def refusal(database: Database) -> str:
     with pytest.raises(StoreError) as caught:
-        await PostgresStore.opened(database)
+        await PostgresStore.open(database)
     told = str(caught.value)
     assert "\n" not in told
     assert PASSWORD not in told
@@ -68,7 +68,7 @@ async def refusal(database: Database) -> str:
 async def test_servers_that_start_at_once_make_the_tables_once(postgres: Server) -> None:
     opening = stores.in_database(postgres, postgres.made())
     opened = await asyncio.gather(*(opening() for _ in range(8)))
-    made = await enrolled(opened[0], about_to_register("ada@x.test"), None)
+    made = await register_client(opened[0], about_to_register("ada@x.test"), None)
     for store in opened:
         assert await store.users() == (made,)
     await asyncio.gather(*(each.close() for each in opened))
@@ -89,7 +89,7 @@ async def test_what_is_of_another_program_is_refused_untouched(postgres: Server,
     before = postgres.told(name, TABLES)
     message = await refusal(postgres.at(name))
     assert f"127.0.0.1:{postgres.port}/{name} {told}" in message
-    assert "it is left as it is; name another database with --store" in message
+    assert "it is left unchanged; name another database with --store" in message
     assert postgres.told(name, TABLES) == before
 
 
@@ -100,7 +100,7 @@ async def test_what_is_of_another_version_is_refused_untouched(postgres: Server,
     postgres.told(name, statement)
     before = postgres.told(name, TABLES)
     with pytest.raises(StoreError, match=told):
-        await PostgresStore.opened(postgres.at(name))
+        await PostgresStore.open(postgres.at(name))
     assert postgres.told(name, TABLES) == before
 
 
@@ -139,8 +139,8 @@ async def test_an_empty_schema_of_ones_own_is_enough(
     postgres.told(
         restricted.name, f"CREATE SCHEMA clients_register AUTHORIZATION {restricted.user}"
     )
-    async with stores.opened(partial(PostgresStore.opened, restricted)) as store:
-        await enrolled(store, about_to_register("ada@x.test"), None)
+    async with stores.opened(partial(PostgresStore.open, restricted)) as store:
+        await register_client(store, about_to_register("ada@x.test"), None)
 
 
 async def test_a_server_that_is_not_there_is_told_with_what_was_tried(postgres: Server) -> None:

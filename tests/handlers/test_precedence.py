@@ -16,7 +16,7 @@ from support.live import Live, altered, encoded, registration
 
 from clients_register import spec
 from clients_register.handlers.settings import Settings
-from clients_register.spec.catalogue import Catalogue, Stage, catalogue
+from clients_register.spec.statuses import Stage, StatusTable, load_statuses
 
 
 @dataclass
@@ -70,13 +70,13 @@ def planted(slugs: tuple[str, ...]) -> Sent:
     return sent
 
 
-def first(statuses: Catalogue, slugs: tuple[str, ...]) -> str:
+def first(statuses: StatusTable, slugs: tuple[str, ...]) -> str:
     return next(row.slug for row in statuses.rows if row.slug in slugs)
 
 
 def test_every_row_that_a_request_alone_can_cause_takes_part() -> None:
     by_request = (Stage.TRANSPORT, Stage.IDENTITY, Stage.PARAMS)
-    rows = {row.slug for stage in by_request for row in catalogue().at(stage)}
+    rows = {row.slug for stage in by_request for row in load_statuses().in_stage(stage)}
     assert rows | {"route-non-existent"} == set(FAULTS)
 
 
@@ -89,7 +89,7 @@ def test_one_fault_alone_gives_its_own_status(shared: Live, slug: str) -> None:
 def test_of_two_faults_the_one_whose_row_comes_first_is_told(
     shared: Live, slugs: tuple[str, ...]
 ) -> None:
-    assert planted(slugs).to(shared) == first(catalogue(), slugs)
+    assert planted(slugs).to(shared) == first(load_statuses(), slugs)
 
 
 @settings(max_examples=60)
@@ -99,7 +99,7 @@ def test_of_two_faults_the_one_whose_row_comes_first_is_told(
 def test_of_many_faults_the_one_whose_row_comes_first_is_told(
     shared: Live, slugs: tuple[str, ...]
 ) -> None:
-    assert planted(slugs).to(shared) == first(catalogue(), slugs)
+    assert planted(slugs).to(shared) == first(load_statuses(), slugs)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def reordered(kept: dict[str, Any], order: tuple[int, ...]) -> Iterator[Live]:
     places = [at for at, row in enumerate(rows) if row.get("stage") == Stage.PARAMS]
     for place, row in zip(places, [rows[places[at]] for at in order], strict=True):
         rows[place] = row
-    changed = altered(catalogue=Catalogue.of(document))
+    changed = altered(statuses=StatusTable.from_document(document))
     with Live(Settings(port=0, bcrypt_cost=4, **kept), changed) as live:
         yield live
 
@@ -119,10 +119,10 @@ def reordered(kept: dict[str, Any], order: tuple[int, ...]) -> Iterator[Live]:
 def test_another_order_of_rows_in_the_spec_is_another_precedence(
     tmp_path: Path, keep: Keep, order: tuple[int, ...]
 ) -> None:
-    about_params = tuple(row.slug for row in catalogue().at(Stage.PARAMS))
+    about_params = tuple(row.slug for row in load_statuses().in_stage(Stage.PARAMS))
     with reordered(keep(tmp_path / "data.json"), order) as live:
         for slugs in combinations(about_params, 2):
-            assert planted(slugs).to(live) == first(live.services.catalogue, slugs)
+            assert planted(slugs).to(live) == first(live.services.statuses, slugs)
 
 
 @pytest.mark.parametrize(

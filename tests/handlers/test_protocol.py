@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from clients_register.handlers.protocol import Protocol
+from clients_register.handlers.protocol import HttpProtocol
 
 LENGTH = (b"content-length", b"5")
 
@@ -105,7 +105,7 @@ async def answered(
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_an_answer_has_the_bytes_that_uvicorn_would_send(name: str) -> None:
     first, answer = ANSWERS[name]
-    ours = await answered(Protocol, first, answer)
+    ours = await answered(HttpProtocol, first, answer)
     theirs = await answered(HttpToolsProtocol, first, answer)
     assert b"".join(ours.written) == b"".join(theirs.written)
     assert ours.closed == theirs.closed
@@ -113,16 +113,16 @@ async def test_an_answer_has_the_bytes_that_uvicorn_would_send(name: str) -> Non
 
 async def test_a_plain_answer_is_written_in_one_go() -> None:
     first, answer = ANSWERS["plain"]
-    assert len((await answered(Protocol, first, answer)).written) == 1
+    assert len((await answered(HttpProtocol, first, answer)).written) == 1
 
 
 async def test_a_head_without_a_body_is_a_crash_that_is_told_of() -> None:
-    written = (await answered(Protocol, "POST / HTTP/1.1", [start(LENGTH)])).written
+    written = (await answered(HttpProtocol, "POST / HTTP/1.1", [start(LENGTH)])).written
     assert b"".join(written).startswith(b"HTTP/1.1 500 ")
 
 
 async def test_requests_that_come_at_once_are_answered_one_by_one() -> None:
     first, answer = ANSWERS["plain"]
-    written = (await answered(Protocol, first, answer, requests=3)).written
+    written = (await answered(HttpProtocol, first, answer, requests=3)).written
     assert len(written) == 3
     assert written == [written[0]] * 3

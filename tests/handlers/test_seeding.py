@@ -7,8 +7,7 @@ import pytest
 import yaml
 from support.people import HASH
 
-from clients_register.handlers import seeding
-from clients_register.handlers.seeding import SeedError
+from clients_register.handlers.seed import PUBLIC_SECTIONS, Seed, SeedError, load_seed
 
 # Stands wherever a password or a token does.
 SECRET = "s3cret"
@@ -38,27 +37,29 @@ TWO = "id: 2, email: b@x.test"
 
 # A seed that is refused -> what the message says, from the place on.
 REFUSED = {
-    "": "the top level: expected names with values, found nothing",
-    "- 1": "the top level: expected names with values, found a list",
-    "people: []": "the top level: expected one of the names services, .*, found people",
-    "users: 5": "users: expected a list, found a whole number",
-    "users: [1]": r"users\[0\]: expected names with values, found a whole number",
-    users("id: 1"): r"users\[0\]: expected the name email, found none",
-    users(ONE, f"{TWO}, passwrod: {SECRET}"): r"users\[1\]: expected one of .*, found passwrod",
+    "": "the top level: expected an object, found null",
+    "- 1": "the top level: expected an object, found an array",
+    "people: []": "the top level: expected one of the members services, .*, found 'people'",
+    "users: 5": "users: expected an array, found an integer",
+    "users: [1]": r"users\[0\]: expected an object, found an integer",
+    users("id: 1"): r"users\[0\]: expected the member email, found none",
+    users(
+        ONE, f"{TWO}, passwrod: {SECRET}"
+    ): r"users\[1\]: expected one of .*, found 'passwrod'; did you mean password",
     users(f"{ONE}, password {SECRET}"): r"users\[0\]: expected one of .*, found another",
-    users("id: '1', email: a@x.test"): r"users\[0\].id: expected a whole number, found text",
-    users("id: 1.0, email: a@x.test"): "expected a whole number, found a number with a fraction",
+    users("id: '1', email: a@x.test"): r"users\[0\].id: expected an integer, found a string",
+    users("id: 1.0, email: a@x.test"): "expected an integer, found a number with a fraction",
     users("id: 0, email: a@x.test"): r"users\[0\].id: expected at least 1, found 0",
     users("id: 1001, email: a@x.test"): r"users\[0\].id: expected at most 1000, found 1001",
     users(
         f"{ONE}, password: 123456"
-    ): "password: .* text, found a whole number; write it in quotes",
-    users(f"{ONE}, password: yes"): "password: .* text, found true or false; write it in quotes",
-    users(f"{ONE}, password: 2026-01-15"): "expected text, found a date; write it in quotes",
+    ): "password: .* a string, found an integer; write it in quotes",
+    users(f"{ONE}, password: yes"): "password: .* a string, found a boolean; write it in quotes",
+    users(f"{ONE}, password: 2026-01-15"): "expected a string, found a date; write it in quotes",
     users(f"{ONE}, password: 2026-13-15"): "expected YAML, found a character, a date",
-    users(f"{ONE}, password:"): "password: expected text, found nothing; correct it",
-    users(f"{ONE}, password: ''"): "password: expected a length of at least 1, found 0",
-    users(f'{ONE}, password: "{SECRET}\\ud800"'): "found half of a surrogate pair",
+    users(f"{ONE}, password:"): "password: expected a string, found null; correct it",
+    users(f"{ONE}, password: ''"): "password: expected at least 1 character, found 0",
+    users(f'{ONE}, password: "{SECRET}\\ud800"'): "found a string with a lone surrogate",
     users(f'{ONE}, password: "{SECRET}\\0"'): "72 bytes of UTF-8 without NUL, found .* malformed",
     users(f"{ONE}, password: {SECRET * 13}"): "72 bytes of UTF-8 without NUL, found .* too long",
     users(f"{ONE}, password: *{SECRET}"): "line 2, column 40: expected YAML, .* undefined alias",
@@ -66,12 +67,10 @@ REFUSED = {
     users(f"{ONE}, password: '{SECRET}"): "expected YAML, found something else",
     users(f"{ONE}, password_hash: {SECRET}"): "password_hash: expected a bcrypt hash of 60",
     users(f"{ONE}, password_hash: {HASH.replace('04', '03')}"): "expected a bcrypt hash of 60",
-    users(f"{ONE}, password_hash: {HASH}="): "password_hash: expected a length of at most 60",
+    users(f"{ONE}, password_hash: {HASH}="): "password_hash: expected at most 60 characters",
     users(f"{ONE}, roles: [admin]"): r"roles\[0\]: expected one of employee, liaison",
     users("id: 1, email: nobody"): r"users\[0\].email: expected an e-mail address, found 'nobody'",
-    users(
-        f"id: 1, email: {'a' * 249}@x.test"
-    ): "email: expected a length of at most 254, found 256",
+    users(f"id: 1, email: {'a' * 249}@x.test"): "email: expected at most 254 characters, found 256",
     users(ONE, "id: 1, email: b@x.test"): r"users\[1\].id: .* the same at users\[0\].id",
     users(ONE, "id: 2, email: A@X.test"): r"users\[1\].email: .* the same at users\[0\].email",
     users(f"{ONE}, persona: p", f"{TWO}, persona: p"): r"users\[1\].persona: .* the same",
@@ -81,7 +80,7 @@ REFUSED = {
     "users: []\nusers: []\n": "line 2, column 1: expected each name once",
     "users: []\n sessions: []\n": "line 2, column 2: expected YAML, found something else",
     "users: &all [*all]": "expected YAML, found something else",
-    "[" * 5000: "expected YAML, found a character, a date, a number or a depth",
+    "[" * 5000: "expected YAML, found a character, a date, a number or a nesting depth",
     "users: !!python/name:os.remove": "line 1, column 8: expected YAML",
     sessions("user: 99"): r"sessions\[0\].user: expected the id of one of the users, found 99",
     sessions("application: crm"): "expected the slug of one of the applications, found 'crm'",
@@ -103,7 +102,7 @@ def path(tmp_path: Path) -> Path:
 
 def refusal(path: Path) -> str:
     with pytest.raises(SeedError) as caught:
-        seeding.load(path, reference=False)
+        load_seed(path, reference=False)
     return str(caught.value)
 
 
@@ -127,9 +126,9 @@ def test_a_seed_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refusal(tmp_path / "none.yaml")
 
 
-def loaded(path: Path, sections: object, *, reference: bool = False) -> seeding.Seed:
+def loaded(path: Path, sections: object, *, reference: bool = False) -> Seed:
     path.write_text(yaml.safe_dump(sections), "utf-8")
-    return seeding.load(path, reference=reference)
+    return load_seed(path, reference=reference)
 
 
 def test_a_section_stands_in_place_of_the_built_in_one(path: Path) -> None:
@@ -162,12 +161,12 @@ def test_a_user_of_ones_own_gets_no_built_in_session(path: Path) -> None:
 
 def test_a_session_may_be_of_a_built_in_user(path: Path) -> None:
     path.write_text(sessions(""), "utf-8")
-    assert len(seeding.load(path, reference=False).sections["sessions"]) == 1
+    assert len(load_seed(path, reference=False).sections["sessions"]) == 1
 
 
 def test_the_reference_starts_with_nobody() -> None:
-    seed = seeding.load(None, reference=True)
-    assert not any(seed.sections[section] for section in seeding.PUBLIC)
+    seed = load_seed(None, reference=True)
+    assert not any(seed.sections[section] for section in PUBLIC_SECTIONS)
     assert not seed.public
 
 

@@ -28,11 +28,10 @@ from support.process import (
     started,
 )
 
-from clients_register.handlers.app import App
-from clients_register.handlers.banner import banner
-from clients_register.handlers.product import Product
-from clients_register.handlers.routing import no_route
-from clients_register.handlers.serve import listening
+from clients_register.handlers.app import App, _unknown_path
+from clients_register.handlers.resources import Product
+from clients_register.handlers.serve import open_listener
+from clients_register.handlers.server import build_banner
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,7 @@ def test_what_was_registered_is_in_the_file_that_it_named(
 
 def plain(live: Live) -> Product:
     """A product of which only the services matter."""
-    return Product(App(no_route, live.services, live.settings.max_body), live.services)
+    return Product(App(_unknown_path, live.services, live.settings.max_body), live.services)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +128,8 @@ def test_the_address_in_the_line_can_be_reached_from_here(
 ) -> None:
     if ":" in host:
         needs_ipv6()
-    with listening(host, 0) as listener:
-        text = shared.run(banner(shared.settings, plain(shared), listener))
+    with open_listener(host, 0) as listener:
+        text = shared.run(build_banner(shared.settings, plain(shared), listener))
         port = listener.getsockname()[1]
     assert f"listening  http://{shown}:{port}/api/v1/clients/register\n" in text
     curl = next(line for line in text.splitlines() if "curl" in line)
@@ -140,8 +139,8 @@ def test_the_address_in_the_line_can_be_reached_from_here(
 def test_the_address_in_the_line_is_one_that_is_still_free(live: Live) -> None:
     for number in ("", "+2"):
         live.register(f"Ada{number}@example.test")
-    with listening("127.0.0.1", 0) as listener:
-        text = live.run(banner(live.settings, plain(live), listener))
+    with open_listener("127.0.0.1", 0) as listener:
+        text = live.run(build_banner(live.settings, plain(live), listener))
     assert '"email": "ada+3@example.test"' in text
 
 

@@ -20,7 +20,7 @@ from support.process import Ended, Process, reserved_port, run, serving
 from support.verifying import bad, base, verified
 
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store.postgres.connections import MOST
+from clients_register.handlers.store.postgres.connections import MAX_CONNECTIONS
 
 REFERENCE = ("--reference", "--bcrypt-cost", "4")
 
@@ -116,9 +116,9 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
         def status(email: str) -> str:
             return str(server.register(email)["status"])
 
-        with ThreadPoolExecutor(MOST) as threads, nobody_writes(mortal, name):
-            first = [threads.submit(status, f"{n}@x.test") for n in range(MOST)]
-            until(lambda: waiting(mortal, name) == MOST)
+        with ThreadPoolExecutor(MAX_CONNECTIONS) as threads, nobody_writes(mortal, name):
+            first = [threads.submit(status, f"{n}@x.test") for n in range(MAX_CONNECTIONS)]
+            until(lambda: waiting(mortal, name) == MAX_CONNECTIONS)
         assert {each.result() for each in first} == {"action-successful"}
         with stopped_database(mortal):
             lost = server.register("bea@x.test")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clients_register.handlers.arguments import SettingError, read
+from clients_register.handlers.arguments import SettingError, parse_settings
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres.database import Database
 
@@ -64,37 +64,41 @@ def option(name: str, text: str) -> list[str]:
 
 
 def test_without_options_and_variables_the_defaults_hold() -> None:
-    assert read([], {"PATH": "/bin"}) == Settings()
+    assert parse_settings([], {"PATH": "/bin"}) == Settings()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_has_a_variable(name: str) -> None:
     text, value = TEXTS[name]
     environ = KEY | BESIDE.get(name, {})
-    assert getattr(read([], environ | {variable(name): text}), name) == value
+    assert getattr(parse_settings([], environ | {variable(name): text}), name) == value
 
 
 @pytest.mark.parametrize("name", WITH_OPTION)
 def test_each_setting_but_the_secret_one_has_an_option(name: str) -> None:
     text, value = TEXTS[name]
     environ = KEY | BESIDE.get(name, {})
-    assert getattr(read(option(name, text), environ), name) == value
+    assert getattr(parse_settings(option(name, text), environ), name) == value
 
 
 @pytest.mark.parametrize("name", WITH_OPTION)
 def test_an_option_wins_over_its_variable_even_over_a_bad_one(name: str) -> None:
     text, value = TEXTS[name]
     environ = KEY | BESIDE.get(name, {})
-    assert getattr(read(option(name, text), environ | {variable(name): "\0"}), name) == value
+    assert (
+        getattr(parse_settings(option(name, text), environ | {variable(name): "\0"}), name) == value
+    )
 
 
 def test_a_switch_that_a_variable_sets_can_be_unset_by_an_option() -> None:
-    assert read(["--no-reference"], {"CLIENTS_REGISTER_REFERENCE": "yes"}).reference is False
+    assert (
+        parse_settings(["--no-reference"], {"CLIENTS_REGISTER_REFERENCE": "yes"}).reference is False
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
-    assert read([], {variable(name): ""}) == Settings()
+    assert parse_settings([], {variable(name): ""}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -127,16 +131,16 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
     ],
 )
 def test_what_can_be_used_is_taken(name: str, text: str) -> None:
-    read([], TOKEN | BESIDE.get(name, {}) | {variable(name): text})
+    parse_settings([], TOKEN | BESIDE.get(name, {}) | {variable(name): text})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "stub.internal", "localhost.test"])
 def test_a_stub_that_others_can_reach_needs_a_token(host: str) -> None:
     with pytest.raises(SettingError) as caught:
-        read(["--host", host], {})
+        parse_settings(["--host", host], {})
     assert str(caught.value) == (
-        f"--host {host}: expected a --control-token beside it, since others can reach the stub's"
-        " control plane there, found none; or be the plain --reference"
+        f"--host {host}: expected a --control-token, since others can reach the stub's"
+        " control plane there, found none; or run the plain --reference"
     )
 
 
@@ -152,7 +156,7 @@ def test_a_stub_that_others_can_reach_needs_a_token(host: str) -> None:
 def test_a_stub_with_a_token_or_for_this_machine_alone_may_be_served(
     host: str, more: list[str]
 ) -> None:
-    assert read(["--host", host, *more], {}).host == host
+    assert parse_settings(["--host", host, *more], {}).host == host
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_a_stub_with_a_token_or_for_this_machine_alone_may_be_served(
     ],
 )
 def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
-    assert read(["--control-origin", text], {}).control_origin == (origin,)
+    assert parse_settings(["--control-origin", text], {}).control_origin == (origin,)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_an_option_without_its_value_or_with_one_too_many_is_told_in_one_line(
     argv: list[str],
 ) -> None:
     with pytest.raises(SettingError) as caught:
-        read(argv, {})
+        parse_settings(argv, {})
     assert "\n" not in str(caught.value)
 
 
@@ -196,14 +200,14 @@ def test_an_option_without_its_value_or_with_one_too_many_is_told_in_one_line(
 )
 def test_a_key_is_in_no_message(argv: list[str], environ: dict[str, str]) -> None:
     with pytest.raises(SettingError) as caught:
-        read(argv, environ)
+        parse_settings(argv, environ)
     assert "hush-7f3a" not in str(caught.value)
 
 
 @pytest.mark.parametrize("environ", [KEY, TOKEN], ids=["key", "token"])
 def test_a_secret_is_not_in_what_settings_look_like(environ: dict[str, str]) -> None:
     (secret,) = environ.values()
-    assert secret not in repr(read([], environ))
+    assert secret not in repr(parse_settings([], environ))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_a_secret_is_not_in_what_settings_look_like(environ: dict[str, str]) -> 
 def test_a_database_is_read_from_a_url_and_shown_without_its_secrets(
     url: str, shown: str, parameters: dict[str, Any]
 ) -> None:
-    settings = read(["--reference", "--store", url], {})
+    settings = parse_settings(["--reference", "--store", url], {})
     assert settings.store is not None
     assert settings.store.parameters() == {"host": "db.test", **parameters}
     assert str(settings.store) == shown
@@ -234,7 +238,7 @@ def test_a_database_is_read_from_a_url_and_shown_without_its_secrets(
 
 
 def test_the_address_of_a_database_may_be_of_ipv6() -> None:
-    store = read(["--reference", "--store", "postgresql://[::1]/clients"], {}).store
+    store = parse_settings(["--reference", "--store", "postgresql://[::1]/clients"], {}).store
     assert (store and store.host, str(store)) == ("::1", "postgresql://[::1]:5432/clients")
 
 

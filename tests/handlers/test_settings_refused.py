@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from clients_register.handlers.arguments import SettingError, read
-from clients_register.handlers.settings import written
+from clients_register.handlers.arguments import SettingError, parse_settings
+from clients_register.handlers.settings import setting_options
 
 # name -> texts that it does not take
 REFUSED = {
@@ -97,15 +97,15 @@ REFUSED = {
 def test_what_cannot_be_used_is_told_with_where_expected_and_found(name: str, text: str) -> None:
     flag = f"--{name.replace('_', '-')}"
     with pytest.raises(SettingError) as caught:
-        read([flag, text] if not text.startswith("-") else [f"{flag}={text}"], {})
+        parse_settings([flag, text] if not text.startswith("-") else [f"{flag}={text}"], {})
     message = str(caught.value)
-    found = "something else" if written()[name].private else repr(text)
+    found = "something else" if setting_options()[name].private else repr(text)
     assert re.fullmatch(rf"{flag}: expected .{{10,}}, found {re.escape(found)}", message)
 
 
 def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
     with pytest.raises(SettingError) as caught:
-        read([], {"CLIENTS_REGISTER_REFERENCE": "maybe"})
+        parse_settings([], {"CLIENTS_REGISTER_REFERENCE": "maybe"})
     assert str(caught.value) == (
         "CLIENTS_REGISTER_REFERENCE: expected one of yes, true, 1, no, false, 0, found 'maybe'"
     )
@@ -116,8 +116,8 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
     [
         (["--prot", "1"], {}, "unknown option --prot; did you mean --port?"),
         (["--pory=1"], {}, "unknown option --pory; did you mean --port?"),
-        (["--xyz"], {}, "unknown option --xyz (clients-register serve --help lists what there is)"),
-        (["now"], {}, "unknown argument now (clients-register serve --help lists what there is)"),
+        (["--xyz"], {}, "unknown option --xyz (clients-register serve --help lists all options)"),
+        (["now"], {}, "unknown argument now (clients-register serve --help lists all options)"),
         (["--por", "1"], {}, "unknown option --por; did you mean --port?"),
         (
             [],
@@ -132,7 +132,7 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
         (
             ["--mail", "mandrill"],
             {},
-            "--mail mandrill: expected the key of the API in the variable"
+            "--mail mandrill: expected the API key in the variable"
             " CLIENTS_REGISTER_MANDRILL_KEY, found none",
         ),
         (
@@ -154,14 +154,14 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
                 *("--data", "clients.json"),
             ],
             {},
-            "--store postgresql://db.test:5432/clients: expected no --data beside it, since the"
-            " data is kept in one place, found clients.json; leave one of them out, or the variable"
-            " of it, CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
+            "--store postgresql://db.test:5432/clients: expected no --data, since there is"
+            " one place for data, found clients.json; leave one of them out, or its variable,"
+            " CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
         ),
         (
             ["--reference", "--workers", "4"],
             {},
-            "--workers 4: expected a --store beside it, since a data file is for one process, found"
+            "--workers 4: expected a --store, since a data file is for one process, found"
             " none; name a PostgreSQL database with --store or CLIENTS_REGISTER_STORE, or leave"
             " --workers out",
         ),
@@ -178,5 +178,5 @@ def test_a_slip_is_told_with_the_way_out(
     argv: list[str], environ: dict[str, str], told: str
 ) -> None:
     with pytest.raises(SettingError) as caught:
-        read(argv, environ)
+        parse_settings(argv, environ)
     assert str(caught.value) == told

@@ -9,8 +9,8 @@ from support.live import Live, altered, registration
 
 from clients_register import spec
 from clients_register.handlers import rules
-from clients_register.spec.catalogue import Catalogue, SpecError
 from clients_register.spec.schemas import media_type, operation, parameters, views
+from clients_register.spec.statuses import SpecError, StatusTable
 
 Document = dict[str, Any]
 
@@ -28,7 +28,7 @@ def by(start: Callable[..., Live]) -> Callable[[Document], Live]:
     def started(document: Document) -> Live:
         return start(
             alter=altered(
-                catalogue=Catalogue.of(document),
+                statuses=StatusTable.from_document(document),
                 media_type=media_type(document),
                 parameters=parameters(document),
                 views=views(document),
@@ -60,8 +60,8 @@ def test_a_status_is_called_and_coded_as_its_row_says(
 def test_a_fact_answers_with_the_row_that_names_it(
     document: Document, by: Callable[[Document], Live]
 ) -> None:
-    row(document, "invalid-param")["facts"].remove("email_is_well_formed")
-    row(document, "client-validation-failed")["facts"].append("email_is_well_formed")
+    row(document, "invalid-param")["rules"].remove("email_is_well_formed")
+    row(document, "client-validation-failed")["rules"].append("email_is_well_formed")
     assert by(document).register("malformed")["status"] == "client-validation-failed"
 
 
@@ -115,12 +115,12 @@ def test_the_media_type_is_the_one_of_the_body(
 
 
 def test_a_fact_that_no_rule_tells_is_found_at_start(document: Document) -> None:
-    row(document, "invalid-param")["facts"].append("moon_is_full")
-    with pytest.raises(SpecError, match="no rule tells: moon_is_full"):
-        rules.check(Catalogue.of(document))
+    row(document, "invalid-param")["rules"].append("moon_is_full")
+    with pytest.raises(SpecError, match="names rules that do not exist: moon_is_full"):
+        rules.check_statuses(StatusTable.from_document(document))
 
 
 def test_a_rule_that_no_row_names_is_found_at_start(document: Document) -> None:
-    row(document, "invalid-param")["facts"].remove("company_is_known")
+    row(document, "invalid-param")["rules"].remove("company_is_known")
     with pytest.raises(SpecError, match="no row for these rules: company_is_known"):
-        rules.check(Catalogue.of(document))
+        rules.check_statuses(StatusTable.from_document(document))

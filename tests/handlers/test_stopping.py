@@ -14,8 +14,8 @@ from support.live import Live, encoded, registration
 from support.mandrill import KEY, FakeMandrill, held_back
 from support.process import clients_in, listens, reserved_port, serving, started
 
-from clients_register.handlers.product import Product
-from clients_register.handlers.serve import Stop, listening
+from clients_register.handlers.resources import Product
+from clients_register.handlers.serve import Stop, open_listener
 from clients_register.handlers.server import Server
 from clients_register.handlers.settings import Settings
 
@@ -96,12 +96,12 @@ async def test_a_caller_who_never_finishes_is_cut_off_in_one_line(
     product = Product(waiting, services=live.services)
     server = Server(product, Settings(), stop)
     server.config.timeout_graceful_shutdown = 0
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         running = asyncio.create_task(server.serve(sockets=[listener]))
         _, caller = await asyncio.open_connection(*listener.getsockname())
         caller.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         await called.wait()
-        stop.ask()
+        stop.request()
         await running
         caller.close()
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []

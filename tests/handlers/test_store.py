@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import HASH, about_to_register, client, enrolled, mail, session, user
+from support.people import HASH, about_to_register, client, mail, register_client, session, user
 from support.stores import Opening
 
-from clients_register.handlers.records import Mail, Registration, Session, User
-from clients_register.handlers.store import EmailTaken, Store, StoreError
+from clients_register.handlers.models import Mail, Registration, Session, User
+from clients_register.handlers.store.base import EmailTaken, Store, StoreError
 
 
 async def everything(
@@ -30,13 +30,13 @@ async def everything(
 
 async def test_a_client_has_the_fields_of_the_registration(store: Store) -> None:
     asked = asdict(about_to_register("ada@x.test", enterprise=True))
-    made = await enrolled(store, Registration(**asked), None)
+    made = await register_client(store, Registration(**asked), None)
     assert made.client is not None
     assert asdict(made.client).items() - {("id", made.client.id)} <= asked.items()
 
 
 async def test_a_new_client_is_found_by_id_and_by_address(store: Store) -> None:
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     assert await store.user(made.id) == made
     assert await store.user_by_email("ada@x.test") == made
     assert made.password_hash == HASH
@@ -48,7 +48,7 @@ async def test_nobody_is_found_where_nobody_is(store: Store) -> None:
 
 
 async def test_of_simultaneous_registrations_of_one_address_one_succeeds(store: Store) -> None:
-    attempts = (enrolled(store, about_to_register("ada@x.test"), None) for _ in range(50))
+    attempts = (register_client(store, about_to_register("ada@x.test"), None) for _ in range(50))
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     made = [outcome for outcome in outcomes if isinstance(outcome, User)]
     assert len(made) == 1
@@ -59,14 +59,14 @@ async def test_of_simultaneous_registrations_of_one_address_one_succeeds(store: 
 async def test_of_simultaneous_claims_of_one_user_one_succeeds(store: Store) -> None:
     there = user(7, "ada@x.test")
     await store.seed([there], [], public=False)
-    attempts = (enrolled(store, about_to_register("ada@x.test"), there) for _ in range(20))
+    attempts = (register_client(store, about_to_register("ada@x.test"), there) for _ in range(20))
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     assert sum(isinstance(outcome, User) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, EmailTaken) for outcome in outcomes) == 19
 
 
 async def test_no_id_of_users_and_clients_is_given_twice(store: Store) -> None:
-    attempts = (enrolled(store, about_to_register(f"{n}@x.test"), None) for n in range(20))
+    attempts = (register_client(store, about_to_register(f"{n}@x.test"), None) for n in range(20))
     made = await asyncio.gather(*attempts)
     numbers = [each.id for each in made] + [each.client.id for each in made if each.client]
     assert len(set(numbers)) == 40
@@ -75,7 +75,7 @@ async def test_no_id_of_users_and_clients_is_given_twice(store: Store) -> None:
 async def test_a_user_becomes_a_client_and_keeps_their_password(store: Store) -> None:
     there = replace(user(7, "ada@x.test"), password_hash="their own", roles=frozenset({"liaison"}))
     await store.seed([there], [], public=False)
-    made = await enrolled(store, about_to_register("ada@x.test"), there)
+    made = await register_client(store, about_to_register("ada@x.test"), there)
     assert replace(made, client=None) == there
     assert made.client is not None
 
@@ -85,7 +85,7 @@ async def test_only_their_own_user_gets_an_address(store: Store, named: int | No
     owner, other = user(7, "ada@x.test"), user(8, "bea@x.test")
     await store.seed([owner, other, user(9, "cleo@x.test", client=client(10))], [], public=False)
     with pytest.raises(EmailTaken):
-        await enrolled(
+        await register_client(
             store,
             about_to_register("ada@x.test"),
             None if named is None else await store.user(named),
@@ -95,12 +95,12 @@ async def test_only_their_own_user_gets_an_address(store: Store, named: int | No
 
 async def test_a_user_who_is_not_there_becomes_no_client(store: Store) -> None:
     with pytest.raises(LookupError):
-        await enrolled(store, about_to_register("ada@x.test"), user(7, "ada@x.test"))
+        await register_client(store, about_to_register("ada@x.test"), user(7, "ada@x.test"))
     assert await store.count_clients() == 0
 
 
 async def test_a_client_that_is_taken_back_leaves_nothing(store: Store) -> None:
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     opened = session("t", made.id)
     await store.put_session(opened)
     await store.remove_client(made, None)
@@ -108,9 +108,9 @@ async def test_a_client_that_is_taken_back_leaves_nothing(store: Store) -> None:
 
 
 async def test_an_address_that_was_given_back_can_be_registered(store: Store) -> None:
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     await store.remove_client(made, None)
-    again = await enrolled(store, about_to_register("ada@x.test", phone="1"), None)
+    again = await register_client(store, about_to_register("ada@x.test", phone="1"), None)
     await store.remove_client(made, None)
     assert await store.user(again.id) == again, "nobody else is taken back"
 
@@ -118,13 +118,13 @@ async def test_an_address_that_was_given_back_can_be_registered(store: Store) ->
 async def test_a_user_whose_client_is_taken_back_stays_as_they_were(store: Store) -> None:
     there, opened = user(7, "ada@x.test"), session("t", 7)
     await store.seed([there], [opened], public=False)
-    made = await enrolled(store, about_to_register("ada@x.test"), there)
+    made = await register_client(store, about_to_register("ada@x.test"), there)
     await store.remove_client(made, there)
     assert await everything(store, [there], [opened]) == ([there], [there], [opened], (), 0)
 
 
 async def test_a_session_takes_the_place_of_the_one_with_its_digest(store: Store) -> None:
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     first, second = session("t", made.id), session("t", made.id, remember_me=True)
     await store.put_session(first)
     await store.put_session(second)
@@ -163,7 +163,7 @@ async def test_mails_are_kept_in_their_order(store: Store) -> None:
 async def test_a_seed_leaves_who_is_there_as_they_are(store: Store) -> None:
     there = user(7, "ada@x.test")
     await store.seed([there], [], public=False)
-    made = await enrolled(store, about_to_register("ada@x.test"), there)
+    made = await register_client(store, about_to_register("ada@x.test"), there)
     await store.seed([replace(there, password_hash="another")], [], public=False)
     assert await store.user(7) == made
 
@@ -201,13 +201,13 @@ async def test_a_seed_never_takes_the_place_of_another(
 
 async def test_an_id_that_was_seeded_is_never_given_out(store: Store) -> None:
     await store.seed([user(1001, "a@x.test", client=client(1003))], [], public=False)
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     assert made.client is not None
     assert {made.id, made.client.id}.isdisjoint({1001, 1003})
 
 
 async def test_ids_that_seeds_may_use_are_never_given_out(store: Store) -> None:
-    assert (await enrolled(store, about_to_register("ada@x.test"), None)).id > 1000
+    assert (await register_client(store, about_to_register("ada@x.test"), None)).id > 1000
 
 
 names = st.lists(st.sampled_from("abcd"), max_size=12)
@@ -223,7 +223,7 @@ async def test_what_was_stored_is_there_when_it_is_opened_again(
         email = f"{name}@x.test"
         owner = await store.user_by_email(email)
         if owner is None:
-            users.append(await enrolled(store, about_to_register(email), None))
+            users.append(await register_client(store, about_to_register(email), None))
             sessions.append(session(name, users[-1].id))
             await store.put_session(sessions[-1])
             await store.add_mail(mail(email))

@@ -13,7 +13,7 @@ from support.hang import LIMIT
 from support.people import mail
 from support.stored import files
 
-from clients_register.handlers.store import file
+from clients_register.handlers.store import data_file
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -43,7 +43,7 @@ async def test_writers_go_on_while_the_file_is_compacted(
             assert resume.wait(LIMIT)
 
     disk.intercept = hold
-    monkeypatch.setattr(file, "SMALLEST", 2000)
+    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
     number = 0
     while not begun.is_set():
         number += 1
@@ -69,11 +69,11 @@ async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     disk.intercept = full
-    monkeypatch.setattr(file, "SMALLEST", 2000)
+    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
     for number in range(40):
         await store.add_mail(mail(f"{number}@x.test"))
     await store.close()
-    assert "cannot be written anew: [Errno 28] No space left on device; nothing is lost" in (
+    assert "cannot be compacted: [Errno 28] No space left on device; nothing is lost" in (
         caplog.text
     )
     assert len(files(path)) > 3
@@ -91,7 +91,7 @@ async def test_snapshots_are_a_constant_share_of_all_writing(
             sizes.append(path.stat().st_size)
 
     store = opened(path, InterceptedDisk(measure))
-    monkeypatch.setattr(file, "SMALLEST", 2000)
+    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
     for number in range(500):
         await store.add_mail(mail(f"{number}@x.test"))
     await store.close()

@@ -36,10 +36,11 @@ from support.disk import EMPTY, Image, InterceptedDisk, Medium, SimulatedDisk
 from support.hang import LIMIT
 from support.people import mail, session, user
 
-from clients_register.handlers.store import StoreError, file
+from clients_register.handlers.store import data_file
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.disk import Disk
-from clients_register.handlers.store.files import Files
 from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.stub.worlds import WorldFiles
 
 # Measuring would double the time that it takes, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover
@@ -157,9 +158,9 @@ async def work(disk: Disk, history: History, pace: Pace) -> None:
 @contextmanager
 def compactions() -> Iterator[None]:
     """The next write is followed by a compaction."""
-    before, file.SMALLEST = file.SMALLEST, 0
+    before, data_file.MIN_COMPACTION_SIZE = data_file.MIN_COMPACTION_SIZE, 0
     yield
-    file.SMALLEST = before
+    data_file.MIN_COMPACTION_SIZE = before
 
 
 class Recording:
@@ -234,7 +235,7 @@ async def test_the_end_of_an_interrupted_write_is_mended_for_good(zeros: int) ->
 
 
 async def open_world(disk: Disk) -> TinyDBStore:
-    store = await Files(DATA, disk).store("world")
+    store = await WorldFiles(DATA, disk).open_store("world")
     assert isinstance(store, TinyDBStore)
     return store
 
@@ -242,9 +243,9 @@ async def open_world(disk: Disk) -> TinyDBStore:
 @pytest.mark.parametrize("closed", [True, False])
 async def test_a_world_is_there_with_its_folder_until_it_is_erased(*, closed: bool) -> None:
     recording = Recording()
-    engine = Files(DATA, recording.disk)
+    engine = WorldFiles(DATA, recording.disk)
     engine.erase("world")
-    store = await engine.store("world")
+    store = await engine.open_store("world")
     await recording.history.register(store, "ada@x.test")
     everything = recording.history.acknowledged
     if closed:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import about_to_register, enrolled, mail, session, user
+from support.people import about_to_register, mail, register_client, session, user
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 Tables = dict[str, Any]
@@ -24,7 +24,7 @@ def opened(path: Path, *, public_allowed: bool = True) -> TinyDBStore:
 async def fill(path: Path) -> None:
     """Puts a record of each kind into a file at `path`."""
     store = opened(path)
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=False)
     await store.put_session(session("u", made.id))
     await store.add_mail(mail("ada@x.test"))
@@ -118,7 +118,7 @@ def test_a_file_that_a_stub_filled_is_no_reference_servers(tmp_path: Path) -> No
 
     asyncio.run(seed())
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="filled by the stub"):
+    with pytest.raises(StoreError, match="created by the stub"):
         opened(path, public_allowed=False)
     assert path.read_bytes() == before
 
@@ -128,20 +128,22 @@ DAMAGE: dict[str, Callable[[Tables], object]] = {
     "users: expected records with numbers": lambda t: t["users"].update(x=first(t, "users")),
     "users.8: expected an object": lambda t: t["users"].update({"8": 5}),
     "users.8.id: expected the number": lambda t: t["users"].update({"8": t["users"]["7"]}),
-    "users.7.id: expected a whole number, found text": lambda t: t["users"]["7"].update(id="7"),
-    "users.7.id: expected a whole number, found true": lambda t: t["users"]["7"].update(id=True),
-    "users.7.email: expected text, found null": lambda t: t["users"]["7"].update(email=None),
-    "users.7.email: expected text, found half": lambda t: t["users"]["7"].update(email="\udc80"),
+    "users.7.id: expected an integer, found a string": lambda t: t["users"]["7"].update(id="7"),
+    "users.7.id: expected an integer, found a boolean": lambda t: t["users"]["7"].update(id=True),
+    "users.7.email: expected a string, found null": lambda t: t["users"]["7"].update(email=None),
+    "users.7.email: expected a string, found a lone surrogate": lambda t: t["users"]["7"].update(
+        email="\udc80"
+    ),
     "expected a member 'roles'": lambda t: t["users"]["7"].pop("roles"),
     "expected no member 'admin'": lambda t: t["users"]["7"].update(admin=True),
-    "users.7.roles: expected a list": lambda t: t["users"]["7"].update(roles="liaison"),
+    "users.7.roles: expected an array": lambda t: t["users"]["7"].update(roles="liaison"),
     "users.1001.client.enterprise": lambda t: t["users"]["1001"]["client"].update(enterprise=0),
     "users.1001.client.created_at: expected a time": lambda t: t["users"]["1001"]["client"].update(
         created_at="yesterday"
     ),
     "each id once": lambda t: t["users"]["1001"]["client"].update(id=7),
     "each email_key once": lambda t: t["users"]["7"].update(email_key="ada@x.test"),
-    "user_id: expected a user's id": lambda t: first(t, "sessions").update(user_id=99),
+    "user_id: expected the id of a user": lambda t: first(t, "sessions").update(user_id=99),
     "digest: expected a SHA-256": lambda t: first(t, "sessions").update(digest="0" * 64),
     "outbox.1: expected a member 'sent_at'": lambda t: first(t, "outbox").pop("sent_at"),
     "meta.1.public": lambda t: first(t, "meta").pop("public"),
@@ -197,7 +199,7 @@ def test_after_a_refusal_the_file_can_be_mended(content: bytes, tmp_path: Path) 
 def test_a_directory_is_no_data_file(tmp_path: Path) -> None:
     directory = tmp_path / "data.json"
     directory.mkdir()
-    with pytest.raises(StoreError, match="it is no regular file"):
+    with pytest.raises(StoreError, match="it is not a regular file"):
         opened(directory)
     assert list(tmp_path.iterdir()) == [directory]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.dying import asked
 from support.killed import AFTER, everything, journal_of, killed, refusal
-from support.people import about_to_register, enrolled, mail, user
+from support.people import about_to_register, mail, register_client, user
 from support.stored import document_of, files
 from tinydb import TinyDB, where
 
@@ -16,7 +16,7 @@ from clients_register.handlers.store.tinydb import TinyDBStore
 def test_a_journal_without_its_data_file_is_refused(data: Path) -> None:
     data.unlink()
     message = refusal(data)
-    assert "is not there, but its journal" in message
+    assert "does not exist, but its journal" in message
     assert str(journal_of(data)) in message
 
 
@@ -53,7 +53,7 @@ def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) 
     tables = json.loads(data.read_text())
     tables["users"] = {"8": document_of(user(8, "bea@x.test"))}
     data.write_text(json.dumps(tables))
-    assert "does not fit: users: expected each email_key once" in refusal(data)
+    assert "does not match its data file: users: expected each email_key once" in refusal(data)
 
 
 def test_two_journals_are_one_after_the_other(data: Path) -> None:
@@ -70,12 +70,12 @@ def test_two_journals_are_one_after_the_other(data: Path) -> None:
     assert tuple(map(len, asked(again, everything))) == (1, 1, 1)
     first = journal_of(torn)
     first.write_bytes(first.read_bytes()[:-1])
-    assert "expected whole lines, found half of one" in refusal(torn)
+    assert "expected complete lines, found an incomplete one" in refusal(torn)
 
 
 def test_after_a_clean_stop_plain_tinydb_reads_the_whole_file(data: Path) -> None:
     store = TinyDBStore(data, public_allowed=True)
-    asyncio.run(enrolled(store, about_to_register("ada@x.test"), None))
+    asyncio.run(register_client(store, about_to_register("ada@x.test"), None))
     asyncio.run(store.close())
     assert files(data) == [data]
     with TinyDB(data) as database:

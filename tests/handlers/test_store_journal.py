@@ -14,10 +14,9 @@ from support.killed import AFTER, everything, journal_of, killed, lengths, refus
 from support.people import mail, session, user
 from support.stored import document_of
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.contents import Contents
-from clients_register.handlers.store.journal import line_of
-from clients_register.handlers.store.replay import DamagedJournal, replay
+from clients_register.handlers.store.journal import DamagedJournal, encode_line, replay
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 BEA = document_of(user(8, "bea@x.test"))
@@ -69,7 +68,7 @@ def test_a_torn_end_of_what_is_refused_is_left(
     journal = journal_of(data)
     journal.write_bytes(journal.read_bytes()[:-1])
     before = journal.read_bytes()
-    with pytest.raises(StoreError, match="filled by the stub"):
+    with pytest.raises(StoreError, match="created by the stub"):
         TinyDBStore(data, public_allowed=False)
     assert (journal.read_bytes(), caplog.records) == (before, [])
 
@@ -119,7 +118,7 @@ def test_a_journal_of_another_program_is_refused(data: Path, content: bytes) -> 
 
 STRANGE = {
     "expected a change of users, sessions and outbox": ["[]", '{"clients": {}}'],
-    "public: expected true or false": ['{"public": 1}'],
+    "public: expected a boolean": ['{"public": 1}'],
     "users: expected an object of records": ['{"users": []}'],
     "users: expected records with numbers for names": ['{"users": {"x": null}}'],
     "sessions: expected records with a SHA-256 for a name": ['{"sessions": {"7": null}}'],
@@ -138,7 +137,7 @@ STRANGE = {
 )
 def test_a_change_that_does_not_fit_is_refused(data: Path, found: str, change: str) -> None:
     good = replay(journal_of(data).read_bytes(), 1, Contents())
-    line, _ = line_of([change.encode()], good.checksum)
+    line, _ = encode_line([change.encode()], good.checksum)
     with journal_of(data).open("ab") as journal:
         journal.write(line)
     message = refusal(data)

@@ -19,12 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support import stores
-from support.people import about_to_register, enrolled, mail, session, user
+from support.people import about_to_register, mail, register_client, session, user
 from support.postgres import Server
 from support.stored import files
 
-from clients_register.handlers.records import Mail, Session, User
-from clients_register.handlers.store import EmailTaken, Store, file
+from clients_register.handlers.models import Mail, Session, User
+from clients_register.handlers.store import data_file
+from clients_register.handlers.store.base import EmailTaken, Store
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Model(RuleBasedStateMachine):
     def register(self, name: str) -> None:
         owner = self.owner(name)
         try:
-            made = self.run(enrolled(self.store, about_to_register(f"{name}@x.test"), owner))
+            made = self.run(register_client(self.store, about_to_register(f"{name}@x.test"), owner))
         except EmailTaken:
             assert owner is not None
             assert owner.client is not None
@@ -84,7 +85,10 @@ class Model(RuleBasedStateMachine):
     def register_at_once(self, names: list[str]) -> None:
         async def all_of_them() -> list[User | BaseException]:
             return await asyncio.gather(
-                *(enrolled(self.store, about_to_register(f"{n}@x.test"), None) for n in names),
+                *(
+                    register_client(self.store, about_to_register(f"{n}@x.test"), None)
+                    for n in names
+                ),
                 return_exceptions=True,
             )
 
@@ -160,7 +164,7 @@ class FileModel(Model):
     """The same with the TinyDB store, whose file is compacted every few writes."""
 
     def __init__(self) -> None:
-        self.smallest, file.SMALLEST = file.SMALLEST, 600
+        self.smallest, data_file.MIN_COMPACTION_SIZE = data_file.MIN_COMPACTION_SIZE, 600
         self.folder = TemporaryDirectory()
         self.folders = (Path(self.folder.name, str(number)) for number in count())
         self.path = self.fresh() / "data.json"
@@ -173,7 +177,7 @@ class FileModel(Model):
     def teardown(self) -> None:
         super().teardown()
         self.folder.cleanup()
-        file.SMALLEST = self.smallest
+        data_file.MIN_COMPACTION_SIZE = self.smallest
 
     def fresh(self) -> Path:
         folder = next(self.folders)

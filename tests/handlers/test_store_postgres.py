@@ -12,14 +12,14 @@ from support import stores
 from support.cutting import Way
 from support.hang import until
 from support.limits import impatient, scheduled
-from support.people import about_to_register, enrolled, session, user
+from support.people import about_to_register, register_client, session, user
 from support.postgres import Server, nobody_writes, waiting
 from support.writing import ACTS
 
-from clients_register.handlers.records import User
-from clients_register.handlers.store import EmailTaken, Store, StoreError, StoreUnavailable
+from clients_register.handlers.models import User
+from clients_register.handlers.store.base import EmailTaken, Store, StoreError, StoreUnavailable
 from clients_register.handlers.store.postgres import connections
-from clients_register.handlers.store.postgres.connections import MOST
+from clients_register.handlers.store.postgres.connections import MAX_CONNECTIONS
 from clients_register.handlers.store.postgres.store import PostgresStore
 
 FIRST = asyncio.FIRST_COMPLETED
@@ -37,7 +37,7 @@ async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
     async with stores.opened(opening) as one, stores.opened(opening) as other:
         outcomes = await asyncio.gather(
             *(
-                enrolled(store, about_to_register("ada@x.test"), None)
+                register_client(store, about_to_register("ada@x.test"), None)
                 for store in (one, other)
                 for _ in range(8)
             ),
@@ -58,7 +58,7 @@ async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
         await one.seed([there], [], public=False)
         outcomes = await asyncio.gather(
             *(
-                enrolled(store, about_to_register("ada@x.test"), there)
+                register_client(store, about_to_register("ada@x.test"), there)
                 for store in (one, other)
                 for _ in range(8)
             ),
@@ -73,7 +73,7 @@ async def test_no_id_is_given_out_by_two_servers(postgres: Server, database: str
     async with stores.opened(opening) as one, stores.opened(opening) as other:
         made = await asyncio.gather(
             *(
-                enrolled(store, about_to_register(f"{number}.{n}@x.test"), None)
+                register_client(store, about_to_register(f"{number}.{n}@x.test"), None)
                 for n, store in enumerate((one, other))
                 for number in range(10)
             )
@@ -105,7 +105,7 @@ async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
     postgres: Server, database: str
 ) -> None:
     async with stores.opened(stores.in_database(postgres, database)) as store:
-        made = await enrolled(store, about_to_register("ada@x.test"), None)
+        made = await register_client(store, about_to_register("ada@x.test"), None)
         with psycopg.connect(**postgres.at(database).parameters()) as removing:
             removing.execute("DELETE FROM clients_register.users WHERE id = %s", [made.id])
             task = asyncio.ensure_future(store.put_session(session("t", made.id)))
@@ -118,10 +118,10 @@ async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
 
 async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, database: str) -> None:
     async with stores.opened(stores.in_database(postgres, database)) as store:
-        await enrolled(store, about_to_register("ada@x.test"), None)
+        await register_client(store, about_to_register("ada@x.test"), None)
         postgres.told(database, "UPDATE clients_register.meta SET last_id = 1000")
         with pytest.raises(psycopg.errors.UniqueViolation):
-            await enrolled(store, about_to_register("bea@x.test"), None)
+            await register_client(store, about_to_register("bea@x.test"), None)
 
 
 async def test_what_was_told_is_there_after_a_power_cut(mortal: Server) -> None:
@@ -133,7 +133,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server) -> None:
         async def register_on_and_on(name: int) -> None:
             for number in count():
                 email = f"{name}.{number}@x.test"
-                told.add(await enrolled(store, about_to_register(email), None))
+                told.add(await register_client(store, about_to_register(email), None))
                 if len(told) > 50:
                     enough.set()
 
@@ -155,10 +155,12 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
     async with stores.opened(stores.in_database(mortal, database)) as store:
         with nobody_writes(mortal, database):
             callers = [
-                asyncio.ensure_future(enrolled(store, about_to_register(f"{n}@x.test"), None))
-                for n in range(MOST)
+                asyncio.ensure_future(
+                    register_client(store, about_to_register(f"{n}@x.test"), None)
+                )
+                for n in range(MAX_CONNECTIONS)
             ]
-            await asyncio.to_thread(until, lambda: waiting(mortal, database) == MOST)
+            await asyncio.to_thread(until, lambda: waiting(mortal, database) == MAX_CONNECTIONS)
         there = set(await asyncio.gather(*callers))
         await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
         with impatient():
@@ -175,14 +177,14 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
 ) -> None:
     with Way(postgres.at(database)) as way:
         there = user(7, "there@x.test")
-        async with stores.opened(partial(PostgresStore.opened, way.database)) as store:
+        async with stores.opened(partial(PostgresStore.open, way.database)) as store:
             await store.seed([there], [session("old", 7)], public=False)
             before = await everything(store)
-            with way.frozen() as waiting_data, scheduled(connections.LONGEST) as callbacks:
+            with way.frozen() as waiting_data, scheduled(connections.USE_TIMEOUT) as callbacks:
                 acting = asyncio.ensure_future(ACTS[act](store, there))
                 await asyncio.to_thread(until, waiting_data.is_set)
                 callbacks[-1]()
-                with pytest.raises(StoreUnavailable, match="no answer within 30 seconds"):
+                with pytest.raises(StoreUnavailable, match="no response within 30 seconds"):
                     await acting
             assert await everything(store) == before
             await ACTS[act](store, there)
@@ -191,7 +193,7 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])
 async def test_a_record_that_is_none_is_told(postgres: Server, database: str, record: str) -> None:
     async with stores.opened(stores.in_database(postgres, database)) as store:
-        made = await enrolled(store, about_to_register("ada@x.test"), None)
+        made = await register_client(store, about_to_register("ada@x.test"), None)
         postgres.told(database, f"UPDATE clients_register.users SET record = '{record}'")
         with pytest.raises(StoreError, match="a record in the database is damaged: user"):
             await store.user(made.id)
@@ -202,7 +204,9 @@ async def test_a_connection_that_is_cut_off_is_told_and_replaced(
 ) -> None:
     async with stores.opened(stores.in_database(postgres, database)) as store:
         with nobody_writes(postgres, database):
-            task = asyncio.ensure_future(enrolled(store, about_to_register("ada@x.test"), None))
+            task = asyncio.ensure_future(
+                register_client(store, about_to_register("ada@x.test"), None)
+            )
             await asyncio.to_thread(until, lambda: waiting(postgres, database) > 0)
             postgres.told(
                 database, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
@@ -211,4 +215,4 @@ async def test_a_connection_that_is_cut_off_is_told_and_replaced(
                 await task
         assert f"127.0.0.1:{postgres.port}/{database} failed: terminating" in str(caught.value)
         assert await store.users() == ()
-        await enrolled(store, about_to_register("ada@x.test"), None)
+        await register_client(store, about_to_register("ada@x.test"), None)

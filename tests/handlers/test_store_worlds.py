@@ -3,34 +3,34 @@
 from pathlib import Path
 
 import pytest
-from support.people import about_to_register, enrolled, mail, session
+from support.people import about_to_register, mail, register_client, session
 
-from clients_register.handlers.store import Store
-from clients_register.handlers.store.files import Files
+from clients_register.handlers.store.base import Store
+from clients_register.handlers.stub.worlds import WorldFiles
 
 
 @pytest.fixture
-def worlds(tmp_path: Path) -> Files:
-    return Files(tmp_path / "data.json")
+def worlds(tmp_path: Path) -> WorldFiles:
+    return WorldFiles(tmp_path / "data.json")
 
 
 async def filled(store: Store) -> None:
     """Puts something of every kind into `store`."""
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     await store.put_session(session("t", made.id))
     await store.add_mail(mail("ada@x.test"))
 
 
-async def emptied(worlds: Files, world: str) -> bool:
+async def emptied(worlds: WorldFiles, world: str) -> bool:
     """Whether nothing is in the store of `world`."""
-    store = await worlds.store(world)
+    store = await worlds.open_store(world)
     found = [*await store.users(), *await store.sessions(), *await store.mails()]
     await store.close()
     return not found
 
 
-async def test_worlds_do_not_see_each_other(worlds: Files) -> None:
-    one, other = await worlds.store("one"), await worlds.store("other")
+async def test_worlds_do_not_see_each_other(worlds: WorldFiles) -> None:
+    one, other = await worlds.open_store("one"), await worlds.open_store("other")
     await filled(one)
     assert [*await other.users(), *await other.sessions(), *await other.mails()] == []
     assert await other.user_by_email("ada@x.test") is None
@@ -42,19 +42,19 @@ async def test_worlds_do_not_see_each_other(worlds: Files) -> None:
     await other.close()
 
 
-async def test_a_world_is_erased_whole_and_alone(worlds: Files) -> None:
+async def test_a_world_is_erased_whole_and_alone(worlds: WorldFiles) -> None:
     for name in ("one", "One"):
-        store = await worlds.store(name)
+        store = await worlds.open_store(name)
         await filled(store)
         await store.close()
     worlds.erase("one")
-    assert await worlds.worlds() == ["One"]
+    assert await worlds.list_names() == ["One"]
     assert await emptied(worlds, "one")
     assert not await emptied(worlds, "One")
 
 
-async def test_worlds_are_found_again(worlds: Files, tmp_path: Path) -> None:
+async def test_worlds_are_found_again(worlds: WorldFiles, tmp_path: Path) -> None:
     names = {"one", "ONE", "one_-"}
     for name in names:
-        await (await worlds.store(name)).close()
-    assert set(await Files(tmp_path / "data.json").worlds()) == names
+        await (await worlds.open_store(name)).close()
+    assert set(await WorldFiles(tmp_path / "data.json").list_names()) == names

@@ -18,9 +18,10 @@ from support.process import run
 from support.stored import stored_text
 from support.writing import ACTS
 
-from clients_register.handlers import building
-from clients_register.handlers.records import User
-from clients_register.handlers.store import StoreError, commits
+from clients_register.handlers import resources
+from clients_register.handlers.models import User
+from clients_register.handlers.store import group_commit
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.disk import LocalFile
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -155,7 +156,7 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
             assert go_on.wait(LIMIT)
 
     disk.intercept = held
-    monkeypatch.setattr(commits, "PROMPT", 0)
+    monkeypatch.setattr(group_commit, "FAST_WRITE", 0)
     task = asyncio.ensure_future(ACTS[act](store, there))
     assert await asyncio.to_thread(writing.wait, LIMIT)
     task.cancel()
@@ -174,7 +175,7 @@ def test_a_full_disk_is_a_crash_and_the_server_goes_on(
     start: Callable[[], Live], email: str, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = InterceptedDisk(syncs)
-    monkeypatch.setattr(building, "TinyDBStore", partial(TinyDBStore, disk=disk))
+    monkeypatch.setattr(resources, "TinyDBStore", partial(TinyDBStore, disk=disk))
     live = start()
     content = stored_text(live.settings.data_file)
     syncs.fail(FULL)

@@ -139,7 +139,7 @@ def test_one_that_dies_is_replaced_and_the_others_answer_meanwhile(store: dict[s
     assert ended.code == 0
     told = [line.partition("ERROR ")[2] for line in ended.err.splitlines()]
     assert told == [
-        f"worker {number} of {WORKERS} has ended by itself, with -9; another takes its place"
+        f"worker {number} of {WORKERS} ended unexpectedly, with -9; it is replaced"
         for number in (2, 1)
     ]
 
@@ -204,7 +204,7 @@ def test_one_whose_parent_is_gone_before_its_first_step_knows() -> None:
 def test_one_whose_parent_is_gone_sends_no_signal() -> None:
     work = """
 os.kill = lambda *signalled: print("signalled", signalled)
-worker.answers()
+worker.notify_ready()
 print(worker.is_orphan)
 """
     ended = program(work, KILLED_PARENT)
@@ -214,7 +214,7 @@ print(worker.is_orphan)
 def test_one_that_answers_while_all_are_stopped_does_no_harm() -> None:
     work = """
 stop_the_parent()
-worker.answers()
+worker.notify_ready()
 return 0
 """
     ended = program(work)
@@ -224,7 +224,7 @@ return 0
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's subreapers")
 def test_orphans_that_are_handed_to_the_parent_are_not_taken_for_workers() -> None:
     work = """
-if worker.greets:
+if worker.prints_banner:
     child = os.fork()
     if child == 0:
         signal.pause()
@@ -240,7 +240,7 @@ return 0
 """
     ended = program(work, INIT)
     (line,) = ended.stderr.splitlines()
-    assert line == "worker 1 of 1 has ended by itself, with -9; another takes its place"
+    assert line == "worker 1 of 1 ended unexpectedly, with -9; it is replaced"
     assert ended.returncode == 0
 
 

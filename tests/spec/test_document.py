@@ -11,12 +11,11 @@ from openapi_spec_validator import validate
 from support.documents import faults, request_examples, resolved, response_examples, schemas
 
 from clients_register import spec
-from clients_register.spec.catalogue import catalogue
-from clients_register.spec.edition import edition_3_1
-from clients_register.spec.schemas import operation, parameters
+from clients_register.spec.schemas import operation, parameters, to_openapi_3_1
+from clients_register.spec.statuses import load_statuses
 
 OLDER = spec.load("openapi")
-NEWER = edition_3_1(OLDER)
+NEWER = to_openapi_3_1(OLDER)
 
 both = pytest.mark.parametrize("document", [OLDER, NEWER], ids=["3.0", "3.1"])
 
@@ -55,13 +54,13 @@ def test_it_has_every_parameter_of_the_route_and_no_other() -> None:
 
 
 def test_it_has_eighteen_statuses() -> None:
-    assert len(list(catalogue())) == 18
+    assert len(list(load_statuses())) == 18
 
 
 @both
 def test_each_status_is_a_named_example_on_its_code(document: dict[str, Any]) -> None:
     examples = [(name, code) for code, name, _, _ in response_examples(document)]
-    assert sorted(examples) == sorted((row.slug, str(row.code)) for row in catalogue())
+    assert sorted(examples) == sorted((row.slug, str(row.code)) for row in load_statuses())
 
 
 @both
@@ -70,7 +69,7 @@ def test_each_answer_is_valid_under_its_schema(document: dict[str, Any]) -> None
         name: faults(document, schema, value)
         for _, name, value, schema in response_examples(document)
     }
-    assert found == {row.slug: [] for row in catalogue()}
+    assert found == {row.slug: [] for row in load_statuses()}
 
 
 @both
@@ -80,11 +79,11 @@ def test_the_statuses_of_a_code_are_an_enum(document: dict[str, Any]) -> None:
         schema = resolved(document, content["schema"])
         enums = [each["properties"]["status"]["enum"] for each in schema.get("oneOf", [schema])]
         slugs = sorted(slug for enum in enums for slug in enum)
-        assert slugs == sorted(row.slug for row in catalogue() if str(row.code) == code)
+        assert slugs == sorted(row.slug for row in load_statuses() if str(row.code) == code)
 
 
 @both
-@pytest.mark.parametrize("row", list(catalogue()), ids=lambda row: row.slug)
+@pytest.mark.parametrize("row", list(load_statuses()), ids=lambda row: row.slug)
 def test_an_answer_holds_what_its_row_says_and_nothing_more(
     document: dict[str, Any], row: Any
 ) -> None:
@@ -177,7 +176,7 @@ def test_each_schema_of_an_answer_says_why_it_is_believed() -> None:
 
 def test_each_row_says_why_its_slug_and_its_code_are_believed() -> None:
     grades = {"documented", "family", "decided"}
-    for row in catalogue():
+    for row in load_statuses():
         assert row.evidence.keys() >= {"slug", "code"}
         assert {evidence["grade"] for evidence in row.evidence.values()} <= grades
 
@@ -190,7 +189,7 @@ def test_the_views_of_a_client_are_the_representations_of_an_answer() -> None:
 
 def test_the_newer_edition_leaves_the_older_as_it_was() -> None:
     before = copy.deepcopy(OLDER)
-    edition_3_1(OLDER)
+    to_openapi_3_1(OLDER)
     assert before == OLDER
 
 

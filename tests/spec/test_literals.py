@@ -5,14 +5,14 @@ from pathlib import Path
 
 import clients_register
 from clients_register import conformance, fixtures, handlers, spec, testing
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 # In a wheel all of them are below the first; in a checkout each is a folder of its own.
 PACKAGES = (clients_register, conformance, fixtures, handlers, spec, testing)
 SECOND_SERVER = Path(__file__).parents[1] / "teeth" / "second"
 FOLDERS = [*(Path(package.__path__[0]) for package in PACKAGES), SECOND_SERVER]
 SOURCES = sorted({file for folder in FOLDERS for file in folder.rglob("*.py")})
-SLUGS = {row.slug for row in catalogue()}
+SLUGS = {row.slug for row in load_statuses()}
 
 
 def literals(source: str) -> set[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from clients_register import spec
-from clients_register.spec.catalogue import catalogue
 from clients_register.spec.schemas import decoded_schema, parameters, resolve
+from clients_register.spec.statuses import load_statuses
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ SECTIONS = [
 OPENAPI = spec.load("openapi")
 REQUIREMENTS: dict[str, Any] = spec.load("requirements")["requirements"]
 QUESTIONS: dict[str, Any] = spec.load("questions")["questions"]
-STATUSES = list(catalogue())
+STATUSES = list(load_statuses())
 PARAMETERS = parameters(OPENAPI)
 
 # Parameters that the page does not list.

@@ -13,8 +13,8 @@ from pathlib import Path
 from support.disk import Image, Medium, Operation, SimulatedDisk
 from support.people import about_to_register, mail, session
 
-from clients_register.handlers.records import User
-from clients_register.handlers.store import Store, StoreError
+from clients_register.handlers.models import User
+from clients_register.handlers.store.base import Store, StoreError
 from clients_register.handlers.store.disk import Disk
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -36,7 +36,7 @@ async def records(store: TinyDBStore) -> Records:
     """Everything in the store."""
     found = [*await store.users(), *await store.sessions(), *await store.mails()]
     assert len(set(found)) == len(found)
-    return frozenset([*found, PUBLIC] if store._state.contents.public else found)
+    return frozenset([*found, PUBLIC] if store._records.contents.public else found)
 
 
 @dataclass
@@ -117,12 +117,13 @@ class History:
     async def register(self, store: Store, email: str, user: User | None = None) -> User:
         """Writes a client with mail and session; returns them, stored or not."""
         with self._event() as event:
-            async with store.enrol(about_to_register(email), user) as enrolment:
-                made = enrolment.user
+            async with store.begin_registration(about_to_register(email), user) as pending:
+                made = pending.user
                 event.adds = frozenset([made, mail(email), session(email, made.id)])
                 event.removes = frozenset([user] if user else [])
-                await enrolment.add_mail(mail(email))
-                await enrolment.put_session(session(email, made.id))
+                await pending.add_mail(mail(email))
+                await pending.put_session(session(email, made.id))
+                await pending.commit()
         return made
 
     @contextmanager

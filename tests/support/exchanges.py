@@ -9,9 +9,9 @@ import yaml
 from support.live import Live
 
 from clients_register.fixtures.exchanges import golden
-from clients_register.handlers.clock import read
-from clients_register.handlers.services import Services
-from clients_register.spec.catalogue import catalogue
+from clients_register.handlers.clock import parse_time
+from clients_register.handlers.context import Services
+from clients_register.spec.statuses import load_statuses
 
 Exchange = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ Exchange = Mapping[str, Any]
 NOBODY = "http://127.0.0.1:9/"
 
 
-GOLDEN = tuple(golden(status.slug) for status in catalogue())
+GOLDEN = tuple(golden(status.slug) for status in load_statuses())
 
 
 class CrashingStore:
@@ -31,7 +31,7 @@ class CrashingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def enrol(self, *_: Any) -> Any:
+    def begin_registration(self, *_: Any) -> Any:
         raise RuntimeError("the disk is on fire")
 
 
@@ -59,7 +59,7 @@ def arranged(start: Callable[..., Live], exchange: Exchange, directory: Path) ->
                 settings["spelling"] = exchange["status"]
     live = start(**settings)
     if "at" in exchange:
-        assert live.clock.now() == read(exchange["at"]), "sessions count back from the start"
+        assert live.clock.now() == parse_time(exchange["at"]), "sessions count back from the start"
     return live
 
 

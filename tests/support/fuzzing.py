@@ -14,7 +14,7 @@ from clients_register.conformance.fuzzing import LAYERS
 from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
 from clients_register.conformance.fuzzing.running import campaign, go
 from clients_register.conformance.target import of_url
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def explored(
     plan = Plan(
         layers or tuple(LAYERS), seed, Budget(requests), strict=True, first=first, restart=restart
     )
-    with campaign(of_url(base, control=True), catalogue(), plan) as made:
+    with campaign(of_url(base, control=True), load_statuses(), plan) as made:
         ended, _ = go(made)
         yield made, ended
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.people import about_to_register, enrolled, mail, session, user
+from support.people import about_to_register, mail, register_client, session, user
 from support.stored import files
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.disk import LOCAL, Disk
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -20,7 +20,7 @@ async def work(path: Path, folder: Path) -> Path:
     """One change of each kind, killed before the end of it: the journal is there."""
     store = TinyDBStore(path, public_allowed=True)
     await store.seed([user(7, "bea@x.test")], [session("t", 7)], public=True)
-    made = await enrolled(store, about_to_register("ada@x.test"), None)
+    made = await register_client(store, about_to_register("ada@x.test"), None)
     await store.put_session(session("u", made.id))
     await store.add_mail(mail("ada@x.test"))
     await store.remove_client(made, None)

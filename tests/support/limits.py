@@ -72,7 +72,7 @@ def impatient() -> Iterator[None]:
     """Makes requests stop waiting for a database connection once one attempt has been refused."""
     connect = psycopg.AsyncConnection.connect
 
-    with controlled(connections.PATIENCE) as limit:
+    with controlled(connections.ACQUIRE_TIMEOUT) as limit:
 
         async def connect_once(**parameters: Any) -> psycopg.AsyncConnection:
             try:

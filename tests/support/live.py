@@ -20,13 +20,11 @@ from starlette.types import ASGIApp
 from support.hang import LIMIT
 
 from clients_register import spec
-from clients_register.handlers.app import App
-from clients_register.handlers.building import opened
-from clients_register.handlers.product import Product
-from clients_register.handlers.routing import routed
-from clients_register.handlers.serve import listening
-from clients_register.handlers.server import Server, Stop
-from clients_register.handlers.services import Services
+from clients_register.handlers.app import App, build_registration_router
+from clients_register.handlers.context import Services
+from clients_register.handlers.resources import Product, open_services
+from clients_register.handlers.serve import open_listener
+from clients_register.handlers.server import Server, StopFlag
 from clients_register.handlers.settings import Settings
 
 T = TypeVar("T")
@@ -84,7 +82,7 @@ class Prompt(Server):
     It gives up on no request while a test may still be at work on it.
     """
 
-    def __init__(self, product: Product, settings: Settings, stop: Stop) -> None:
+    def __init__(self, product: Product, settings: Settings, stop: StopFlag) -> None:
         super().__init__(product, settings, stop)
         self.config.timeout_graceful_shutdown = math.ceil(LIMIT)
 
@@ -114,7 +112,7 @@ class Live:
         self.services: Services
         self.origin = ""
         self.url = ""
-        self.asked = False
+        self.is_set = False
         self._alter = alter
         self._before_routing = before_routing
         self._loop: asyncio.AbstractEventLoop
@@ -124,16 +122,16 @@ class Live:
     @asynccontextmanager
     async def product(self) -> AsyncIterator[Product]:
         """What is served: the reference path, though with personas."""
-        async with opened(self.settings, self.clock) as whole:
+        async with open_services(self.settings, self.clock) as whole:
             services = self._alter(whole)
-            inner = self._before_routing or await routed(
+            inner = self._before_routing or await build_registration_router(
                 spec.load("openapi"), self.settings.base_path
             )
             yield Product(App(inner, services, self.settings.max_body), services)
 
     def listener(self) -> socket.socket:
         """The socket to serve on; the server closes it."""
-        return listening(self.settings.host, self.settings.port)
+        return open_listener(self.settings.host, self.settings.port)
 
     async def _serve(self) -> None:
         try:
@@ -165,7 +163,7 @@ class Live:
     def stop(self) -> None:
         """Stops the server for good; more than once is as good as once."""
         self.http.close()
-        self.asked = True
+        self.is_set = True
         self._thread.join(timeout=LIMIT)
         assert not self._thread.is_alive(), "the server did not stop"
 

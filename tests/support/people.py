@@ -7,9 +7,8 @@ from typing import Any
 
 from support.live import START
 
-from clients_register.handlers.records import Client, Mail, Registration, Session, User
-from clients_register.handlers.store import Store
-from clients_register.handlers.store.enrolment import Commit, Enrolment
+from clients_register.handlers.models import Client, Mail, Registration, Session, User
+from clients_register.handlers.store.base import Commit, PendingRegistration, Store
 
 HASH = "$2b$04$ibkOcb/P3vGEcti0hNhc3.tFkgxXoWnqEwhEkoT/7Qzmxwpvju80G"
 
@@ -60,31 +59,35 @@ def mail(recipient: str) -> Mail:
 
 
 class Nowhere:
-    """Stands where a store would be that keeps what follows an enrolment."""
+    """Takes the place of a store, and drops what is written after the commit."""
 
     async def put_session(self, _: Session) -> None: ...
 
     async def add_mail(self, _: Mail) -> None: ...
 
 
-def enrolment(commit: Commit | None = None, first_name: str | None = "Ada") -> Enrolment:
-    """An enrolment in no store; `commit` is called where it would be stored."""
+def pending_registration(
+    commit: Commit | None = None, first_name: str | None = "Ada"
+) -> PendingRegistration:
+    """A pending registration that belongs to no store; `commit` is called to store it."""
 
     async def forgotten(*_: object) -> None: ...
 
     member = user(7, "c@x.test", client=replace(client(8), first_name=first_name))
-    return Enrolment(member, Nowhere(), commit or forgotten)
+    return PendingRegistration(member, Nowhere(), commit or forgotten)
 
 
 async def registered(store: Store, email: str) -> User:
     """Stores a new client with a mail and a session, as the route does; returns their user."""
-    async with store.enrol(about_to_register(email), None) as enrolment:
-        await enrolment.add_mail(mail(email))
-        await enrolment.put_session(session(email, enrolment.user.id))
-        return enrolment.user
+    async with store.begin_registration(about_to_register(email), None) as pending:
+        await pending.add_mail(mail(email))
+        await pending.put_session(session(email, pending.user.id))
+        await pending.commit()
+        return pending.user
 
 
-async def enrolled(store: Store, registration: Registration, before: User | None) -> User:
+async def register_client(store: Store, registration: Registration, before: User | None) -> User:
     """Stores a client alone, without mail and session; returns their user."""
-    async with store.enrol(registration, before) as enrolment:
-        return enrolment.user
+    async with store.begin_registration(registration, before) as pending:
+        await pending.commit()
+        return pending.user

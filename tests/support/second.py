@@ -18,7 +18,7 @@ from support import hang
 from support.hang import LIMIT
 from support.process import environment
 
-from clients_register.spec.catalogue import Catalogue, catalogue
+from clients_register.spec.statuses import StatusTable, load_statuses
 
 TESTS = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "teeth.second", "--port", "0")
@@ -28,9 +28,9 @@ PASSWORD = "correct horse battery staple"
 _NUMBERS = count()
 
 
-def _spelt() -> Catalogue:
-    whole = catalogue()
-    return whole.spelt(whole.aliases[0].slug)
+def _spelt() -> StatusTable:
+    whole = load_statuses()
+    return whole.with_spelling(whole.aliases[0].slug)
 
 
 # As this server spells them.
@@ -71,7 +71,7 @@ class Reply:
 
 def is_refused(reply: Reply, fact: str) -> bool:
     """Whether it is answered that `fact` does not hold."""
-    return reply.slug == STATUSES.broken(fact).slug
+    return reply.slug == STATUSES.for_rule(fact).slug
 
 
 def succeeded(reply: Reply) -> bool:

@@ -18,7 +18,9 @@ def server_state() -> State:
             state[module.__name__, name] = value
             if isinstance(value, type) and value.__module__ == module.__name__:
                 for attribute, each in vars(value).items():
-                    state[module.__name__, name, attribute] = each
+                    # Python sets it when a subclass of a protocol is first instantiated.
+                    if each is not object.__init__:
+                        state[module.__name__, name, attribute] = each
             elif isinstance(value, dict) and not name.startswith("__"):
                 for key, each in value.items():
                     state[module.__name__, name, repr(key)] = each

@@ -7,14 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from clients_register.handlers.encoding import encoded
-from clients_register.handlers.records import Client, Mail, Session, User
+from clients_register.handlers.models import Client, Mail, Session, User, encode_json
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
 def document_of(record: Client | User | Session | Mail) -> dict[str, Any]:
     """The record, as it is written there."""
-    document: dict[str, Any] = json.loads(encoded(record))
+    document: dict[str, Any] = json.loads(encode_json(record))
     return document
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.postgres import Server
 
-from clients_register.handlers.store import Store
+from clients_register.handlers.store.base import Store
 from clients_register.handlers.store.postgres.store import PostgresStore
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -25,7 +25,7 @@ def in_file(directory: Path) -> Opening:
 
 def in_database(server: Server, name: str) -> Opening:
     async def opening() -> Store:
-        return await PostgresStore.opened(server.at(name))
+        return await PostgresStore.open(server.at(name))
 
     return opening
 

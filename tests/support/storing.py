@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.people import about_to_register, enrolled, mail, registered, session
+from support.people import about_to_register, mail, register_client, registered, session
 
-from clients_register.handlers.store import StoreError, file
+from clients_register.handlers.store import data_file
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 # Exit code of a process that ends without closing its store.
@@ -28,7 +29,7 @@ def say(*words: object) -> None:
 
 async def register_on_and_on(data: Path, seed: int) -> None:
     """Several callers register, and take some back; the file is compacted every few writes."""
-    file.SMALLEST = 4096
+    data_file.MIN_COMPACTION_SIZE = 4096
     store, chance = TinyDBStore(data, public_allowed=True), random.Random(seed)
 
     async def caller(name: int) -> None:
@@ -49,10 +50,10 @@ async def register_on_and_on(data: Path, seed: int) -> None:
 async def fill(store: TinyDBStore) -> None:
     """Some who stay and one who goes: a journal that must neither be lost nor made twice."""
     for name in ("ada", "bea"):
-        made = await enrolled(store, about_to_register(f"{name}@x.test"), None)
+        made = await register_client(store, about_to_register(f"{name}@x.test"), None)
         await store.put_session(session(name, made.id))
         await store.add_mail(mail(f"{name}@x.test"))
-    gone = await enrolled(store, about_to_register("gone@x.test"), None)
+    gone = await register_client(store, about_to_register("gone@x.test"), None)
     await store.put_session(session("gone", gone.id))
     await store.remove_client(gone, None)
 
@@ -71,7 +72,7 @@ async def limited(data: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (length + 100, hard))
     outcomes = await asyncio.gather(
-        enrolled(store, about_to_register("full@x.test"), None),
+        register_client(store, about_to_register("full@x.test"), None),
         store.add_mail(mail("full@x.test")),
         return_exceptions=True,
     )
@@ -79,7 +80,7 @@ async def limited(data: Path) -> None:
     say(await store.user_by_email("full@x.test"), len(await store.mails()))
     say(length_of_journal(data) - length)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    made = await enrolled(store, about_to_register("full@x.test"), None)
+    made = await register_client(store, about_to_register("full@x.test"), None)
     say(type(made).__name__)
     os._exit(DIED)
 

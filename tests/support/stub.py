@@ -6,8 +6,8 @@ from typing import Any
 
 from support.live import Live, encoded, registration
 
-from clients_register.handlers.mock.product import stub
-from clients_register.handlers.product import Product
+from clients_register.handlers.resources import Product
+from clients_register.handlers.stub.build import open_stub
 
 # Seconds for which a caller asks the server to wait; the fixture `waits` makes more of them.
 WAIT = 59
@@ -21,7 +21,7 @@ class LiveStub(Live):
     @asynccontextmanager
     async def product(self) -> AsyncIterator[Product]:
         """See `Live.product`."""
-        async with stub(self.settings, self.clock) as product:
+        async with open_stub(self.settings, self.clock) as product:
             self.app = product.app
             yield product
 
@@ -53,6 +53,6 @@ class LiveStub(Live):
         return self.http.request(method, self.at(f"/_mock{path}", world), json=body)
 
 
-def seen(stub: LiveStub, path: str, world: str | None = None) -> Any:
+def seen(open_stub: LiveStub, path: str, world: str | None = None) -> Any:
     """What the control plane of `world` shows at `path`."""
-    return stub.control("GET", path, world=world).json()
+    return open_stub.control("GET", path, world=world).json()

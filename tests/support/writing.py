@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from support.people import about_to_register, enrolled, mail, registered, session, user
+from support.people import about_to_register, mail, register_client, registered, session, user
 
-from clients_register.handlers.records import User
-from clients_register.handlers.store import Store
+from clients_register.handlers.models import User
+from clients_register.handlers.store.base import Store
 
 ROLES = frozenset({"liaison"})
 
@@ -15,9 +15,13 @@ Act = Callable[[Store, User], Awaitable[Any]]
 
 # The user is one without a client.
 ACTS: dict[str, Act] = {
-    "add a new client": lambda store, _: enrolled(store, about_to_register("new@x.test"), None),
+    "add a new client": lambda store, _: register_client(
+        store, about_to_register("new@x.test"), None
+    ),
     "register": lambda store, _: registered(store, "new@x.test"),
-    "make a client": lambda store, there: enrolled(store, about_to_register(there.email), there),
+    "make a client": lambda store, there: register_client(
+        store, about_to_register(there.email), there
+    ),
     "put a session": lambda store, there: store.put_session(session("new", there.id)),
     "add a mail": lambda store, there: store.add_mail(mail(there.email)),
     "remove a user": lambda store, there: store.remove_client(there, None),

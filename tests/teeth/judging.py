@@ -19,7 +19,7 @@ from clients_register.conformance import library, target
 from clients_register.conformance.model import Case
 from clients_register.conformance.running import run
 from clients_register.conformance.verdicts import Verdict, violations
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 # Seconds that an exchange may take: the mutant shares this process, which may be busy.
 TIMEOUT = 60.0
@@ -34,7 +34,7 @@ async def failed_cases(name: str, cases: Sequence[Case]) -> list[str]:
         stub = target.of_url(base, control=True)
         limits = replace(stub.limits, timeout=max(TIMEOUT, stub.limits.timeout))
         patient = replace(stub, limits=limits)
-        results = await run(cases, patient, catalogue())
+        results = await run(cases, patient, load_statuses())
     bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
     return [result.case.id for result in results if result.verdict in bad]
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from clients_register import spec
 from clients_register.conformance.model import Case
-from clients_register.spec import parsed
 
 # The name of the server without a fault, which has to pass every case.
 NONE = "none"
@@ -47,7 +47,7 @@ class Mutant:
 
 def load_mutants() -> tuple[Mutant, ...]:
     """All mutants, in the order of the file."""
-    table = parsed(FILE.read_text("utf-8"))["mutants"]
+    table = spec.parse(FILE.read_text("utf-8"))["mutants"]
     return tuple(
         Mutant(name, module, row["about"], tuple(row["requires"]))
         for module, rows in table.items()

@@ -14,17 +14,16 @@ from unittest.mock import patch
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clients_register.handlers import attempt, building, register, routing
-from clients_register.handlers.answers import Answer
-from clients_register.handlers.attempt import Attempt
-from clients_register.handlers.mock import product
-from clients_register.handlers.mock.stub import CONTROL
-from clients_register.handlers.params import Params
-from clients_register.handlers.records import User
-from clients_register.handlers.refusals import Refusal
-from clients_register.handlers.rules import BROKEN, HOLDS, RULES, Faults, Rule
+from clients_register.handlers import app, context, register, resources
+from clients_register.handlers.context import RequestContext
+from clients_register.handlers.decoding import Params
+from clients_register.handlers.models import User
+from clients_register.handlers.responses import Response
+from clients_register.handlers.rules import PASSED, RULES, VIOLATED, Errors, Rule, RuleViolation
 from clients_register.handlers.store.tinydb import TinyDBStore
-from clients_register.spec.catalogue import Catalogue, Status
+from clients_register.handlers.stub import build
+from clients_register.handlers.stub.control.plane import PREFIX
+from clients_register.spec.statuses import Status, StatusTable
 
 Envelope = dict[str, Any]
 Layer = Callable[[ASGIApp], ASGIApp]
@@ -62,97 +61,99 @@ def forget(*facts: str) -> None:
         _replace_rule(fact, _holding)
 
 
-async def _holding(_attempt: Attempt) -> Faults:
-    return HOLDS
+async def _holding(_attempt: RequestContext) -> Errors:
+    return PASSED
 
 
-def rule(fact: str, judge: Callable[[Attempt, Faults], Faults]) -> None:
+def rule(fact: str, judge: Callable[[RequestContext, Errors], Errors]) -> None:
     """Has `judge` make other faults of those that the rule finds."""
     before = RULES[fact]
 
-    async def judged(attempt: Attempt) -> Faults:
-        return judge(attempt, await before(attempt))
+    async def judged(context: RequestContext) -> Errors:
+        return judge(context, await before(context))
 
     _replace_rule(fact, judged)
 
 
-def broken_if(fact: str, wrong: Callable[[Attempt], object]) -> None:
+def broken_if(fact: str, wrong: Callable[[RequestContext], object]) -> None:
     """Has the rule find fault also with what is `wrong`."""
-    rule(fact, lambda attempt, faults: BROKEN if wrong(attempt) else faults)
+    rule(fact, lambda context, faults: VIOLATED if wrong(context) else faults)
 
 
-def holds_if(fact: str, right: Callable[[Attempt], object]) -> None:
+def holds_if(fact: str, right: Callable[[RequestContext], object]) -> None:
     """Has the rule find no fault with what is `right`."""
-    rule(fact, lambda attempt, faults: HOLDS if right(attempt) else faults)
+    rule(fact, lambda context, faults: PASSED if right(context) else faults)
 
 
 def judged_as(fact: str, other: str) -> None:
     """Has the status of the fact `other` answer where `fact` does not hold."""
 
-    class Misjudging(Catalogue):
-        def broken(self, asked: str) -> Status:
-            return super().broken(other if asked == fact else asked)
+    class Misjudging(StatusTable):
+        def for_rule(self, asked: str) -> Status:
+            return super().for_rule(other if asked == fact else asked)
 
-    # The suite shares the class `Catalogue`, so that only the server's modules get another.
-    for module in (building, product):
-        swap(module, "Catalogue", lambda _: Misjudging)
+    # Only in the modules of the server, because the suite uses the class, too.
+    for module in (resources, build):
+        swap(module, "StatusTable", lambda _: Misjudging)
 
 
 def coded(fact: str, code: int) -> None:
     """Has another HTTP code answer where `fact` does not hold."""
 
-    def make(right: Callable[[Attempt, Refusal], Answer]) -> Callable[[Attempt, Refusal], Answer]:
-        def refused(attempt: Attempt, refusal: Refusal) -> Answer:
-            answer = right(attempt, refusal)
-            if refusal.fact != fact:
+    def make(
+        right: Callable[[RequestContext, RuleViolation], Response],
+    ) -> Callable[[RequestContext, RuleViolation], Response]:
+        def refused(context: RequestContext, refusal: RuleViolation) -> Response:
+            answer = right(context, refusal)
+            if refusal.rule != fact:
                 return answer
-            return Answer(replace(answer.status, code=code), answer.parts)
+            return Response(replace(answer.status, code=code), answer.parts)
 
         return refused
 
-    swap(routing, "refused", make)
+    swap(app, "error_response", make)
 
 
 def success_code(code: int) -> None:
     """Has another HTTP code answer a success."""
 
-    def make(right: Callable[..., Answer]) -> Callable[..., Answer]:
-        def success(*args: Any) -> Answer:
+    def make(right: Callable[..., Response]) -> Callable[..., Response]:
+        def success(*args: Any) -> Response:
             answer = right(*args)
-            return Answer(replace(answer.status, code=code), answer.parts)
+            return Response(replace(answer.status, code=code), answer.parts)
 
         return success
 
-    swap(register, "success", make)
+    swap(register, "success_response", make)
 
 
-def envelope(change: Callable[[Envelope, Answer], None]) -> None:
+def envelope(change: Callable[[Envelope, Response], None]) -> None:
     """Has `change` alter every envelope before it is sent."""
 
-    def changed(right: Callable[[Answer], Envelope]) -> Callable[[Answer], Envelope]:
-        def altered(answer: Answer) -> Envelope:
+    def changed(right: Callable[[Response], Envelope]) -> Callable[[Response], Envelope]:
+        def altered(answer: Response) -> Envelope:
             made = right(answer)
             change(made, answer)
             return made
 
         return altered
 
-    swap(Answer, "envelope", changed)
+    swap(Response, "envelope", changed)
 
 
-def on_success(change: Callable[[Attempt, User, Envelope], None]) -> None:
+def on_success(change: Callable[[RequestContext, User, Envelope], None]) -> None:
     """Has `change` alter the parts of each answer of success."""
 
-    def changed(right: Callable[..., Answer]) -> Callable[..., Answer]:
-        def altered(attempt: Attempt, user: User, *rest: Any) -> Answer:
-            answer = right(attempt, user, *rest)
+    def changed(right: Callable[..., Response]) -> Callable[..., Response]:
+        def altered(context: RequestContext, user: User, *rest: Any) -> Response:
+            answer = right(context, user, *rest)
             parts = dict(answer.parts)
-            change(attempt, user, parts)
-            return Answer(answer.status, parts)
+            change(context, user, parts)
+            return Response(answer.status, parts)
 
         return altered
 
-    swap(register, "success", changed)
+    swap(register, "success_response", changed)
 
 
 def params(change: Callable[[dict[str, Any], Mapping[str, Any]], None]) -> None:
@@ -161,16 +162,18 @@ def params(change: Callable[[dict[str, Any], Mapping[str, Any]], None]) -> None:
     class Altered(Params):
         def __init__(self, sent: Mapping[str, Any]) -> None:
             super().__init__(sent)
-            change(self._passed, sent)
+            change(self._values, sent)
 
-    swap(attempt, "Params", lambda _: Altered)
+    swap(context, "Params", lambda _: Altered)
 
 
 def around_register(
-    around: Callable[[Callable[[Attempt], Awaitable[Answer]], Attempt], Awaitable[Answer]],
+    around: Callable[
+        [Callable[[RequestContext], Awaitable[Response]], RequestContext], Awaitable[Response]
+    ],
 ) -> None:
     """Has `around` answer in place of the route; it gets the route, and the attempt."""
-    swap(register, "register", lambda right: lambda attempt: around(right, attempt))
+    swap(register, "register", lambda right: lambda context: around(right, context))
 
 
 def store_method(name: str, make: Callable[[Any], Any]) -> None:
@@ -245,7 +248,7 @@ def is_route(scope: Scope) -> bool:
 
 def is_control(scope: Scope) -> bool:
     """Whether a request is to the control plane, which the suite relies on."""
-    return f"{CONTROL}/" in str(scope["path"])
+    return f"{PREFIX}/" in str(scope["path"])
 
 
 def _replace_rule(fact: str, rule: Rule) -> None:

@@ -19,10 +19,10 @@ from teeth.planting import planted
 from clients_register import output
 from clients_register.conformance.interrupting import terminations
 from clients_register.handlers.clock import SystemClock
-from clients_register.handlers.mock.product import stub
-from clients_register.handlers.serve import Stop, listening
+from clients_register.handlers.serve import Stop, open_listener
 from clients_register.handlers.server import Server
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.stub.build import open_stub
 
 
 @asynccontextmanager
@@ -36,9 +36,9 @@ async def served(name: str) -> AsyncIterator[str]:
     planting = nullcontext() if mutant is None else planted(mutant.plant)
     with tempfile.TemporaryDirectory() as folder, planting as layer:
         settings = Settings(data=Path(folder) / "data.json", port=0, bcrypt_cost=4)
-        async with stub(settings, SystemClock()) as product:
+        async with open_stub(settings, SystemClock()) as product:
             app = product.app if layer is None else layer(product.app)
-            with listening(settings.host, settings.port) as listener:
+            with open_listener(settings.host, settings.port) as listener:
                 stop = Stop()
                 server = _Server(replace(product, app=app), settings, stop)
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -46,7 +46,7 @@ async def served(name: str) -> AsyncIterator[str]:
                     port = listener.getsockname()[1]
                     yield f"http://{settings.host}:{port}{settings.base_path}"
                 finally:
-                    stop.ask()
+                    stop.request()
                     await serving
 
 

@@ -77,10 +77,10 @@ CAUSES: dict[str, Callable[[Second], Reply]] = {
 }
 
 
-@pytest.mark.parametrize("fact", [fact for row in STATUSES.rows for fact in row.facts])
+@pytest.mark.parametrize("fact", [fact for row in STATUSES.rows for fact in row.rules])
 def test_each_fact_that_is_broken_answers_its_status(second: Second, fact: str) -> None:
     reply = CAUSES[fact](second)
-    row = STATUSES.broken(fact)
+    row = STATUSES.for_rule(fact)
     assert (reply.code, reply.slug, reply.envelope["code"]) == (row.code, row.slug, row.code)
     carried = {"data", "session", "application", "errors"} & set(reply.envelope)
     assert carried == set(row.carries)
@@ -123,7 +123,7 @@ def test_sixteen_at_once_give_one_client(second: Second) -> None:
     with ThreadPoolExecutor(16) as pool:
         slugs = [reply.slug for reply in pool.map(lambda _: second.register(email), range(16))]
     assert slugs.count(STATUSES.success.slug) == 1
-    assert slugs.count(STATUSES.broken("email_is_free").slug) == 15
+    assert slugs.count(STATUSES.for_rule("email_is_free").slug) == 15
 
 
 @pytest.mark.parametrize(

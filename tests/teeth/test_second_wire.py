@@ -18,7 +18,7 @@ from support.second import (
     succeeded,
 )
 
-from clients_register.spec.catalogue import catalogue
+from clients_register.spec.statuses import load_statuses
 
 MIB = 1 << 20
 
@@ -135,7 +135,7 @@ def test_a_body_of_the_limit(second: Second) -> None:
 def test_a_body_over_the_limit_is_answered_although_it_is_sent_first(
     second: Second, size: int
 ) -> None:
-    fault = STATUSES.broken("body_is_within_the_limit").slug.encode()
+    fault = STATUSES.for_rule("body_is_within_the_limit").slug.encode()
     assert fault in raw(second, head(Content_Length=size) + b"e" * size)
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"e" * size)
     assert fault in raw(second, head(Transfer_Encoding="chunked") + chunks)
@@ -166,7 +166,7 @@ def test_a_request_without_host_is_refused(second: Second) -> None:
 )
 def test_another_path_is_no_route(second: Second, target: str) -> None:
     answer = raw(second, f"{target} HTTP/1.0\r\n\r\n".encode())
-    assert STATUSES.broken("route_exists").slug.encode() in answer
+    assert STATUSES.for_rule("route_exists").slug.encode() in answer
     assert b"chunked" not in answer
 
 
@@ -185,7 +185,7 @@ def test_a_method_that_nobody_knows_is_not_the_contracts(second: Second) -> None
 
 def test_head_has_no_body(second: Second) -> None:
     reply = second.send(method="HEAD")
-    assert (reply.code, reply.body) == (STATUSES.broken("route_exists").code, b"")
+    assert (reply.code, reply.body) == (STATUSES.for_rule("route_exists").code, b"")
 
 
 def test_the_freedoms_of_an_answer(second: Second) -> None:
@@ -199,4 +199,4 @@ def test_the_freedoms_of_an_answer(second: Second) -> None:
     assert first["content-type"] == "application/json;charset=utf-8"
     keys = list(replies[0].envelope)
     assert keys == sorted(keys, reverse=True)
-    assert replies[1].slug == catalogue().aliases[0].slug
+    assert replies[1].slug == load_statuses().aliases[0].slug

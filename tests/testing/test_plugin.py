@@ -12,7 +12,7 @@ from support.authors import ONE_SUCCESS, Run
 from support.process import environment, reserved_port
 from support.stub import LiveStub
 
-from clients_register.testing.stub import Stub, started
+from clients_register.testing.stub import Stub, start_stub
 
 pytestmark = pytest.mark.measured
 
@@ -84,7 +84,7 @@ def test_modules_beside_the_tests_are_not_taken_for_the_stubs_own(
     unsteered: None, tmp_path: Path
 ) -> None:
     (tmp_path / "yaml.py").write_text("raise RuntimeError('not meant')")
-    with started(tmp_path, [], tmp_path) as origin, Stub(origin) as stub:
+    with start_stub(tmp_path, [], tmp_path) as origin, Stub(origin) as stub:
         assert stub.coverage()["met"] == 0
 
 

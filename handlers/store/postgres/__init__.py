@@ -1,5 +1,5 @@
-"""A store in a PostgreSQL database, which several reference servers may share.
+"""The store in a PostgreSQL database, which several reference servers can share.
 
-The driver is an extra of the package. `store` imports it; `database` does not, so that settings can
-be read without it.
+The driver, psycopg, is an optional dependency. `database` does not import it, so that settings can
+be parsed without it.
 """

@@ -1,4 +1,4 @@
-"""Connections to the database; lost ones are replaced.
+"""A pool of connections to the database; lost connections are replaced.
 
 A request that finds no idle connection opens one. A pool that fills itself in the background would
 keep requests waiting until it noticed that the database had recovered.
@@ -17,33 +17,33 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from clients_register.handlers.store import StoreError, StoreUnavailable
+from clients_register.handlers.store.base import StoreError, StoreUnavailable
 from clients_register.handlers.store.postgres.database import Database
 from clients_register.handlers.store.postgres.schema import ANOTHER, prepare
 
-# How long a request waits for a connection before it is told that there is none, in seconds.
-PATIENCE = 3
+# How long a request waits for a connection, in seconds.
+ACQUIRE_TIMEOUT = 3
 
-# How long one attempt may take where nothing comes back, and how long until the next where it was
-# refused. What began before the database was back leaves time for another.
-ATTEMPT = 2
-PAUSE = 0.25
+# Timeout of one attempt to connect, and delay after a refused one, in seconds: an attempt made
+# before the database is back leaves time for another within ACQUIRE_TIMEOUT.
+CONNECT_TIMEOUT = 2
+RETRY_DELAY = 0.25
 
-# How long the first attempt may take, for which no request waits yet.
-FIRST_ATTEMPT = 10
+# Timeout of the first attempt, at startup.
+STARTUP_TIMEOUT = 10
 
-# How long a request may use a connection, in seconds: a database whose processes stand still breaks
-# no connection, and says nothing.
-LONGEST = 30
+# How long a request may use a connection, in seconds: suspended database processes neither respond
+# nor close connections.
+USE_TIMEOUT = 30
 
-# Each costs the database a process, and writes of users run one after the other anyway.
-MOST = 10
+# Each connection costs the database a process, and writes of users are serialized anyway.
+MAX_CONNECTIONS = 10
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
 
-class Connections:
-    """Connections to a database whose tables are there and ours."""
+class ConnectionPool:
+    """Connections to a database whose tables have been created or checked."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -52,93 +52,93 @@ class Connections:
             "application_name": "clients-register",
             "autocommit": True,
             "client_encoding": "utf8",
-            "connect_timeout": ATTEMPT,
-            # A machine that vanished from the network acknowledges nothing.
-            "tcp_user_timeout": ATTEMPT * 1000,
+            "connect_timeout": CONNECT_TIMEOUT,
+            # Detects hosts that have vanished from the network.
+            "tcp_user_timeout": CONNECT_TIMEOUT * 1000,
         }
-        self._turns = asyncio.Semaphore(MOST)
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._idle: list[Connection] = []
         self._closed = False
 
     @classmethod
-    async def opened(cls, database: Database) -> Self:
-        """Connections to `database`. Raises StoreError where it cannot be reached or used."""
-        # What these say, whoever catches their exceptions says in one line per request.
+    async def open(cls, database: Database) -> Self:
+        """Opens a pool. Raises StoreError if the database cannot be reached or used."""
+        # Its messages repeat those of its exceptions, which are logged once per request.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
-        connections = cls(database)
-        await connections._prepare()
-        return connections
+        pool = cls(database)
+        await pool._prepare()
+        return pool
 
     async def close(self) -> None:
-        """Closes all connections; those in use when they are given back."""
+        """Closes all connections; those in use once they are released."""
         self._closed = True
         await self._close_idle()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection on which each statement is durable when it returns.
+        """Yields a connection on which each statement is durable when it returns.
 
         Raises StoreUnavailable.
         """
-        connection = await self._taken()
+        connection = await self._acquire()
         try:
-            with _hung_up_in_the_end(connection):
+            with _use_timeout(connection):
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreUnavailable(
-                f"the database {self.database} failed: {_words(error)}"
+                f"the database {self.database} failed: {_message(error)}"
             ) from None
         finally:
-            whole = connection.info.transaction_status is TransactionStatus.IDLE
-            if whole and not self._closed:
+            is_clean = connection.info.transaction_status is TransactionStatus.IDLE
+            if is_clean and not self._closed:
                 self._idle.append(connection)
             else:
                 await connection.close()
-            self._turns.release()
+            self._slots.release()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection on which all statements are durable when the context ends, or none.
+        """Yields a connection whose statements are durable together when the context ends.
 
-        None is if it ends by an exception, such as that of a caller who was cancelled. Raises
+        They are rolled back if it ends with an exception, including cancellation. Raises
         StoreUnavailable.
         """
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def _taken(self) -> Connection:
-        """A connection that works, and a turn. Raises StoreUnavailable where there is none."""
-        why = f"all {MOST} are in use, or nothing comes back"
+    async def _acquire(self) -> Connection:
+        """Returns a working connection, and takes a slot. Raises StoreUnavailable."""
+        why = f"all {MAX_CONNECTIONS} are in use, or the database does not respond"
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._turns.acquire()
+            async with asyncio.timeout(ACQUIRE_TIMEOUT):
+                await self._slots.acquire()
                 try:
                     while True:
                         try:
-                            return await self._working()
+                            return await self._reuse_or_connect()
                         except psycopg.OperationalError as error:
-                            why = _words(error)
-                        await asyncio.sleep(PAUSE)
+                            why = _message(error)
+                        await asyncio.sleep(RETRY_DELAY)
                 except BaseException:
-                    self._turns.release()
+                    self._slots.release()
                     raise
         except TimeoutError:
             raise StoreUnavailable(
                 f"the database {self.database} cannot be reached, or is too busy: no connection"
-                f" within {PATIENCE} seconds: {why}"
+                f" within {ACQUIRE_TIMEOUT} seconds: {why}"
             ) from None
 
-    async def _working(self) -> Connection:
-        """One that is idle and not broken, or a new one."""
+    async def _reuse_or_connect(self) -> Connection:
+        """Returns an idle connection that still works, or a new one."""
         while self._idle:
             connection = self._idle.pop()
             try:
-                if _has_news(connection):
-                    with _hung_up_in_the_end(connection):
+                if _has_input(connection):
+                    with _use_timeout(connection):
                         await connection.execute("")
             except psycopg.OperationalError:
                 await connection.close()
-                # What broke it broke the others, and to find that out of each takes time.
+                # Most likely the others are broken, too, and checking each of them takes time.
                 await self._close_idle()
             except BaseException:
                 await connection.close()
@@ -154,12 +154,12 @@ class Connections:
     async def _prepare(self) -> None:
         try:
             connection = await psycopg.AsyncConnection.connect(
-                **self._parameters | {"connect_timeout": FIRST_ATTEMPT}
+                **self._parameters | {"connect_timeout": STARTUP_TIMEOUT}
             )
         except psycopg.Error as error:
             raise StoreError(
-                f"the database {self.database} cannot be reached: {_words(error)}; expected a"
-                " PostgreSQL server there that takes user and password; start it, correct them, or"
+                f"the database {self.database} cannot be reached: {_message(error)}; expected a"
+                " PostgreSQL server that accepts user and password; start it, correct them, or"
                 f" {ANOTHER}"
             ) from None
         async with connection:
@@ -167,40 +167,40 @@ class Connections:
 
 
 @contextmanager
-def _hung_up_in_the_end(connection: Connection) -> Iterator[None]:
-    """Breaks the connection if the context takes too long. Raises psycopg.OperationalError then.
+def _use_timeout(connection: Connection) -> Iterator[None]:
+    """Closes the connection and raises psycopg.OperationalError if the context takes too long.
 
-    Cancelled by `asyncio.timeout`, the driver would wait for the database to confirm that.
+    `asyncio.timeout` would not help: the driver waits for the database to confirm a cancellation.
     """
-    hung_up = False
+    timed_out = False
 
-    def hang_up() -> None:
-        nonlocal hung_up
-        hung_up = True
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+    def shut_down() -> None:
+        nonlocal timed_out
+        timed_out = True
+        with socket.socket(fileno=os.dup(connection.fileno())) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
 
-    limit = asyncio.get_running_loop().call_later(LONGEST, hang_up)
+    timer = asyncio.get_running_loop().call_later(USE_TIMEOUT, shut_down)
     try:
         yield
     except psycopg.OperationalError:
-        if not hung_up:
+        if not timed_out:
             raise
-        raise psycopg.OperationalError(f"no answer within {LONGEST} seconds") from None
+        raise psycopg.OperationalError(f"no response within {USE_TIMEOUT} seconds") from None
     finally:
-        limit.cancel()
+        timer.cancel()
 
 
-def _has_news(connection: Connection) -> bool:
-    """Whether something came on a connection that was idle: a farewell, most likely, or its end.
+def _has_input(connection: Connection) -> bool:
+    """Whether there is input on an idle connection: most likely the server has closed it.
 
-    To ask the system takes microseconds; to ask the database would double the time of a read.
+    This takes microseconds; a query would double the time of a read.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
         return bool(selector.select(0))
 
 
-def _words(error: psycopg.Error) -> str:
-    """What `error` says, in one line. The driver never quotes a password."""
+def _message(error: psycopg.Error) -> str:
+    """Returns the message of `error` in one line. The driver never quotes a password."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Which database is meant: read from a URL, and told to people without its secrets."""
+"""The address of a database, parsed from a URL."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ PORT = 5432
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where a database is and who uses it. As text it is a URL that may stand in a log.
+    """The address of a database and its user. `str()` returns a URL without secrets.
 
-    What is None is left to the variables and files that the driver goes by, such as PGPASSWORD.
+    Fields that are None are left to the environment and files of the driver, such as PGPASSWORD.
     """
 
     host: str
@@ -26,24 +26,31 @@ class Database:
     password: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, url: str) -> Self:
-        """The database that `url` means. Raises ValueError, with words for what was expected."""
+    def parse(cls, url: str) -> Self:
+        """Parses a URL. Raises ValueError with a message that says what was expected."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-            # What Python would leave as it is, though it cannot be meant.
-            damaged = re.search(r"%(?![0-9A-Fa-f]{2})", url)
+            # Python would not change these, but they cannot be intended.
+            bad_escape = re.search(r"%(?![0-9A-Fa-f]{2})", url)
             user, password, name = (
                 None if text is None else unquote(text, errors="strict")
                 for text in (parts.username, parts.password, parts.path.removeprefix("/"))
             )
         except ValueError:
             raise ValueError(URL) from None
-        known = parts.scheme in ("postgresql", "postgres") and not damaged
-        strange = "?" in url or "#" in url or re.search(r"\s", url) or port == 0
-        # Neither the driver nor a line of a log can have them.
+        is_postgres = parts.scheme in ("postgresql", "postgres") and not bad_escape
+        unsupported = "?" in url or "#" in url or re.search(r"\s", url) or port == 0
+        # Allowed neither by the driver nor in a log line.
         control = re.search(r"[\0-\x1f\x7f]", unquote(url))
-        if not known or strange or control or not host or not name or "/" in parts.path[1:]:
+        if (
+            not is_postgres
+            or unsupported
+            or control
+            or not host
+            or not name
+            or "/" in parts.path[1:]
+        ):
             raise ValueError(URL)
         return cls(host, name, port or PORT, user or None, password or None)
 
@@ -52,7 +59,7 @@ class Database:
         return f"postgresql://{host}:{self.port}/{self.name}"
 
     def parameters(self) -> dict[str, Any]:
-        """What the driver connects by."""
+        """Returns the connection parameters for the driver."""
         return {
             "host": self.host,
             "port": self.port,

@@ -1,28 +1,27 @@
-"""The tables: made once, and otherwise checked to be ours before anything in them is believed.
+"""The tables: created once, and checked to be ours before they are used.
 
-What is refused is left as it is.
+A database that is refused is left unchanged.
 """
 
 import psycopg
 
-from clients_register.handlers.store import StoreError
+from clients_register.handlers.store.base import LAST_SEEDED_ID, StoreError
 from clients_register.handlers.store.postgres.database import Database
-from clients_register.handlers.store.state import LAST_SEEDED_ID
 
 FORMAT = "clients-register"
 VERSION = 2
 ANOTHER = "name another database with --store"
 
-# Servers that start at once take turns by this number.
+# The advisory lock under which tables are created.
 LOCK = int.from_bytes(b"clients-")
 
 TABLES = frozenset({"meta", "users", "sessions", "mails"})
 
-# A record is JSON, as it is in a data file. Not `jsonb`, and no columns of text: neither holds the
-# character NUL, which a name may have. Beside it stands only what is searched or constrained.
+# Records are JSON, as in a data file, because neither `jsonb` nor `text` can store NUL characters,
+# which names may contain. Other columns exist only for searches and constraints.
 #
-# Transactions that change users lock the row of `meta` first, so ids have no gaps and there are no
-# deadlocks. The collation C compares addresses by their bytes, as the file store does.
+# Transactions that change users lock the row of `meta` first, so that ids have no gaps, and so that
+# there are no deadlocks. The collation C compares addresses by bytes, as the file store does.
 SCHEMA = """
 CREATE TABLE clients_register.meta (
     format text NOT NULL,
@@ -55,24 +54,24 @@ CREATE TABLE clients_register.mails (
 
 
 async def prepare(connection: psycopg.AsyncConnection, database: Database) -> None:
-    """Sees to it that the tables are there and ours. Raises StoreError."""
+    """Creates the tables, or checks that they are ours. Raises StoreError."""
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             await _check_encoding(connection, database)
-            if found := await _tables(connection):
-                await _check(connection, database, found)
+            if tables := await _list_tables(connection):
+                await _check(connection, database, tables)
             else:
-                await _make(connection)
+                await _create(connection)
     except psycopg.Error as error:
         raise StoreError(
             f"the database {database} cannot be used: {' '.join(str(error).split())}; expected a"
-            " user who may create a schema, or owns one that is named clients_register; grant that"
-            f" to them, or {ANOTHER}"
+            " user who may create a schema, or owns one named clients_register; grant that, or"
+            f" {ANOTHER}"
         ) from None
 
 
-async def _tables(connection: psycopg.AsyncConnection) -> frozenset[str]:
+async def _list_tables(connection: psycopg.AsyncConnection) -> frozenset[str]:
     found = await connection.execute(
         """
         SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -88,14 +87,14 @@ async def _check_encoding(connection: psycopg.AsyncConnection, database: Databas
         if encoding != "UTF8":
             raise StoreError(
                 f"the database {database} has the encoding {encoding}: expected UTF8, since names"
-                f" and addresses may have any character; {ANOTHER}"
+                f" and addresses may contain any character; {ANOTHER}"
             )
 
 
-async def _make(connection: psycopg.AsyncConnection) -> None:
-    there = await connection.execute("SELECT to_regnamespace('clients_register') IS NOT NULL")
-    # Whoever was given an empty schema to use may not be allowed to make one.
-    if await there.fetchone() == (False,):
+async def _create(connection: psycopg.AsyncConnection) -> None:
+    exists = await connection.execute("SELECT to_regnamespace('clients_register') IS NOT NULL")
+    # A user with an empty schema may not be allowed to create one.
+    if await exists.fetchone() == (False,):
         await connection.execute("CREATE SCHEMA clients_register")
     await connection.execute(SCHEMA)
     await connection.execute(
@@ -108,7 +107,7 @@ async def _check(
 ) -> None:
     foreign = StoreError(
         f"the schema clients_register of the database {database} belongs to another program:"
-        f" expected a store of {FORMAT}; it is left as it is; {ANOTHER}"
+        f" expected a store of {FORMAT}; it is left unchanged; {ANOTHER}"
     )
     if "meta" not in tables:
         raise foreign
@@ -122,11 +121,11 @@ async def _check(
     if heads[0][1] != VERSION:
         raise StoreError(
             f"the store in the database {database} has version {heads[0][1]}, expected {VERSION};"
-            f" it is left as it is; use the program that wrote it, or {ANOTHER}"
+            f" it is left unchanged; use the program that wrote it, or {ANOTHER}"
         )
-    if strange := sorted(tables ^ TABLES):
+    if different := sorted(tables ^ TABLES):
         raise StoreError(
             f"the store in the database {database} is damaged: expected the tables"
-            f" {', '.join(sorted(TABLES))}, found a difference in {', '.join(strange)}; it is left"
-            f" as it is; restore a copy of it, or {ANOTHER}"
+            f" {', '.join(sorted(TABLES))}, found a difference in {', '.join(different)}; it is"
+            f" left unchanged; restore a copy of it, or {ANOTHER}"
         )

@@ -11,10 +11,10 @@ from teeth.planting import (
     swap,
 )
 
-from clients_register.handlers import answers
-from clients_register.handlers.answers import Answer
-from clients_register.handlers.attempt import Attempt
-from clients_register.handlers.records import User
+from clients_register.handlers import responses
+from clients_register.handlers.context import RequestContext
+from clients_register.handlers.models import User
+from clients_register.handlers.responses import Response
 
 
 def without_data() -> None:
@@ -22,28 +22,28 @@ def without_data() -> None:
 
 
 def data_without_what_was_sent() -> None:
-    def change(_: Attempt, __: User, parts: Envelope) -> None:
+    def change(_: RequestContext, __: User, parts: Envelope) -> None:
         parts["data"] = {**parts["data"], "email": "somebody@else.test"}
 
     on_success(change)
 
 
 def password_echoed() -> None:
-    def change(attempt: Attempt, _: User, parts: Envelope) -> None:
-        parts["data"] = {**parts["data"], "password": attempt.params["client.password"]}
+    def change(context: RequestContext, _: User, parts: Envelope) -> None:
+        parts["data"] = {**parts["data"], "password": context.params["client.password"]}
 
     on_success(change)
 
 
 def hash_shown() -> None:
-    def change(_: Attempt, user: User, parts: Envelope) -> None:
+    def change(_: RequestContext, user: User, parts: Envelope) -> None:
         parts["data"] = {**parts["data"], "digest": user.password_hash}
 
     on_success(change)
 
 
 def extra_key_in_the_client() -> None:
-    def change(_: Attempt, user: User, parts: Envelope) -> None:
+    def change(_: RequestContext, user: User, parts: Envelope) -> None:
         parts["data"] = {**parts["data"], "internal_note": user.id}
 
     on_success(change)
@@ -54,14 +54,14 @@ def without_code() -> None:
 
 
 def code_as_string() -> None:
-    def change(made: Envelope, _: Answer) -> None:
+    def change(made: Envelope, _: Response) -> None:
         made["code"] = str(made["code"])
 
     envelope(change)
 
 
 def null_in_place_of_nothing() -> None:
-    def change(made: Envelope, _: Answer) -> None:
+    def change(made: Envelope, _: Response) -> None:
         for key in ("data", "session", "application", "errors"):
             made.setdefault(key, None)
 
@@ -69,8 +69,8 @@ def null_in_place_of_nothing() -> None:
 
 
 def session_left_out() -> None:
-    def change(made: Envelope, answer: Answer) -> None:
-        if "user_has_a_role" in answer.status.facts:
+    def change(made: Envelope, answer: Response) -> None:
+        if "user_has_a_role" in answer.status.rules:
             made.pop("session", None)
 
     envelope(change)
@@ -91,7 +91,7 @@ def one_message_for_all() -> None:
 def errors_that_stay() -> None:
     kept: list[Any] = []
 
-    def change(made: Envelope, _: Answer) -> None:
+    def change(made: Envelope, _: Response) -> None:
         if "errors" in made:
             kept[:] = made["errors"]
         elif kept:
@@ -101,8 +101,8 @@ def errors_that_stay() -> None:
 
 
 def trace_told() -> None:
-    def change(made: Envelope, answer: Answer) -> None:
-        if "nothing_unforeseen_happens" in answer.status.facts:
+    def change(made: Envelope, answer: Response) -> None:
+        if "nothing_unforeseen_happens" in answer.status.rules:
             made["debug"] = 'Traceback (most recent call last):\n  File "app.py", line 1'
 
     envelope(change)
@@ -117,4 +117,4 @@ def html_by_name() -> Layer:
 
 
 def _errors(change: Any) -> None:
-    swap(answers, "errors", lambda right: lambda *args: change(right(*args)))
+    swap(responses, "error_list", lambda right: lambda *args: change(right(*args)))

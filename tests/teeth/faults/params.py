@@ -4,7 +4,7 @@ from typing import Any
 
 from teeth.planting import forget, params, rule
 
-from clients_register.handlers.refusals import Fault
+from clients_register.handlers.context import FieldError
 
 FIRST = "planoauth"
 
@@ -95,10 +95,10 @@ def company_name_lost() -> None:
 
 
 def company_name_checked() -> None:
-    def judge(attempt: Any, faults: Any) -> Any:
-        named = attempt.params["client.company_name"]
-        known = attempt.services.registry.companies
-        fault = Fault("client.company_name", "unrecognized")
+    def judge(context: Any, faults: Any) -> Any:
+        named = context.params["client.company_name"]
+        known = context.services.registry.companies
+        fault = FieldError("client.company_name", "unrecognized")
         return [*faults, fault] if isinstance(named, str) and named not in known else faults
 
     rule("company_is_known", judge)

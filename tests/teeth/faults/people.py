@@ -14,10 +14,10 @@ from teeth.planting import (
     swap,
 )
 
-from clients_register.handlers import attempt
-from clients_register.handlers.answers import Answer
-from clients_register.handlers.attempt import Attempt
-from clients_register.handlers.store import EmailTaken
+from clients_register.handlers import context
+from clients_register.handlers.context import RequestContext
+from clients_register.handlers.responses import Response
+from clients_register.handlers.store.base import EmailTaken
 
 # Seconds between looking for an address and storing it, so that a race is lost every time.
 GAP = 0.05
@@ -26,11 +26,11 @@ KeyOf = Callable[[str], str | None]
 
 
 def client_not_stored() -> None:
-    async def around(right: Any, attempt: Attempt) -> Answer:
-        answer: Answer = await right(attempt)
-        owner = await attempt.owner()
+    async def around(right: Any, context: RequestContext) -> Response:
+        answer: Response = await right(context)
+        owner = await context.find_user()
         if owner is not None:
-            await attempt.services.store.remove([owner.id])
+            await context.services.store.remove([owner.id])
         return answer
 
     around_register(around)
@@ -47,19 +47,21 @@ def address_by_letter_case() -> None:
 def address_raced() -> None:
     def make(right: Any) -> Any:
         @asynccontextmanager
-        async def enrol(store: Any, registration: Any, user: Any) -> AsyncIterator[Any]:
+        async def begin_registration(
+            store: Any, registration: Any, user: Any
+        ) -> AsyncIterator[Any]:
             await asyncio.sleep(GAP)
             try:
-                async with right(store, registration, user) as enrolment:
-                    yield enrolment
+                async with right(store, registration, user) as pending:
+                    yield pending
             except EmailTaken:
                 other = f"{registration.email_key} {secrets.token_hex(4)}"
-                async with right(store, replace(registration, email_key=other), None) as enrolment:
-                    yield enrolment
+                async with right(store, replace(registration, email_key=other), None) as pending:
+                    yield pending
 
-        return enrol
+        return begin_registration
 
-    store_method("enrol", make)
+    store_method("begin_registration", make)
 
 
 def address_without_at() -> None:
@@ -83,7 +85,7 @@ def address_without_a_domain() -> None:
 
 
 def address_in_small_letters() -> None:
-    swap(attempt, "trimmed", lambda right: lambda address: right(address).lower())
+    swap(context, "trim_email", lambda right: lambda address: right(address).lower())
 
 
 def anybody_proven() -> None:
@@ -92,18 +94,18 @@ def anybody_proven() -> None:
 
 def proven_by_any_session() -> None:
     swap(
-        Attempt,
-        "proves_by_token",
-        lambda _: lambda self, user: bool(self.bearer and self.bearer.live),
+        RequestContext,
+        "is_authenticated_as",
+        lambda _: lambda self, user: bool(self.bearer and self.bearer.is_live),
     )
 
 
 def proven_by_password_alone() -> None:
-    swap(Attempt, "proves_by_token", lambda _: lambda self, user: False)
+    swap(RequestContext, "is_authenticated_as", lambda _: lambda self, user: False)
 
 
 def _key(make: Callable[[KeyOf], KeyOf]) -> None:
-    swap(attempt, "key_of", make)
+    swap(context, "email_key", make)
 
 
 def _taken(kind: Callable[[str], bool]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from teeth.planting import broken_if, forget, swap
 
 from clients_register.handlers import sessions
-from clients_register.handlers.records import Session
+from clients_register.handlers.models import Session
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, Bearer, Sessions
 
 SECOND = timedelta(seconds=1)
@@ -41,38 +41,38 @@ def unused_for_ever() -> None:
 def remembered_expires() -> None:
     swap(
         sessions,
-        "expiry",
+        "expires_at",
         lambda right: lambda session: right(replace(session, remember_me=False)),
     )
 
 
 def use_not_counted() -> None:
     def make(right: Any) -> Any:
-        async def present(self: Sessions, token: object) -> Bearer:
+        async def authenticate(self: Sessions, token: object) -> Bearer:
             before = await self._store.session(_digest(token))
             bearer: Bearer = await right(self, token)
             if before is not None:
                 await self._store.put_session(before)
             return bearer
 
-        return present
+        return authenticate
 
-    swap(Sessions, "present", make)
+    swap(Sessions, "authenticate", make)
 
 
 def refusal_revives() -> None:
     def make(right: Any) -> Any:
-        async def present(self: Sessions, token: object) -> Bearer:
+        async def authenticate(self: Sessions, token: object) -> Bearer:
             bearer: Bearer = await right(self, token)
-            if bearer.session is not None and not bearer.live:
+            if bearer.session is not None and not bearer.is_live:
                 now = self._clock.now()
                 fresh = replace(bearer.session, created_at=now, last_used_at=now)
                 await self._store.put_session(fresh)
             return bearer
 
-        return present
+        return authenticate
 
-    swap(Sessions, "present", make)
+    swap(Sessions, "authenticate", make)
 
 
 def any_token_known() -> None:
@@ -94,20 +94,20 @@ def employee_counts_for_nothing() -> None:
 def _roleless(role: str) -> None:
     broken_if(
         "user_has_a_role",
-        lambda attempt: (
-            attempt.bearer and attempt.bearer.user and role in attempt.bearer.user.roles
+        lambda context: (
+            context.bearer and context.bearer.user and role in context.bearer.user.roles
         ),
     )
 
 
 def _limits(age: timedelta, idle: timedelta) -> None:
-    def expiry(session: Session) -> Any:
+    def expires_at(session: Session) -> Any:
         if session.remember_me:
             return None
         return min(session.created_at + age, session.last_used_at + idle)
 
-    swap(sessions, "expiry", lambda _: expiry)
+    swap(sessions, "expires_at", lambda _: expires_at)
 
 
 def _digest(token: object) -> str:
-    return sessions.digest_of(token) if isinstance(token, str) else ""
+    return sessions.token_digest(token) if isinstance(token, str) else ""

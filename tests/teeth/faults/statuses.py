@@ -11,7 +11,7 @@ from teeth.planting import (
     success_code,
 )
 
-from clients_register.handlers.answers import Answer
+from clients_register.handlers.responses import Response
 
 
 def created() -> None:
@@ -23,8 +23,8 @@ def taken_as_conflict() -> None:
 
 
 def taken_respelt() -> None:
-    def change(made: Envelope, answer: Answer) -> None:
-        if answer.status.alias_of or "email_is_free" in answer.status.facts:
+    def change(made: Envelope, answer: Response) -> None:
+        if answer.status.alias_of or "email_is_free" in answer.status.rules:
             made["status"] = made["status"].replace("-", "_")
 
     envelope(change)

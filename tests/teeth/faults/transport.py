@@ -8,9 +8,9 @@ from typing import Any
 from starlette.types import Scope
 from teeth.planting import Layer, broken_if, holds_if, request, swap
 
-from clients_register.handlers import transport
-from clients_register.handlers.once import once
-from clients_register.handlers.transport import Body, media_type
+from clients_register.handlers import decoding
+from clients_register.handlers.decoding import Body, parse_media_type
+from clients_register.handlers.lazy import lazy
 
 
 def post_is_no_route() -> Layer:
@@ -23,19 +23,19 @@ def post_is_no_route() -> Layer:
 def json_taken_for_text() -> None:
     holds_if(
         "content_type_is_accepted",
-        lambda attempt: media_type(attempt.request.content_type) == "application/json",
+        lambda context: parse_media_type(context.request.content_type) == "application/json",
     )
 
 
 def type_by_its_beginning() -> None:
     holds_if(
         "content_type_is_accepted",
-        lambda attempt: attempt.request.content_type.startswith("text/plain"),
+        lambda context: context.request.content_type.startswith("text/plain"),
     )
 
 
 def charset_refused() -> None:
-    broken_if("content_type_is_accepted", lambda attempt: ";" in attempt.request.content_type)
+    broken_if("content_type_is_accepted", lambda context: ";" in context.request.content_type)
 
 
 def bare_json_read() -> None:
@@ -68,7 +68,7 @@ def latin_1_read() -> None:
 
 def nan_read() -> None:
     read = json.JSONDecoder(parse_constant=lambda _constant: float("nan"))
-    swap(transport, "_DECODER", lambda _: read)
+    swap(decoding, "_DECODER", lambda _: read)
 
 
 def first_of_duplicates_read() -> None:
@@ -80,17 +80,17 @@ def first_of_duplicates_read() -> None:
 
 def limit_short_by_one() -> None:
     broken_if(
-        "body_is_within_the_limit", lambda attempt: len(attempt.request.body or b"") == 65_536
+        "body_is_within_the_limit", lambda context: len(context.request.body or b"") == 65_536
     )
 
 
 def _decoded(change: Callable[[Body, bytes | None], bytes | None]) -> None:
-    right = Body.__dict__["decoded"].compute
+    right = Body.__dict__["decoded"].func
     _put("decoded", lambda body: change(body, right(body)))
 
 
 def _value(read: Callable[[Body], Any]) -> None:
-    right = Body.__dict__["value"].compute
+    right = Body.__dict__["value"].func
 
     def value(body: Body) -> Any:
         found = right(body)
@@ -105,7 +105,7 @@ def _value(read: Callable[[Body], Any]) -> None:
 
 
 def _put(name: str, compute: Callable[[Body], Any]) -> None:
-    computed = once(compute)
+    computed = lazy(compute)
     computed.__set_name__(Body, name)
     swap(Body, name, lambda _: computed)
 

@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from clients_register import spec
-from clients_register.spec.catalogue import Catalogue, Status, catalogue
 from clients_register.spec.schemas import views
+from clients_register.spec.statuses import Status, StatusTable, load_statuses
 
 # Kind of object -> name of a view -> its keys.
 VIEWS = views(spec.load("openapi"))
 DEFAULT_VIEW = "default"
 
 
-def _spelt_otherwise() -> Catalogue:
-    """The catalogue in which every alias stands for the status that it is an alias of."""
-    whole = catalogue()
+def _spelt_otherwise() -> StatusTable:
+    """The statuses in which every alias stands for the status that it is an alias of."""
+    whole = load_statuses()
     for alias in whole.aliases:
-        whole = whole.spelt(alias.slug)
+        whole = whole.with_spelling(alias.slug)
     return whole
 
 
@@ -39,7 +39,7 @@ class Refusal(Exception):
 
     def __init__(self, fact: str, **parts: Any) -> None:
         super().__init__(fact)
-        self.answer = Answer(STATUSES.broken(fact), parts)
+        self.answer = Answer(STATUSES.for_rule(fact), parts)
 
 
 def faulty(fact: str, faults: Mapping[str, str]) -> Refusal:

@@ -124,7 +124,7 @@ class _Exchange(BaseHTTPRequestHandler):
         except Exception as error:  # noqa: BLE001 - the contract has a status for just these
             if not isinstance(error, PlantedError):
                 traceback.print_exc()
-            return Answer(STATUSES.broken("nothing_unforeseen_happens"))
+            return Answer(STATUSES.for_rule("nothing_unforeseen_happens"))
 
     def _require_route(self) -> None:
         with self.server.state.lock:

@@ -1,0 +1,177 @@
+"""Decoding of the request body: media type, base64, JSON, parameters.
+
+Sources: R-BODY-BASE64, R-BODY-TEXT-PLAIN, Q-BASE64-DETAIL, Q-JSON-DETAIL, Q-MEDIA-TYPE, Q-NULLS;
+RFC 4648 section 4, RFC 8259.
+"""
+
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Never
+
+from clients_register.handlers.lazy import lazy
+
+# The contract's white space. `str.strip()` and `str.isspace()` would include Unicode spaces.
+WHITE_SPACE = "\t\n\v\f\r "
+
+# Nesting depth of arrays and objects. The contract requires 64 levels to be accepted and more than
+# 1,024 to be refused; the lower bound stays well within the interpreter's recursion limit.
+MAX_DEPTH = 64
+
+# Longer integers are truncated. No id has that many digits, and CPython refuses to convert them
+# (its limit can be set as low as 640 digits).
+MAX_DIGITS = 640
+
+HIGH_SURROGATES = range(0xD800, 0xDC00)
+LOW_SURROGATES = range(0xDC00, 0xE000)
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_WHITE_SPACE_BYTES = WHITE_SPACE.encode()
+
+
+class Unreadable:
+    """The type of UNREADABLE."""
+
+
+# The value of a body that is not JSON. None would be JSON's `null`.
+UNREADABLE = Unreadable()
+
+
+def parse_media_type(content_type: str) -> str:
+    """Returns the media type of a Content-Type header in lower case; empty if it has none."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+class Body:
+    """A request body, decoded step by step; each step runs once, when first needed."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @lazy
+    def stripped(self) -> bytes:
+        """The raw body without ASCII white space: `base64(1)` and MIME encoders wrap lines."""
+        return self.raw.translate(None, _WHITE_SPACE_BYTES)
+
+    @lazy
+    def decoded(self) -> bytes | None:
+        """The base64-decoded body; None if it is not base64."""
+        # Before 3.13, CPython's strict mode accepts padding after a complete quadruple.
+        if len(self.stripped) % 4 or self.stripped.endswith(b"==="):
+            return None
+        try:
+            return binascii.a2b_base64(self.stripped, strict_mode=True)
+        except binascii.Error:
+            return None
+
+    @lazy
+    def value(self) -> Any | Unreadable:
+        """The JSON value; UNREADABLE if there is none."""
+        if self.decoded is None:
+            return UNREADABLE
+        try:
+            return _parse_json(self.decoded.decode("utf-8"))
+        except ValueError:
+            return UNREADABLE
+
+
+class Params:
+    """Parameters by dotted path: `params["client.email"]` is the value, or None if absent.
+
+    Null and blank values count as absent (Q-NULLS).
+    """
+
+    def __init__(self, sent: Mapping[str, Any]) -> None:
+        self._values: dict[str, Any] = {}
+        self._blank: set[str] = set()
+        self._add(sent, prefix="")
+        client = self._values.get("client")
+        if isinstance(client, dict):
+            self._add(client, prefix="client.")
+
+    def _add(self, members: Mapping[str, Any], prefix: str) -> None:
+        for name, value in members.items():
+            # A member whose own name has a dot is an unknown parameter, not a path.
+            if "." in name or value is None:
+                continue
+            if isinstance(value, str) and not value.strip(WHITE_SPACE):
+                self._blank.add(prefix + name)
+            else:
+                self._values[prefix + name] = value
+
+    def __getitem__(self, path: str) -> Any:
+        return self._values.get(path)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._values
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Path and value of each parameter, including unknown ones."""
+        return self._values.items()
+
+    def absence(self, path: str) -> str | None:
+        """Why `path` is absent: `missing` (not sent, or null) or `empty` (blank); None if it isn't.
+
+        These are messages of the envelope's `errors`.
+        """
+        if path in self._values:
+            return None
+        return "empty" if path in self._blank else "missing"
+
+
+def _parse_json(text: str) -> Any:
+    """Parses `text` by RFC 8259. Raises ValueError.
+
+    Stricter than `json` on NaN, Infinity, lone surrogates and depth, more lenient on the length of
+    integers. The last one of duplicate keys wins.
+    """
+    _check_depth(text)
+    value = _DECODER.decode(text)
+    _check_surrogates(text)
+    return value
+
+
+def _parse_integer(digits: str) -> int:
+    return int(digits[:MAX_DIGITS])
+
+
+def _refuse_constant(constant: str) -> Never:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# `json.loads` would create a decoder for each request.
+_DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_constant=_refuse_constant)
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+        elif token[0] in "]}":
+            depth -= 1
+
+
+def _check_surrogates(text: str) -> None:
+    # UTF-8 cannot encode surrogates, so only escapes matter. They are searched in the text, because
+    # the parsed value no longer has the earlier values of duplicate keys.
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    high_ends_at = None
+    for escape in _ESCAPE.finditer(text):
+        unit = int(escape[1], 16) if escape[1] else 0
+        follows_high = high_ends_at == escape.start()
+        is_low = unit in LOW_SURROGATES
+        if (high_ends_at is not None and not (follows_high and is_low)) or (
+            is_low and not follows_high
+        ):
+            raise ValueError("lone surrogate")
+        high_ends_at = escape.end() if unit in HIGH_SURROGATES else None
+    if high_ends_at is not None:
+        raise ValueError("lone surrogate")

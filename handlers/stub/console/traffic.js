@@ -1,0 +1,155 @@
+// What callers asked and got, as it happens, and why.
+
+import { control, tell } from "./api.js";
+import { codeBadge, json } from "./answer.js";
+import { badge, dangerous, find, h, moment, none } from "./dom.js";
+
+// Rows kept on the page; the journal of the server keeps more.
+const KEPT = 200;
+
+// Milliseconds between two questions, so that a busy stub is not asked without end.
+const CALM = 100;
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const list = () => find("#rows");
+
+export function start() {
+  find("#traffic-tools").append(
+    dangerous("Clear", "Clear all?", async () => {
+      await control("DELETE", "requests");
+      clear();
+      tell("state");
+    }),
+  );
+  find("#traffic-filter").addEventListener("input", narrow);
+  clear();
+  poll();
+}
+
+export function clear() {
+  list().replaceChildren();
+  narrow();
+}
+
+/** Asks for news for ever. Where the server went away, it asks again and takes all it has. */
+async function poll() {
+  let after = 0;
+  for (;;) {
+    try {
+      const entries = await control("GET", `requests?after=${after}&wait=20`);
+      if (find("#live").dataset.state === "gone") tell("state");
+      live("live", "live");
+      if (!entries.length) continue;
+      after = entries.at(-1).number;
+      list().prepend(...entries.slice(-KEPT).reverse().map(line));
+      while (list().children.length > KEPT) list().lastElementChild.remove();
+      narrow();
+      tell("traffic");
+      await pause(CALM);
+    } catch {
+      live("gone", "no connection; trying again");
+      await pause(2000);
+      if (await starts()) {
+        after = 0;
+        list().replaceChildren();
+      }
+    }
+  }
+}
+
+/** Whether the server answers again. */
+async function starts() {
+  try {
+    await control("GET", "health");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function live(state, text) {
+  find("#live").dataset.state = state;
+  if (find("#live").textContent !== text) find("#live").textContent = text;
+}
+
+function narrow() {
+  const words = find("#traffic-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const each of list().children) {
+    each.hidden = !words.every((word) => each.dataset.words.includes(word));
+    count += each.hidden ? 0 : 1;
+  }
+  const empty = find("#no-traffic");
+  empty.hidden = count > 0;
+  empty.textContent = list().children.length
+    ? "No request fits."
+    : "Nothing yet. Whatever is sent to the route of this world shows here at once.";
+}
+
+function line(entry) {
+  const status = entry.status ?? "complaint of the stub";
+  const body = h("div", { class: "more" });
+  const details = h(
+    "details",
+    {
+      ontoggle: () => {
+        if (details.open && !body.children.length) body.append(...more(entry));
+      },
+    },
+    h(
+      "summary",
+      {},
+      codeBadge(entry.code),
+      h("strong", {}, status),
+      h("span", { class: "flags" }, entry.forced ? badge(`by ${entry.forced}`) : null, entry.fault ? badge(entry.fault, "bad") : null),
+      h("span", { class: "asked" }, `${entry.method} ${entry.path}`),
+      h("span", { class: "took" }, `${entry.milliseconds.toFixed(1)} ms`),
+    ),
+    body,
+  );
+  const words = `${entry.code} ${status} ${entry.method} ${entry.path} ${entry.forced ?? ""} ${JSON.stringify(entry.params)}`;
+  return h("li", { "data-words": words.toLowerCase(), "data-id": entry.id }, details);
+}
+
+function more(entry) {
+  return [
+    h("h4", {}, "Why this answer"),
+    explanation(entry.explanation),
+    h("h4", {}, "Parameters, decoded"),
+    entry.params === null ? none("None could be decoded.") : json(entry.params, "Parameters, decoded"),
+    h("h4", {}, "Answer"),
+    json(entry.answer, "Answer"),
+    h("p", { class: "quiet small" }, `${moment(entry.at)} UTC by this world's clock · request ${entry.id}`),
+  ];
+}
+
+function explanation({ summary, passed, stopped, next }) {
+  const step = (kind, mark, word, { sentence, errors, status }, tail = "") =>
+    h(
+      "li",
+      { class: kind },
+      h("span", { class: "mark", "aria-hidden": "true" }, mark),
+      h(
+        "span",
+        {},
+        h("span", { class: "unseen" }, `${word}: `),
+        sentence,
+        errors.map((each) => h("span", { class: "fault" }, h("code", {}, each.attr), ` ${each.message}`)),
+        kind === "passed" ? null : h("span", { class: "quiet" }, `${tail}${status}`),
+      ),
+    );
+  return h(
+    "div",
+    { class: "why" },
+    h("p", {}, summary),
+    passed.length || stopped
+      ? h(
+          "ol",
+          {},
+          passed.map((each) => step("passed", "✓", "passed", each)),
+          stopped ? step("stopped", "✕", "violated", stopped, " → ") : null,
+          next ? step("next", "→", "next", next, " would be violated next → ") : null,
+        )
+      : null,
+  );
+}

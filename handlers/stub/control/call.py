@@ -1,0 +1,55 @@
+"""Arguments and results of the operations of the control plane."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clients_register.handlers.stub.forcing import Example, MagicAddresses
+from clients_register.handlers.stub.worlds import World, Worlds
+from clients_register.spec.statuses import StatusTable
+
+
+@dataclass(frozen=True, slots=True)
+class StubParts:
+    """The parts of the stub that do not belong to one world.
+
+    `examples` and `exchanges` (a request and its response for each status) are by slug; `route` is
+    the path of the route.
+    """
+
+    worlds: Worlds
+    statuses: StatusTable
+    examples: Mapping[str, Example]
+    exchanges: Mapping[str, Any]
+    addresses: MagicAddresses
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlContext:
+    """The stub and the world that a request to the control plane addresses."""
+
+    parts: StubParts
+    world: World
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCall:
+    """A valid request to the control plane."""
+
+    parts: StubParts
+    world: World
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ControlResponse:
+    """A response with a code other than 200. Without a `value` it has no body."""
+
+    code: int
+    value: Any = None
+
+
+NO_CONTENT = ControlResponse(204)

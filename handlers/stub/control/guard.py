@@ -1,0 +1,96 @@
+"""Access control: programs and pages of this machine may use the control plane, other sites not.
+
+Any web page can make a browser send requests to a local port. So the `Host` must be one of this
+machine, which defeats DNS rebinding, and an `Origin` must be the control plane's own or an allowed
+one.
+"""
+
+import hmac
+from collections.abc import Iterable
+
+from starlette.types import Scope
+
+from clients_register.handlers.options import is_loopback
+from clients_register.handlers.stub.problems import Headers, Problem
+
+
+class Guard:
+    """Checks the headers of requests."""
+
+    def __init__(self, hosts: Iterable[str], origins: Iterable[str], token: str | None) -> None:
+        """`hosts` are allowed besides loopback, `origins` are such as http://localhost:3000.
+
+        If there is a `token`, every request must send it.
+        """
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(origin.lower() for origin in origins)
+        self._token = token
+
+    def admit(self, scope: Scope) -> Headers:
+        """Returns headers that allow an admitted page to read the response. Raises Problem."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "").lower()
+        self._check_host(host)
+        origin = headers.get(b"origin", "").lower()
+        own = origin in (f"http://{host}", f"https://{host}")
+        if origin and not own and origin not in self._origins:
+            raise Problem(
+                "foreign-origin",
+                f"a page of {origin} may not use the control plane",
+                f"Start the server with --control-origin {origin} if you trust that page",
+                403,
+            )
+        # Following a link to the console is harmless.
+        followed = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == "navigate"
+        foreign = headers.get(b"sec-fetch-site", "none") == "cross-site"
+        if not origin and foreign and not followed:
+            raise Problem(
+                "foreign-origin",
+                "a page of another site may not use the control plane",
+                "Open the address directly, or allow the page with --control-origin",
+                403,
+            )
+        return _cors_headers(origin) if origin and not own else []
+
+    def _check_host(self, host: str) -> None:
+        name = _host_name(host)
+        if name not in self._hosts and not is_loopback(name):
+            raise Problem(
+                "foreign-host",
+                f"expected a Host of this machine, such as localhost, found {host!r}",
+                f"Start the server with --control-host {name} if that is a name of this machine",
+                403,
+            )
+
+    def check_token(self, scope: Scope) -> None:
+        """Raises Problem if a token is required and the request does not send it."""
+        if self._token is None:
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        scheme, _, token = headers.get(b"authorization", "").partition(" ")
+        is_equal = hmac.compare_digest(token.strip().encode(), self._token.encode())
+        if scheme.lower() != "bearer" or not is_equal:
+            raise Problem(
+                "token-needed",
+                "expected the header Authorization: Bearer TOKEN with the server's control token",
+                "The server was started with it as --control-token",
+                401,
+                headers=[(b"www-authenticate", b"Bearer")],
+            )
+
+
+def _host_name(host: str) -> str:
+    """Returns the name in a `Host` header, without port and brackets."""
+    if host.startswith("["):
+        return host.partition("]")[0][1:]
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+
+
+def _cors_headers(origin: str) -> Headers:
+    return [
+        (b"access-control-allow-origin", origin.encode()),
+        (b"access-control-allow-methods", b"GET, PUT, POST, DELETE"),
+        (b"access-control-allow-headers", b"Authorization, Content-Type"),
+        (b"access-control-expose-headers", b"Mock-Error"),
+        (b"vary", b"Origin"),
+    ]

@@ -1,0 +1,178 @@
+"""The control plane as an ASGI application: admits requests, serves pages and operations."""
+
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clients_register import spec
+from clients_register.handlers.app import CallerDisconnected, build_router, read_request
+from clients_register.handlers.context import CONTEXT
+from clients_register.handlers.store.base import StoreError
+from clients_register.handlers.stub.control import api
+from clients_register.handlers.stub.control.call import (
+    ControlCall,
+    ControlContext,
+    ControlResponse,
+    StubParts,
+)
+from clients_register.handlers.stub.control.guard import Guard
+from clients_register.handlers.stub.control.pages import find_page
+from clients_register.handlers.stub.control.validation import (
+    BodyValidator,
+    PathValidator,
+    QueryValidator,
+)
+from clients_register.handlers.stub.problems import (
+    Headers,
+    Problem,
+    response_messages,
+    with_headers,
+)
+from clients_register.handlers.stub.worlds import World
+from clients_register.spec.schema_errors import suggest
+from clients_register.spec.schemas import resolve, to_json_schema, to_openapi_3_1
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/_mock"
+MAX_BODY = 1024 * 1024
+
+CRASH = Problem(
+    "crash", "the control plane crashed; the log says where", "Please report it", code=500
+)
+
+
+class ControlPlane:
+    """Serves the paths under `/_mock`."""
+
+    def __init__(self, router: ASGIApp, parts: StubParts, guard: Guard) -> None:
+        """`router` is that of the control plane's document."""
+        self._router = router
+        self._parts = parts
+        self._guard = guard
+
+    async def __call__(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request to `world`; the scope's path is relative to the world."""
+        headers: Headers = []
+        try:
+            headers = self._guard.admit(scope)
+            await self._serve(world, scope, receive, with_headers(headers, send))
+        except Problem as problem:
+            await problem.send(send, headers)
+        except HTTPException:
+            await _unknown_method(scope).send(send, headers)
+        except StoreError as error:
+            log.error("the world %s cannot be used: %s", world.name, error)
+            unusable = Problem("unusable-data", str(error), "See the log of the server", 500)
+            await unusable.send(send, headers)
+        except CallerDisconnected:
+            return
+        except Exception:
+            log.exception("a crash in the control plane")
+            await CRASH.send(send, headers)
+
+    async def _serve(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            for message in response_messages(204, []):
+                await send(message)
+        elif page := find_page(scope):
+            # Without a token: pages contain no secrets, and a browser cannot send one with a link.
+            await page(scope, receive, send)
+        else:
+            self._guard.check_token(scope)
+            context = ControlContext(self._parts, world)
+            await self._router({**scope, CONTEXT: context}, receive, send)
+
+
+async def build_control_router() -> ASGIApp:
+    """Builds the router of the control plane's document."""
+    return await build_router(spec.load("control"), PREFIX, api, ControlOperation, _unknown_path)
+
+
+class ControlOperation:
+    """One operation of the control plane, called by Connexion."""
+
+    def __init__(
+        self, function: Callable[[ControlCall], Awaitable[Any]], definition: Mapping[str, Any]
+    ) -> None:
+        """`definition` is the operation in the document."""
+        document = _json_schema_document()
+        parameters = [
+            resolve(document, each["$ref"]) if "$ref" in each else each
+            for each in definition.get("parameters", ())
+        ]
+        self._function = function
+        self._query = QueryValidator([each for each in parameters if each["in"] == "query"])
+        self._path = PathValidator([each for each in parameters if each["in"] == "path"])
+        self._body: BodyValidator | None = None
+        if "requestBody" in definition:
+            schema = definition["requestBody"]["content"]["application/json"]["schema"]
+            self._body = BodyValidator(to_json_schema(schema), document["components"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Calls the function, and responds with what it returns. Raises Problem."""
+        context: ControlContext = scope[CONTEXT]
+        request, _ = await read_request(scope, receive, MAX_BODY)
+        if request.body is None:
+            detail = f"the body: expected at most {MAX_BODY} bytes, found more"
+            raise Problem("large-body", detail, "Send less at once", 413)
+        call = ControlCall(
+            parts=context.parts,
+            world=context.world,
+            path=self._path.parse(scope["path_params"]),
+            query=self._query.parse(scope["query_string"]),
+            body=self._body.parse(request.body) if self._body else None,
+        )
+        result = await self._function(call)
+        if not isinstance(result, ControlResponse):
+            result = ControlResponse(200, result)
+        await _send(send, result)
+
+
+@cache
+def _json_schema_document() -> dict[str, Any]:
+    """Returns the document as OpenAPI 3.1, whose schemas are JSON Schema (without `nullable`)."""
+    return to_openapi_3_1(spec.load("control"))
+
+
+async def _unknown_path(scope: Scope, _receive: Receive, _send: Send) -> None:
+    if scope["type"] == "http":
+        path = scope["path"].removeprefix(PREFIX)
+        detail = f"the control plane has no path {path!r}"
+        hint = suggest(path, list(spec.load("control")["paths"]))
+        raise Problem("unknown-path", detail, hint, 404)
+
+
+def _unknown_method(scope: Scope) -> Problem:
+    path = scope["path"].removeprefix(PREFIX)
+    methods = [
+        key.upper()
+        for template, item in spec.load("control")["paths"].items()
+        if re.fullmatch(re.sub(r"\{.*?\}", "[^/]+", template), path)
+        for key in item
+        if key != "parameters"
+    ]
+    return Problem(
+        "other-method",
+        f"{path}: expected one of {', '.join(methods)}, found {scope['method']}",
+        suggest(scope["method"], methods),
+        code=405,
+        headers=[(b"allow", ", ".join(methods).encode())],
+    )
+
+
+async def _send(send: Send, response: ControlResponse) -> None:
+    body = b""
+    headers = [(b"cache-control", b"no-store")]
+    if response.value is not None:
+        body = json.dumps(response.value, ensure_ascii=False).encode()
+        headers.append((b"content-type", b"application/json"))
+        headers.append((b"content-length", str(len(body)).encode()))
+    for message in response_messages(response.code, headers, body):
+        await send(message)

@@ -1,0 +1,203 @@
+"""Records of what callers of a world did: the request log, and the coverage of statuses.
+
+Requests are recorded on the hot path of other people's tests and read by people, so an entry of the
+log only holds references; everything else is computed when it is shown.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from clients_register.handlers.clock import format_time
+from clients_register.handlers.context import Request, RequestContext
+from clients_register.handlers.stub.explain import explain
+from clients_register.handlers.stub.problems import Problem
+from clients_register.spec.schema_errors import suggest
+from clients_register.spec.statuses import StatusTable
+
+# Bodies are bounded by the server's limit, so this bounds the log in bytes, too.
+MAX_ENTRIES = 500
+
+HIDDEN = "[hidden]"
+
+# Shown in place of a number that JSON can write but a float cannot hold.
+INFINITE = "[a number beyond any machine's]"
+SECRETS = frozenset({"password", "token"})
+
+# Words for sets of statuses that may be required.
+ALL, COMMON = "all", "common"
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One request and its response.
+
+    `slug` is None if the response is a problem, `forced` says how a response was forced. `request`
+    is None if the world could not be opened, and `context` if no rules were checked.
+    """
+
+    id: str
+    at: datetime
+    method: str
+    path: str
+    started: float
+    number: int = 0
+    milliseconds: float = 0
+    code: int = 0
+    slug: str | None = None
+    forced: str | None = None
+    fault: str | None = None
+    envelope: Mapping[str, Any] | None = None
+    request: Request | None = None
+    context: RequestContext | None = None
+
+    async def to_dict(self) -> dict[str, Any]:
+        """Returns the entry as a JSON value, explained and without secrets."""
+        value = self.request.content.value if self.request else None
+        return {
+            "number": self.number,
+            "id": self.id,
+            "at": format_time(self.at),
+            "milliseconds": round(self.milliseconds, 3),
+            "method": self.method,
+            "path": self.path,
+            "code": self.code,
+            "status": self.slug,
+            "forced": self.forced,
+            "fault": self.fault,
+            "params": redact(value) if isinstance(value, dict) else None,
+            "answer": redact(dict(self.envelope or {})),
+            "explanation": await explain(self.context, self.slug, self.forced),
+        }
+
+
+class RequestLog:
+    """The latest entries of a world, oldest first, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LogEntry] = deque(maxlen=MAX_ENTRIES)
+        self._count = 0
+
+    def __iter__(self) -> Iterator[LogEntry]:
+        """Oldest first."""
+        return iter(self._entries)
+
+    @property
+    def count(self) -> int:
+        """The number of requests so far, including those no longer in the log."""
+        return self._count
+
+    def add(self, entry: LogEntry) -> None:
+        """Adds `entry`, dropping the oldest one if the log is full."""
+        self._count += 1
+        entry.number = self._count
+        self._entries.append(entry)
+
+    def find(self, request_id: str) -> LogEntry | None:
+        """Returns the entry whose response had that X-Request-Id."""
+        return next((entry for entry in self._entries if entry.id == request_id), None)
+
+    def clear(self) -> None:
+        """Removes all entries; numbering continues."""
+        self._entries.clear()
+
+
+def redact(value: Any) -> Any:
+    """Returns `value` with all members hidden whose name is that of a secret.
+
+    Null and empty values stay: whether a password was sent is not a secret.
+    """
+    if isinstance(value, dict):
+        return {key: _redact_member(key, member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [redact(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return INFINITE
+    return value
+
+
+def _redact_member(key: str, member: Any) -> Any:
+    if key.lower() in SECRETS and member is not None and member != "":
+        return HIDDEN
+    return redact(member)
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How often each status was returned, by slug. `natural` counts unforced responses."""
+
+    natural: Counter[str] = field(default_factory=Counter)
+    forced: Counter[str] = field(default_factory=Counter)
+
+    def count(self, slug: str, *, forced: bool) -> None:
+        """Counts one response."""
+        (self.forced if forced else self.natural)[slug] += 1
+
+    def add(self, other: "Coverage") -> None:
+        """Adds the counts of `other`."""
+        self.natural += other.natural
+        self.forced += other.forced
+
+
+def total(coverages: Iterable[Coverage]) -> Coverage:
+    """Returns the sum."""
+    result = Coverage()
+    for coverage in coverages:
+        result.add(coverage)
+    return result
+
+
+def build_report(
+    coverage: Coverage, statuses: StatusTable, required: list[str], *, natural: bool
+) -> dict[str, Any]:
+    """Reports the coverage as a JSON value; `missing` lists the `required` slugs not covered.
+
+    With `natural`, forced responses do not count. Two spellings of one status count as one.
+    """
+    counts = coverage.natural if natural else coverage.natural + coverage.forced
+    spellings = {row.slug: row.alias_of or row.slug for row in statuses}
+    met = {spellings[slug] for slug in counts if slug in spellings}
+    return {
+        "met": sum(original in met for original in spellings.values()),
+        "of": len(spellings),
+        "missing": [slug for slug in required if spellings[slug] not in met],
+        "statuses": [
+            {"slug": slug, "natural": coverage.natural[slug], "forced": coverage.forced[slug]}
+            for slug in spellings
+        ],
+    }
+
+
+def summarize(coverage: Coverage, statuses: StatusTable) -> str:
+    """Summarizes the coverage for the terminal, when the stub stops."""
+    report = build_report(coverage, statuses, [row.slug for row in statuses], natural=False)
+    lines = [f"\nStatuses met: {report['met']} of {report['of']}"]
+    lines += [
+        f"  {row['slug']:<26} {row['natural']:>6} by the rules {row['forced']:>6} forced"
+        for row in report["statuses"]
+        if row["natural"] or row["forced"]
+    ]
+    if report["met"] and report["missing"]:
+        lines.append(f"  never met: {', '.join(report['missing'])}")
+    return "\n".join(lines) + "\n"
+
+
+def parse_required(text: str, statuses: StatusTable) -> list[str]:
+    """Parses `all`, `common`, or a list of slugs. Raises Problem for an unknown slug."""
+    if text == ALL:
+        return [row.slug for row in statuses]
+    if text == COMMON:
+        return [row.slug for row in statuses if not row.uncommon]
+    known = [row.slug for row in statuses]
+    slugs = [word.strip() for word in text.split(",")]
+    for slug in slugs:
+        if slug not in known:
+            raise Problem(
+                "unknown-status",
+                f"require: no status is called {slug!r}",
+                suggest(slug, [ALL, COMMON, *known]),
+            )
+    return slugs

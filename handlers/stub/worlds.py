@@ -1,0 +1,424 @@
+"""Worlds: isolated copies of the stub's state, one per base URL, so that parallel tests never meet.
+
+The plain base URL is the default world; `/_world/NAME` is another one, created on first use. The
+store of a world is created on the first request that needs it.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clients_register.handlers.clock import Clock
+from clients_register.handlers.context import Services
+from clients_register.handlers.resources import SharedResources
+from clients_register.handlers.seed import Seed
+from clients_register.handlers.store.base import Store
+from clients_register.handlers.store.disk import LOCAL, Disk
+from clients_register.handlers.store.recovery import erase_data_file
+from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.stub.faults import FaultyTransport
+from clients_register.handlers.stub.problems import Problem
+from clients_register.handlers.stub.state import Notifier, WorldState
+from clients_register.handlers.stub.traffic import Coverage, LogEntry, total
+from clients_register.spec.schema_errors import suggest
+
+PREFIX = "/_world/"
+
+# The world of the plain base URL.
+DEFAULT = "default"
+
+MAX_WORLDS = 1000
+
+# Time without a request after which a world may be removed to make room, in seconds.
+MAX_IDLE = 3600
+
+# How long closing a world waits for its requests, in seconds.
+CLOSE_TIMEOUT = 70
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class WorldFiles:
+    """The data files of worlds, one per world, opened and erased by name."""
+
+    def __init__(self, data_file: Path, disk: Disk = LOCAL) -> None:
+        """`data_file` is that of the default world; the others are in a folder next to it."""
+        self._data_file = data_file
+        self._disk = disk
+        self._folder = data_file.with_name(data_file.name + ".worlds")
+        self._folder_is_durable = False
+
+    async def list_names(self) -> Sequence[str]:
+        """Returns the names of worlds that have a file, also from earlier runs."""
+        return await asyncio.to_thread(self._list_names)
+
+    async def open_store(self, world: str) -> Store:
+        """Opens the store of `world`, which is empty if it has no file yet. Raises StoreError."""
+        return await asyncio.to_thread(self._open, world)
+
+    def erase(self, world: str) -> None:
+        """Removes the file of `world`, whose store must be closed."""
+        erase_data_file(self._path(world), self._disk)
+
+    def _open(self, world: str) -> TinyDBStore:
+        # The lock of the default world covers all of them. Its folder has to exist.
+        is_default = world == DEFAULT
+        if not is_default:
+            self._create_folder()
+        return TinyDBStore(
+            self._path(world), public_allowed=True, locked=is_default, disk=self._disk
+        )
+
+    def _create_folder(self) -> None:
+        self._disk.make_directory(self._folder)
+        if not self._folder_is_durable:
+            self._disk.sync_directory(self._folder.parent)
+            self._folder_is_durable = True
+
+    def _list_names(self) -> Sequence[str]:
+        if not self._disk.is_directory(self._folder):
+            return []
+        names = sorted(self._disk.names(self._folder))
+        return [_world_name(name) for name in names if name.endswith(".json")]
+
+    def _path(self, world: str) -> Path:
+        return self._data_file if world == DEFAULT else self._folder / _file_name(world)
+
+
+class World:
+    """The state behind one base URL: a store for clients, sessions and mails, and `state`."""
+
+    def __init__(
+        self,
+        name: str,
+        state: WorldState,
+        files: WorldFiles,
+        resources: SharedResources,
+        predecessors: Collection[asyncio.Task[None]] = (),
+    ) -> None:
+        """`predecessors` are tasks that still remove earlier worlds of the same name."""
+        self.name = name
+        self.state = state
+        self.changes = Notifier()
+        self.active_requests = 0
+        self._request_ended = Notifier()
+        self._files = files
+        self._used_at = time.monotonic()
+        self._resources = resources
+        self._predecessors = predecessors
+        self._opening = asyncio.Lock()
+        self._store: Store | None = None
+        self._services: Services | None = None
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last request."""
+        return time.monotonic() - self._used_at
+
+    @property
+    def base(self) -> str:
+        """The path prefix of this world."""
+        return "" if self.name == DEFAULT else PREFIX + self.name
+
+    @property
+    def personas(self) -> dict[str, Mapping[str, Any]]:
+        """The users of the seed that have a persona name, by that name."""
+        users = self._resources.seed.sections["users"]
+        return {entry["persona"]: entry for entry in users if "persona" in entry}
+
+    def begin_request(self) -> None:
+        """Keeps the world open until `end_request`."""
+        self._used_at = time.monotonic()
+        self.active_requests += 1
+
+    def end_request(self) -> None:
+        """See `begin_request`."""
+        self.active_requests -= 1
+        self._request_ended.notify()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keeps the world open until the context ends."""
+        self.begin_request()
+        try:
+            yield
+        finally:
+            self.end_request()
+
+    async def services(self) -> Services:
+        """Returns the services of the world. The first call opens its store. Raises StoreError."""
+        if self._services is None:
+            async with self._opening:
+                if self._services is None:
+                    self._services = await self._open()
+        return self._services
+
+    async def count_clients(self) -> int | None:
+        """Returns the number of clients; None if the store is not open yet."""
+        return None if self._store is None else await self._store.count_clients()
+
+    def record(self, entry: LogEntry) -> None:
+        """Records a request, and wakes requests that wait for it or for its mail."""
+        self.state.record(entry)
+        self.changes.notify()
+
+    async def reset(self) -> None:
+        """Restores the initial state, except for the coverage, which `Worlds` manages."""
+        self.state.reset_settings()
+        self.state.request_log.clear()
+        await self.reset_users()
+
+    async def reset_users(self) -> None:
+        """Restores the initial users and sessions, and empties the outbox."""
+        store = (await self.services()).store
+        await store.remove([user.id for user in await store.users()], mails=True)
+        await self._plant(self._resources.seed, store)
+
+    async def reset_persona(self, name: str) -> None:
+        """Restores the persona `name` with their sessions; other users stay as they are."""
+        store = (await self.services()).store
+        await store.remove([self.personas[name]["id"]])
+        await self._plant(self._resources.seed.only(name), store)
+
+    async def reset_sessions(self) -> None:
+        """Restores the initial sessions, and removes all others."""
+        store = (await self.services()).store
+        await store.remove(sessions=[session.digest for session in await store.sessions()])
+        await self._plant(self._resources.seed, store)
+
+    async def copy_from(self, other: "World") -> None:
+        """Copies store and settings of `other`, but not its request log and coverage."""
+        source, target = (await other.services()).store, (await self.services()).store
+        await target.remove([user.id for user in await target.users()], mails=True)
+        await target.seed(await source.users(), await source.sessions(), public=True)
+        for mail in await source.mails():
+            await target.add_mail(mail)
+        self.state.copy_from(other.state)
+
+    async def close(self, remaining_requests: int = 0) -> None:
+        """Closes the store, once no more than `remaining_requests` are active."""
+
+        async def is_idle() -> bool:
+            return self.active_requests <= remaining_requests
+
+        await self._request_ended.wait_for(is_idle, CLOSE_TIMEOUT)
+        if self._store is not None:
+            await self._store.close()
+            self._store = self._services = None
+
+    def release_waiters(self) -> None:
+        """Makes requests that wait for a change return."""
+        self.changes.close()
+
+    async def remove(self, remaining_requests: int = 0) -> None:
+        """Closes the world, see `close`, and erases its data."""
+        self.release_waiters()
+        await self.close(remaining_requests)
+        self._files.erase(self.name)
+
+    async def prepare_switch(self, resources: SharedResources) -> Services | None:
+        """Plants the seed of `resources`, and returns services that use them.
+
+        Returns None if the store is not open yet.
+        """
+        if self._store is None:
+            return None
+        await resources.seed.plant(self._store, self.state.clock, resources.passwords)
+        return self._build_services(self._store, resources)
+
+    def switch(self, resources: SharedResources, services: Services | None) -> None:
+        """Switches to `resources` and the services that `prepare_switch` returned for them."""
+        self._resources = resources
+        if services is not None:
+            self._services = services
+
+    async def _open(self) -> Services:
+        if self._predecessors:
+            # They use the same file.
+            await asyncio.wait(self._predecessors)
+            self._predecessors = ()
+        store = await self._files.open_store(self.name)
+        try:
+            await self._plant(self._resources.seed, store)
+        except BaseException:
+            await store.close()
+            raise
+        self._store = store
+        return self._build_services(store, self._resources)
+
+    async def _plant(self, seed: Seed, store: Store) -> None:
+        await seed.plant(store, self.state.clock, self._resources.passwords)
+
+    def _build_services(self, store: Store, resources: SharedResources) -> Services:
+        return resources.build_services(
+            store,
+            self.state.clock,
+            wrap_transport=lambda transport: FaultyTransport(transport, self.state.faults),
+        )
+
+
+class Worlds:
+    """All worlds of a stub."""
+
+    def __init__(
+        self,
+        files: WorldFiles,
+        stored_names: Iterable[str],
+        resources: SharedResources,
+        system_clock: Clock,
+    ) -> None:
+        """`stored_names` are worlds of earlier runs, whose data is in `files`."""
+        self._files = files
+        self._removed_coverage = Coverage()
+        self._resources = resources
+        self._system_clock = system_clock
+        self._removals: dict[World, asyncio.Task[None]] = {}
+        self._by_name: dict[str, World] = {}
+        self.default = self._create(DEFAULT)
+        for name in stored_names:
+            if _NAME.fullmatch(name):
+                self._create(name)
+
+    def all(self) -> list[World]:
+        """Returns the default world, then the others by name."""
+        return sorted(
+            self._by_name.values(), key=lambda world: (world is not self.default, world.name)
+        )
+
+    def resolve(self, path: str) -> tuple[World, str]:
+        """Returns the world of a path, created if necessary, and the rest of the path.
+
+        Raises Problem.
+        """
+        if not path.startswith(PREFIX):
+            return self.default, path
+        name, slash, rest = path.removeprefix(PREFIX).partition("/")
+        return self.get_or_create(name), slash + rest
+
+    def get_or_create(self, name: str) -> World:
+        """Returns the world `name`. Raises Problem for an invalid name or too many worlds."""
+        if name in self._by_name:
+            return self._by_name[name]
+        if _NAME.fullmatch(name) is None:
+            raise Problem(
+                "bad-world",
+                f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
+                f"Such as {PREFIX}my-test/api/v1/clients/register",
+            )
+        if len(self._by_name) >= MAX_WORLDS:
+            self._evict_idle()
+        return self._create(name)
+
+    def get(self, name: str) -> World:
+        """Returns the world `name`. Raises Problem if there is none."""
+        if name not in self._by_name:
+            detail = f"there is no world {name!r}"
+            raise Problem("no-such-world", detail, suggest(name, self._by_name), 404)
+        return self._by_name[name]
+
+    def coverage_of(self, world: World) -> Coverage:
+        """Returns the coverage of `world`; the default world's sums all, removed ones included."""
+        if world is not self.default:
+            return world.state.coverage
+        existing = [*self._by_name.values(), *self._removals]
+        return total([self._removed_coverage, *(each.state.coverage for each in existing)])
+
+    def clear_coverage(self, world: World) -> None:
+        """Clears the coverage of `world`; for the default world, that of all worlds."""
+        if world is self.default:
+            self._removed_coverage = Coverage()
+            for each in (*self._by_name.values(), *self._removals):
+                each.state.coverage = Coverage()
+        else:
+            world.state.coverage = Coverage()
+
+    async def reset(self, world: World) -> None:
+        """Restores the initial state of `world`. The sum keeps the coverage of a named one."""
+        if world is not self.default:
+            self._removed_coverage.add(world.state.coverage)
+        world.state.coverage = Coverage()
+        await world.reset()
+
+    async def remove(self, name: str, caller: World) -> None:
+        """Removes the world `name`, on behalf of a request to the world `caller`.
+
+        Raises Problem if there is no such world, or if it is the default one.
+        """
+        if name == DEFAULT:
+            raise Problem(
+                "default-world",
+                "the default world cannot be deleted",
+                "POST /_mock/reset brings it back to its initial state",
+                code=409,
+            )
+        world = self.get(name)
+        await self._start_removal(world, remaining_requests=int(world is caller))
+
+    async def switch(self, resources: SharedResources) -> None:
+        """Switches all worlds to other resources, or none: raises StoreError."""
+        prepared = [
+            (world, await world.prepare_switch(resources)) for world in [*self._by_name.values()]
+        ]
+        for world, services in prepared:
+            world.switch(resources, services)
+        self._resources = resources
+
+    def release_waiters(self) -> None:
+        """Makes requests that wait for a change return, so that the server can stop."""
+        for world in self._by_name.values():
+            world.release_waiters()
+
+    async def close(self) -> None:
+        """Closes all worlds; their data stays."""
+        for world in self._by_name.values():
+            await world.close()
+
+    def _create(self, name: str) -> World:
+        predecessors = [task for world, task in self._removals.items() if world.name == name]
+        tokens = [entry["token"] for entry in self._resources.seed.sections["sessions"]]
+        state = WorldState(self._system_clock, tokens)
+        world = World(name, state, self._files, self._resources, predecessors)
+        self._by_name[name] = world
+        return world
+
+    def _evict_idle(self) -> None:
+        idle = [
+            world
+            for world in self._by_name.values()
+            if world is not self.default
+            and not world.active_requests
+            and world.idle_seconds > MAX_IDLE
+        ]
+        if not idle:
+            raise Problem(
+                "too-many-worlds",
+                f"there are already {MAX_WORLDS} worlds, and none was idle for an hour",
+                "DELETE /_mock/worlds/NAME when a test is done with its world",
+                code=400,
+            )
+        self._start_removal(max(idle, key=lambda world: world.idle_seconds))
+
+    def _start_removal(self, world: World, remaining_requests: int = 0) -> asyncio.Task[None]:
+        """Starts to remove `world`; its name may be used again immediately."""
+        self._by_name.pop(world.name, None)
+        removal = asyncio.create_task(world.remove(remaining_requests))
+        self._removals[world] = removal
+        removal.add_done_callback(lambda _: self._finish_removal(world))
+        return removal
+
+    def _finish_removal(self, world: World) -> None:
+        del self._removals[world]
+        self._removed_coverage.add(world.state.coverage)
+
+
+def _file_name(world: str) -> str:
+    """Returns the file name of a world; some file systems do not distinguish `A` and `a`."""
+    return re.sub(r"[A-Z]", lambda found: "+" + found[0].lower(), world) + ".json"
+
+
+def _world_name(file: str) -> str:
+    return re.sub(r"\+(.)", lambda found: found[1].upper(), file.removesuffix(".json"))

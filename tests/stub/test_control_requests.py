@@ -1,0 +1,205 @@
+"""The journal of a world: what was asked and answered, and why."""
+
+import threading
+from typing import Any
+
+import pytest
+from support.hang import LIMIT
+from support.live import PASSWORD, encoded, registration
+from support.stub import WAIT, LiveStub
+
+from clients_register.handlers.stub import traffic
+
+
+def entries(stub: LiveStub, world: str, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stub.control("GET", f"/requests{query}", world=world).json()
+    return found
+
+
+def entry(stub: LiveStub, world: str, params: object, **headers: str) -> dict[str, Any]:
+    """The entry of sending `params`."""
+    answer = stub.sent(params, world, headers)
+    path = f"/requests/{answer.headers['X-Request-Id']}"
+    found: dict[str, Any] = stub.control("GET", path, world=world).json()
+    assert (found["code"], found["answer"]["status"]) == (
+        answer.status_code,
+        answer.json()["status"],
+    )
+    return found
+
+
+def test_an_entry_tells_what_was_asked_and_answered(
+    shared_stub: LiveStub, world: str, email: str
+) -> None:
+    found = entry(shared_stub, world, registration(email, view="client_read"))
+    assert (found["number"], found["method"]) == (1, "POST")
+    assert found["path"] == "/api/v1/clients/register"
+    assert (found["code"], found["status"]) == (200, "action-successful")
+    assert (found["forced"], found["fault"]) == (None, None)
+    assert found["params"]["client"]["email"] == email
+    assert found["answer"]["data"]["email"] == email
+    assert found["milliseconds"] > 0
+    assert entries(shared_stub, world) == [found]
+
+
+@pytest.mark.parametrize("place", ["/requests", "/requests/{id}"])
+def test_no_secret_is_in_the_journal(
+    shared_stub: LiveStub, world: str, email: str, place: str
+) -> None:
+    sent = registration(email, token="liaison-session", Token="liaison-session")
+    answer = shared_stub.sent(sent, world)
+    path = place.format(id=answer.headers["X-Request-Id"])
+    text = shared_stub.control("GET", path, world=world).text
+    assert email in text
+    assert "[hidden]" in text
+    for secret in (PASSWORD, "liaison-session", answer.json()["session"]["token"], "$2b$"):
+        assert secret not in text
+
+
+def test_whether_a_password_was_passed_at_all_is_shown(shared_stub: LiveStub, world: str) -> None:
+    found = entry(shared_stub, world, {"application": "x", "client": {"password": None}})
+    assert found["params"]["client"]["password"] is None
+
+
+def test_a_body_that_does_not_decode_has_no_params(shared_stub: LiveStub, world: str) -> None:
+    url = shared_stub.route(world)
+    shared_stub.http.post(url, content=b"%%%", headers={"Content-Type": "text/plain"})
+    shared_stub.http.post(url, content=encoded([1]), headers={"Content-Type": "text/plain"})
+    shared_stub.http.get(url)
+    found = entries(shared_stub, world)
+    assert [each["params"] for each in found] == [None, None, None]
+    assert [each["status"] for each in found] == [
+        "invalid-encoded-params",
+        "no-params-decoded",
+        "route-non-existent",
+    ]
+
+
+def test_the_explanation_of_a_success_is_that_all_rules_held(
+    shared_stub: LiveStub, world: str, email: str
+) -> None:
+    explained = entry(shared_stub, world, registration(email))["explanation"]
+    assert explained["summary"] == "All rules passed."
+    assert (explained["stopped"], explained["next"]) == (None, None)
+    assert len(explained["passed"]) >= 10
+    assert all(step["sentence"] and step["errors"] == [] for step in explained["passed"])
+
+
+def test_the_explanation_tells_what_passed_what_stopped_and_what_would_come_next(
+    shared_stub: LiveStub, world: str
+) -> None:
+    params = {"application": "planoauth", "client": {"email": "no address", "phone": 5}}
+    explained = entry(shared_stub, world, params)["explanation"]
+    passed = [step["status"] for step in explained["passed"]]
+    assert {"invalid-content-type", "no-params-decoded", "missing-param"} <= set(passed)
+    assert "invalid-param" not in passed or passed[-1] == "invalid-param"
+    assert explained["stopped"]["status"] == "invalid-param"
+    assert explained["stopped"]["errors"] == [
+        {"attr": "client.email", "message": "malformed"},
+        {"attr": "client.phone", "message": "wrong_type"},
+    ]
+    assert "client.email is malformed" in explained["summary"]
+    assert explained["next"]["status"] == "client-validation-failed"
+    assert {"attr": "client.password", "message": "missing"} in explained["next"]["errors"]
+
+
+def test_nothing_is_next_where_nothing_else_is_wrong(shared_stub: LiveStub, world: str) -> None:
+    explained = entry(shared_stub, world, registration("client@personas.test"))["explanation"]
+    assert explained["stopped"]["status"] == "email-already-registered"
+    assert explained["next"] is None
+
+
+def test_asking_why_changes_nothing(stub: LiveStub, world: str, email: str) -> None:
+    answer = stub.sent(registration("client@personas.test", token="client-session"), world)
+    stub.control("PUT", "/clock", {"advance": "PT1H"}, world)
+    before = stub.control("GET", "/sessions", world=world).json()
+    for _ in range(2):
+        stub.control("GET", f"/requests/{answer.headers['X-Request-Id']}", world=world)
+    assert stub.control("GET", "/sessions", world=world).json() == before
+    assert stub.registered(email, world) == "action-successful"
+
+
+@pytest.mark.parametrize("how", ["prefer", "script", "address"])
+def test_a_forced_answer_is_told_by_what_forced_it(
+    shared_stub: LiveStub, world: str, how: str
+) -> None:
+    slug, headers, email = "session-expired", {}, "a@b.test"
+    if how == "prefer":
+        headers = {"Prefer": f"example={slug}"}
+    elif how == "script":
+        shared_stub.control("PUT", "/next", [slug], world)
+    else:
+        email = f"{slug}@status.test"
+    found = entry(shared_stub, world, registration(email), **headers)
+    assert (found["status"], found["forced"]) == (slug, how)
+    assert found["params"]["application"] == "planoauth"
+    assert "no rule was checked" in found["explanation"]["summary"]
+
+
+def test_a_complaint_of_the_stub_is_kept_without_a_status(
+    shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.sent({}, world, {"Prefer": "example=unheard-of"})
+    (found,) = entries(shared_stub, world)
+    assert (found["code"], found["status"]) == (400, None)
+    assert "unheard-of" in found["answer"]["detail"]
+
+
+def test_entries_are_found_by_status_and_by_number(
+    shared_stub: LiveStub, world: str, email: str
+) -> None:
+    for params in (registration(email), {}, registration(email), {}):
+        shared_stub.sent(params, world)
+    assert [each["number"] for each in entries(shared_stub, world)] == [1, 2, 3, 4]
+    found = entries(shared_stub, world, "?status=no-params-decoded")
+    assert [each["number"] for each in found] == [2, 4]
+    found = entries(shared_stub, world, "?status=no-params-decoded&after=2")
+    assert [each["number"] for each in found] == [4]
+    assert entries(shared_stub, world, "?after=4") == []
+
+
+def test_who_waits_is_answered_as_soon_as_the_request_comes(
+    shared_stub: LiveStub, world: str, email: str, waits: threading.Semaphore
+) -> None:
+    shared_stub.registered(email, world)
+    found: list[Any] = []
+    query = f"?after=1&status=email-already-registered&wait={WAIT}"
+    waiting = threading.Thread(target=lambda: found.append(entries(shared_stub, world, query)))
+    waiting.start()
+    assert waits.acquire(timeout=LIMIT)
+    shared_stub.sent({}, world)
+    shared_stub.registered(email, world)
+    waiting.join(timeout=LIMIT)
+    assert not waiting.is_alive()
+    assert [each["number"] for each in found[0]] == [3]
+
+
+def test_a_wait_for_nothing_ends(shared_stub: LiveStub, world: str) -> None:
+    assert entries(shared_stub, world, "?wait=0.05") == []
+
+
+def test_an_emptied_journal_is_empty_and_its_numbers_go_on(
+    shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.sent({}, world)
+    assert shared_stub.control("DELETE", "/requests", world=world).status_code == 204
+    assert entries(shared_stub, world) == []
+    shared_stub.sent({}, world)
+    assert [each["number"] for each in entries(shared_stub, world)] == [2]
+
+
+def test_the_journal_keeps_the_newest_and_no_more_than_it_may(
+    shared_stub: LiveStub, world: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "MAX_ENTRIES", 3)
+    for _ in range(5):
+        shared_stub.http.get(shared_stub.route(world))
+    assert [each["number"] for each in entries(shared_stub, world)] == [3, 4, 5]
+
+
+def test_what_the_control_plane_is_asked_is_in_no_journal(
+    shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.control("GET", "/health", world=world)
+    shared_stub.control("GET", "/unheard-of", world=world)
+    assert entries(shared_stub, world) == []

@@ -1,0 +1,139 @@
+"""`--watch`: edits are picked up while the stub runs, and bad ones leave everything as it was."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support import hang
+from support.hang import LIMIT
+from support.live import encoded, registration
+from support.process import environment
+
+import clients_register
+from clients_register import fixtures, handlers, spec
+
+
+class Watched:
+    """A stub in a process of its own, on a copy of the program whose spec the test edits."""
+
+    def __init__(self, program: Path, seed: Path, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.spec = program / "spec" / "openapi.yaml"
+        self.fixtures = program / "fixtures"
+        self.seed = seed
+        self.origin = self.told("listening").split()[1].partition("/api")[0]
+
+    def told(self, word: str) -> str:
+        """The next line of its output that has `word` in it."""
+        assert self._process.stdout is not None
+        with hang.kill_when_hung(self._process):
+            for line in self._process.stdout:
+                if word in line:
+                    return line.strip()
+        raise AssertionError(f"it ended and never said {word}")
+
+    def edit(self, file: Path, old: str, new: str) -> str:
+        """Replaces `old` by `new` in `file`; returns what stood there before."""
+        text = file.read_text("utf-8")
+        assert old in text
+        self.put(file, text.replace(old, new))
+        return text
+
+    def put(self, file: Path, text: str) -> None:
+        """Puts another file in the place of `file`, as editors do."""
+        beside = file.with_name(f"{file.name}.edited")
+        beside.write_text(text, "utf-8")
+        beside.replace(file)
+
+    def status(self, email: str, **changes: object) -> str:
+        answer = httpx.post(
+            f"{self.origin}/api/v1/clients/register",
+            content=encoded(registration(email, **changes)),
+            headers={"Content-Type": "text/plain"},
+            timeout=LIMIT,
+        )
+        return str(answer.json()["status"])
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """One stub for all tests of the module, which undo their edits."""
+    tmp_path = tmp_path_factory.mktemp("watched")
+    program = tmp_path / "clients_register"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(clients_register.__path__[0], program, ignore=ignore)
+    for package in (fixtures, handlers, spec):
+        name = package.__name__.rpartition(".")[2]
+        shutil.copytree(package.__path__[0], program / name, ignore=ignore, dirs_exist_ok=True)
+    seed = tmp_path / "seed.yaml"
+    seed.write_text("companies: [{id: 1, name: One}]\n", "utf-8")
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1));"
+    code += "from clients_register.__main__ import main; sys.exit(main())"
+    options = ["serve", "--watch", "--port", "0", "--data", str(tmp_path / "data.json")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), *options, "--seed", str(seed)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1"),
+        cwd=tmp_path,
+    )
+    try:
+        yield Watched(program, seed, process)
+    finally:
+        process.terminate()
+        hang.communicate(process)
+
+
+def test_an_edit_of_the_spec_is_picked_up_and_what_is_stored_stays(watched: Watched) -> None:
+    assert watched.status("ada@b.test", client={"first_name": "Augusta"}) == "action-successful"
+    before = watched.edit(watched.spec, "maxLength: 255", "maxLength: 3")
+    assert watched.told(": reloaded") == "openapi.yaml: reloaded"
+    refused = watched.status("eve@b.test", client={"first_name": "Evelyn"})
+    assert refused == "client-validation-failed"
+    assert watched.status("ada@b.test") == "email-already-registered"
+    watched.put(watched.spec, before)
+    assert watched.told(": reloaded") == "openapi.yaml: reloaded"
+
+
+@pytest.mark.smoke
+def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
+    seeded = watched.edit(watched.seed, "id: 1", "id: 2")
+    assert watched.told(": reloaded") == "seed.yaml: reloaded"
+    assert watched.status("a@b.test", client={"company_id": 1}) == "invalid-param"
+    assert watched.status("a@b.test", client={"company_id": 2}) == "action-successful"
+    applications = watched.fixtures / "applications.yaml"
+    written = watched.edit(applications, "planox2", "planox3")
+    assert watched.told(": reloaded") == "applications.yaml: reloaded"
+    assert watched.status("c@b.test", application="planox2") == "invalid-param"
+    assert watched.status("c@b.test", application="planox3") == "action-successful"
+    for file, before in ((watched.seed, seeded), (applications, written)):
+        watched.put(file, before)
+        assert watched.told(": reloaded") == f"{file.name}: reloaded"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("components:", "components: [", ["line ", "column "]),
+        ("[email_is_free]", "[moon_is_full]", ["rules that do not exist: moon_is_full"]),
+        ("stage: effects", "stage: routing", ["x-statuses", "expected stages in the order"]),
+        ("operationId: register", "operationId: regster", ["regster"]),
+        ("                missing-param:\n", "                missing:\n", ["named missing-param"]),
+    ],
+)
+def test_an_edit_that_breaks_the_spec_is_told_and_keeps_the_old_one(
+    watched: Watched, old: str, new: str, words: list[str]
+) -> None:
+    health = httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json()
+    before = watched.edit(watched.spec, old, new)
+    told = watched.told("not reloaded")
+    assert told.startswith("openapi.yaml: not reloaded, the previous version stays: ")
+    assert [word for word in words if word not in told] == []
+    assert watched.status("client@personas.test") == "email-already-registered"
+    assert httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json() == health
+    watched.put(watched.spec, before)
+    assert watched.told(": reloaded") == "openapi.yaml: reloaded"
