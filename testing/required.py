@@ -15,7 +15,7 @@ Counts = dict[str, int]
 
 
 class UnknownStatus(Exception):
-    """A required status does not exist; the message lists those that do."""
+    """A required status is unknown; the message lists the known ones."""
 
 
 def parse_required(text: str) -> list[str]:

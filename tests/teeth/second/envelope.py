@@ -16,7 +16,7 @@ DEFAULT_VIEW = "default"
 
 
 def _spelt_otherwise() -> StatusTable:
-    """The statuses in which every alias stands for the status that it is an alias of."""
+    """The table with each alias in place of the original spelling."""
     whole = load_statuses()
     for alias in whole.aliases:
         whole = whole.with_spelling(alias.slug)
