@@ -25,9 +25,9 @@ import httpx
 
 import clients_register
 from clients_register import conformance, fixtures, handlers, spec
-from clients_register.conformance import library
-from clients_register.conformance.running import run
-from clients_register.conformance.target import of_url
+from clients_register.conformance.case import load_cases
+from clients_register.conformance.runner import run_cases
+from clients_register.conformance.target import target_for_url
 from clients_register.handlers.serve import Stop, open_listener
 from clients_register.handlers.server import Server, open_product
 from clients_register.handlers.settings import Settings
@@ -115,7 +115,7 @@ def register(http: httpx.Client, origin: str, **headers: str) -> str:
 def measure() -> Iterator[tuple[str, list[str]]]:
     """Yields what was done, and the files that it crossed."""
     success = load_statuses().success.slug
-    case = next(each for each in library.shipped() if each.id == CASE)
+    case = next(each for each in load_cases() if each.id == CASE)
     with tempfile.TemporaryDirectory() as folder, httpx.Client() as http:
         for kind in ("reference", "stub"):
             place = Path(folder) / kind
@@ -128,8 +128,8 @@ def measure() -> Iterator[tuple[str, list[str]]]:
             yield "forced response", crossed(forced)
             faults = partial(http.put, f"{origin}/_mock/faults", json={"mail_failures": 0})
             yield "control call", crossed(faults)
-            target = of_url(f"{origin}/api/v1", control=True)
-            files = crossed(lambda: asyncio.run(run([case], target, load_statuses())))
+            target = target_for_url(f"{origin}/api/v1", control=True)
+            files = crossed(lambda: asyncio.run(run_cases([case], target, load_statuses())))
             # The server is in the same process.
             yield "one case", [each for each in files if not each.startswith("handlers")]
 

@@ -9,20 +9,23 @@ from importlib import import_module
 
 from clients_register import __version__, output
 
-# Name: (module with `main(argv) -> exit code`, help)
+SUITE = "clients_register.conformance.commands"
+
+# Name: (module, function from arguments to exit code, help)
 COMMANDS = {
-    "serve": ("clients_register.handlers.serve", "serve the route over HTTP"),
-    "spec": ("clients_register.spec.show", "print the OpenAPI document"),
-    "verify": ("clients_register.conformance.verify", "test a server that implements the route"),
-    "fuzz": ("clients_register.conformance.fuzz", "search for faults that no case covers"),
-    "plan": ("clients_register.conformance.plan", "show what verify would do to a server"),
-    "smoke": (
-        "clients_register.conformance.smoke",
-        "check quickly whether a server implements the route",
+    "serve": ("clients_register.handlers.serve", "main", "serve the route over HTTP"),
+    "spec": ("clients_register.spec.show", "main", "print the OpenAPI document"),
+    "verify": (SUITE, "verify", "test a server that implements the route"),
+    "fuzz": (
+        "clients_register.conformance.fuzz.command",
+        "main",
+        "search for faults that no case covers",
     ),
-    "list": ("clients_register.conformance.listing", "list the cases that verify runs"),
-    "trace": ("clients_register.conformance.tracing", "list requirements and their cases"),
-    "report": ("clients_register.conformance.report", "convert a report of verify"),
+    "plan": (SUITE, "plan", "show what verify would do to a server"),
+    "smoke": (SUITE, "smoke", "check quickly whether a server implements the route"),
+    "list": (SUITE, "list_cases", "list the cases that verify runs"),
+    "trace": (SUITE, "trace", "list requirements and their cases"),
+    "report": (SUITE, "report", "convert a report of verify"),
 }
 
 USAGE = """\
@@ -44,7 +47,7 @@ INTERRUPTED = 130
 
 def usage() -> str:
     """Returns the text of `clients-register --help`."""
-    rows = (f"  {name:<8} {help_text}" for name, (_, help_text) in COMMANDS.items())
+    rows = (f"  {name:<8} {help_text}" for name, (_, _, help_text) in COMMANDS.items())
     return USAGE.format(commands="\n".join(rows))
 
 
@@ -79,7 +82,8 @@ def _run(argv: list[str]) -> int:
     if name not in COMMANDS:
         print(f"clients-register: {_describe_unknown(name)}", file=sys.stderr)
         return 2
-    code: int = import_module(COMMANDS[name][0]).main(rest)
+    module, function, _ = COMMANDS[name]
+    code: int = getattr(import_module(module), function)(rest)
     return code
 
 

@@ -1,17 +1,17 @@
-"""The conformance suite: judges any server that claims the route, over HTTP alone.
+"""The conformance suite: judges any server that implements the route, over HTTP only.
 
-cases/*.yaml
-  library      reads and checks them                                -> cases
-  target       what is known of the server under test               -> target
-  running      which cases, side by side or alone
-    judging    one case: arrange, send, hold the answer against what is expected
-      arranging    states, by our stub's control plane, a hook, the route itself or by presets
-      composing    placeholders and layers                          -> bytes
-      wire         raw HTTP/1.1                                     -> answer
-      matching     expectations; invariants: what holds of every answer
-  deciding     verdicts                                             -> exit code
-  recording    everything, without the secrets                      -> report
-  reporting    the report as a page, JUnit, Markdown, ...
+    commands     the command line: verify, plan, smoke, list, trace, report; fuzz has its own
+      detection  our stub, another server of the route, or something else
+      profile    a YAML file -> target: where the server is, and what may be done to it
+      case       cases/*.yaml -> cases
+      runner     runs the cases, concurrently where it is safe; for each case:
+        states      arranges what it needs: by our control plane, a hook, or the route itself
+        exchange    sends one request (request builds it, http_client transmits it)
+        checks      compares the response with expectations and invariants
+      results    verdicts of cases, exit code of the run
+      report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal
+    fuzz         searches for faults that no case covers
 
-It shares `spec` with the server and nothing else, so that two readings of one document meet.
+The suite shares `spec` with the server and nothing else, so that each of the two is an independent
+reading of the document.
 """

@@ -1,6 +1,7 @@
-"""The control plane of our own stub, as the suite uses it: one world, and states in it."""
+"""A client of our stub's control plane, which brings one world of it into a state."""
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,19 +10,19 @@ from typing import Any
 from urllib.parse import quote
 
 from clients_register import spec
-from clients_register.conformance.wire import NoAnswer, Request, Wire
+from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 
-PLANE = "/_mock"
+CONTROL_PATH = "/_mock"
 
-# How a control plane that is ours says that it is closed.
-CLOSED = (401, 403)
-MARK = "mock-error"
+# The control plane refuses access with one of these codes and this header.
+ACCESS_DENIED = (401, 403)
+ERROR_HEADER = "mock-error"
 
-# Whoever has this in the environment of the server has it in that of the suite, too.
-TOKEN_VARIABLE = "CLIENTS_REGISTER_CONTROL_TOKEN"  # noqa: S105 - the name of one
+# The server reads its token from the same variable.
+TOKEN_VARIABLE = "CLIENTS_REGISTER_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 
-# state -> persona, and state of a session of theirs where one is needed
-PEOPLE: dict[str, tuple[str, str | None]] = {
+# state -> persona, and the state of their session if they need one
+PERSONAS: Mapping[str, tuple[str, str | None]] = {
     "session-live": ("client", "live"),
     "session-remembered": ("client", "remembered"),
     "session-too-old": ("client", "too-old"),
@@ -34,7 +35,8 @@ PEOPLE: dict[str, tuple[str, str | None]] = {
     "roleless": ("roleless", None),
 }
 
-FAULTS: dict[str, Mapping[str, Any]] = {
+# state -> faults to set
+FAULTS: Mapping[str, Mapping[str, Any]] = {
     "service-undeployed": {"service_deployed": False},
     "route-undeployed": {"route_deployed": False},
     "crash-before-routing": {"crash": "before-routing"},
@@ -43,40 +45,45 @@ FAULTS: dict[str, Mapping[str, Any]] = {
 }
 
 
-class ControlFailed(Exception):
-    """The control plane refused, or did not answer; the message says what was asked."""
+class ControlError(Exception):
+    """The control plane refused or did not respond; the message says what was asked."""
 
 
-class NotAdmitted(ControlFailed):
-    """The control plane is our stub's, and closed to us; the message says what it wants."""
+class ControlDenied(ControlError):
+    """The control plane of a stub refuses access; the message says what it requires."""
 
 
-class Control:
-    """The control plane of one world."""
+def control_token() -> str | None:
+    """Returns the token of the control plane, if the environment has one."""
+    return os.environ.get(TOKEN_VARIABLE) or None
 
-    def __init__(self, wire: Wire, world: str | None, token: str | None = None) -> None:
+
+class ControlClient:
+    """The control plane of one world. All methods raise ControlError."""
+
+    def __init__(self, client: HttpClient, world: str | None, token: str | None = None) -> None:
         """`world` is its name; None is the default world."""
-        self._wire = wire
+        self._client = client
         self._token = token
         self._faults: dict[str, Any] = {}
         self.prefix = "" if world is None else f"/_world/{world}"
 
     async def arrange(self, state: str) -> dict[str, Any]:
-        """Brings the world into `state`; returns the values that it gives."""
+        """Brings the world into `state`, and returns placeholder values."""
         if state in FAULTS:
-            # What is left out of a PUT is whole again, and a case may need several faults.
+            # A PUT replaces all faults, and a case may need several.
             self._faults |= FAULTS[state]
             await self.call("PUT", "/faults", self._faults)
         elif state == "clock":
             await self.call("PUT", "/clock", {"frozen": True})
         elif state == "application-token":
             return {"token": _application_token()}
-        elif state in PEOPLE:
-            return await self._person(*PEOPLE[state])
+        elif state in PERSONAS:
+            return await self._create_persona(*PERSONAS[state])
         return {}
 
     async def advance(self, duration: str) -> None:
-        """Lets time pass in the world."""
+        """Advances the frozen clock of the world by an ISO 8601 duration."""
         await self.call("PUT", "/clock", {"advance": duration, "frozen": True})
 
     async def restore(self, states: tuple[str, ...]) -> None:
@@ -87,57 +94,58 @@ class Control:
             self._faults.clear()
             await self.call("DELETE", "/faults")
 
-    async def stored(self, email: str) -> bool:
-        """Whether a client has that address."""
+    async def is_stored(self, email: str) -> bool:
+        """Tells whether a client has this address."""
         found = await self.call("GET", f"/clients?email={quote(email, safe='')}")
         return any(each["client"] is not None for each in found)
 
-    async def mailed(self, email: str) -> int:
-        """How many mails went to that address."""
+    async def count_mails(self, email: str) -> int:
+        """Counts the mails sent to this address."""
         return len(await self.call("GET", f"/outbox?to={quote(email, safe='')}"))
 
     async def delete_world(self, name: str) -> None:
-        """Forgets a world, if there is one of that name."""
+        """Deletes a world if it exists."""
         if any(each["name"] == name for each in await self.call("GET", "/worlds")):
             await self.call("DELETE", f"/worlds/{name}")
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
-        """Asks the control plane; returns its JSON. Raises ControlFailed."""
+        """Sends a request to the control plane and returns its JSON, if any."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         content = b"" if body is None else json.dumps(body).encode()
-        target = f"{self.prefix}{PLANE}{path}"
+        target = f"{self.prefix}{CONTROL_PATH}{path}"
+        request = HttpRequest(method, target, tuple(headers.items()), content)
         try:
-            answer = await self._wire.send(Request(method, target, tuple(headers.items()), content))
-        except NoAnswer as failure:
-            raise ControlFailed(f"{method} {target}: {failure}") from None
-        if answer.code not in (200, 204):
-            said = answer.body.decode("utf-8", "replace")[:500]
-            if answer.code in CLOSED and any(name.lower() == MARK for name, _ in answer.headers):
-                raise NotAdmitted(_detail(answer.body) or said)
-            raise ControlFailed(f"{method} {target}: expected 200, found {answer.code}: {said}")
-        if not answer.body:
+            response = await self._client.send(request)
+        except NoResponse as failure:
+            raise ControlError(f"{method} {target}: {failure}") from None
+        if response.code not in (200, 204):
+            excerpt = response.body.decode("utf-8", "replace")[:500]
+            if response.code in ACCESS_DENIED and response.header(ERROR_HEADER) is not None:
+                raise ControlDenied(_problem_detail(response.body) or excerpt)
+            raise ControlError(f"{method} {target}: expected 200, found {response.code}: {excerpt}")
+        if not response.body:
             return None
         try:
-            return json.loads(answer.body)
+            return json.loads(response.body)
         except ValueError as error:
-            raise ControlFailed(f"{method} {target}: expected JSON, found {error}") from None
+            raise ControlError(f"{method} {target}: expected JSON, found {error}") from None
 
-    async def _person(self, persona: str, session: str | None) -> dict[str, Any]:
+    async def _create_persona(self, persona: str, session: str | None) -> dict[str, Any]:
         (person,) = await self.call("PUT", f"/clients/{persona}")
-        given = {"user.email": person["email"]}
+        values = {"user.email": person["email"]}
         if person["password"] is not None:
-            given["user.password"] = person["password"]
+            values["user.password"] = person["password"]
         if session is not None:
-            given["token"] = secrets.token_urlsafe(24)
-            asked = {"email": person["email"], "state": session}
-            await self.call("PUT", f"/sessions/{given['token']}", asked)
-        return given
+            values["token"] = secrets.token_urlsafe(24)
+            body = {"email": person["email"], "state": session}
+            await self.call("PUT", f"/sessions/{values['token']}", body)
+        return values
 
 
-def _detail(problem: bytes) -> str | None:
-    """The detail of a problem (RFC 9457); None if `problem` is not one."""
+def _problem_detail(body: bytes) -> str | None:
+    """Returns the detail of problem details (RFC 9457); None if `body` is something else."""
     with suppress(ValueError):
-        match json.loads(problem):
+        match json.loads(body):
             case {"detail": str(detail)}:
                 return detail
     return None

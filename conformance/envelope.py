@@ -1,19 +1,24 @@
-"""Where the parts of an answer stand on a target, and how to find them."""
+"""The envelope of a response: where its parts are on a target, and how values are compared."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from clients_register.conformance.wire import Answer
+from clients_register.conformance.http_client import HttpResponse
+from clients_register.spec.statuses import StatusTable
 
-# The keys of the envelope -> where they stand, unless a profile says otherwise.
-USUAL = {
+# The members of the envelope and their default JSON pointers.
+DEFAULT_POINTERS = {
     name: f"/{name}" for name in ("status", "code", "data", "session", "application", "errors")
 }
 
+# Characters of a value that a finding shows.
+MAX_SHOWN = 300
+
 
 class Absent:
-    """The value of a place where there is nothing; JSON has none that means it."""
+    """The type of `ABSENT`, which stands for a missing value; JSON's null is a value."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -22,16 +27,53 @@ class Absent:
 ABSENT = Absent()
 
 
-def parsed(answer: Answer) -> Any:
-    """The JSON of an answer, or ABSENT where its body is none."""
+class EnvelopeLayout:
+    """Translates JSON pointers of the contract to the layout of one target."""
+
+    def __init__(self, pointers: Mapping[str, str] | None = None) -> None:
+        """`pointers` are those of a profile, by the name of an envelope member."""
+        self._pointers = {**DEFAULT_POINTERS, **(pointers or {})}
+
+    def translate(self, pointer: str) -> str:
+        """Returns the target's pointer for `pointer` of the contract."""
+        _, first, *rest = pointer.split("/")
+        return "/".join([self._pointers.get(first, f"/{first}"), *rest])
+
+    def find(self, document: Any, pointer: str) -> Any:
+        """Returns the value at the contract's `pointer`, or ABSENT."""
+        return resolve_pointer(document, self.translate(pointer))
+
+
+@dataclass(frozen=True)
+class ParsedResponse:
+    """A response with its JSON document (or ABSENT), and what is needed to interpret it."""
+
+    response: HttpResponse
+    document: Any
+    layout: EnvelopeLayout
+    statuses: StatusTable
+
+    def find(self, pointer: str) -> Any:
+        """Returns the value at the contract's `pointer`, or ABSENT."""
+        return self.layout.find(self.document, pointer)
+
+    @property
+    def slug(self) -> str | None:
+        """The status slug in the envelope, whether it is documented or not."""
+        found = self.find("/status")
+        return found if isinstance(found, str) else None
+
+
+def parse_body(response: HttpResponse) -> Any:
+    """Parses the body as JSON; ABSENT if it is something else."""
     try:
-        return json.loads(answer.body)
+        return json.loads(response.body)
     except (ValueError, RecursionError):
         return ABSENT
 
 
-def at(document: Any, pointer: str) -> Any:
-    """What stands in `document` at a JSON pointer (RFC 6901), or ABSENT."""
+def resolve_pointer(document: Any, pointer: str) -> Any:
+    """Returns the value at a JSON pointer (RFC 6901), or ABSENT."""
     found = document
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
@@ -44,28 +86,26 @@ def at(document: Any, pointer: str) -> Any:
     return found
 
 
-class Layout:
-    """The places of one target's envelope."""
-
-    def __init__(self, places: Mapping[str, str] | None = None) -> None:
-        """`places` are those of a profile: name of a key -> JSON pointer."""
-        self._places = {**USUAL, **(places or {})}
-
-    def place(self, pointer: str) -> str:
-        """Where on this target that stands which the contract puts at `pointer`."""
-        _, first, *rest = pointer.split("/")
-        return "/".join([self._places.get(first, f"/{first}"), *rest])
-
-    def find(self, document: Any, pointer: str) -> Any:
-        """What stands at the contract's `pointer`, or ABSENT."""
-        return at(document, self.place(pointer))
-
-
-# Characters of a value that a finding shows.
-LONGEST = 300
+def same_json(found: Any, expected: Any) -> bool:
+    """Compares two JSON values. Python's `True == 1` does not hold in JSON."""
+    if isinstance(found, bool) or isinstance(expected, bool):
+        return found is expected
+    if isinstance(expected, Mapping):
+        return (
+            isinstance(found, Mapping)
+            and set(found) == set(expected)
+            and all(same_json(found[key], expected[key]) for key in expected)
+        )
+    if isinstance(expected, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(expected)
+            and all(map(same_json, found, expected))
+        )
+    return bool(found == expected)
 
 
-def shown(value: Any) -> str:
-    """A value as a finding shows it: short, one line."""
+def show_value(value: Any) -> str:
+    """Formats a value for a finding: one line, cut at MAX_SHOWN characters."""
     text = repr(value) if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"

@@ -1,9 +1,9 @@
-"""The suite as a pytest plugin: each case is a test, with all that pytest does with tests.
+"""The suite as a pytest plugin: each case is a test.
 
     pytest --clients-register-verify http://127.0.0.1:4018/api/v1 -k email-taken
     pytest --clients-register-profile staging.yaml -n 4 --junit-xml report.xml
 
-Without one of its options it does nothing, and imports nothing.
+Without one of these options, the plugin does nothing and imports nothing of the suite.
 """
 
 from collections.abc import Iterator
@@ -11,58 +11,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from clients_register.conformance.findings import Result
-    from clients_register.conformance.model import Case
+    from clients_register.conformance.case import Case
+    from clients_register.conformance.results import Result
     from clients_register.conformance.target import Target
 
 
 class CaseFailed(Exception):
-    """A case came to a verdict that fails; the message tells it as the terminal does."""
+    """A case has a failing verdict; the message shows it like the output of `verify`."""
 
 
-URL = "--clients-register-verify"
-PROFILE = "--clients-register-profile"
-STRICT = "--clients-register-strict"
+URL_OPTION = "--clients-register-verify"
+PROFILE_OPTION = "--clients-register-profile"
+STRICT_OPTION = "--clients-register-strict"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """See pytest."""
-    group = parser.getgroup("clients-register", "conformance of a server that claims the route")
-    group.addoption(URL, metavar="URL", help="judge the server at this base URL")
-    group.addoption(PROFILE, metavar="FILE", help="judge the target of this profile")
-    group.addoption(STRICT, action="store_true", help="fail on warnings and notes, too")
+    """Adds the options."""
+    group = parser.getgroup("clients-register", "conformance of a server of the route")
+    group.addoption(URL_OPTION, metavar="URL", help="judge the server at this base URL")
+    group.addoption(PROFILE_OPTION, metavar="FILE", help="judge the target of this profile")
+    group.addoption(STRICT_OPTION, action="store_true", help="fail on warnings and notes, too")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Adds the cases, before other plugins choose among the tests."""
-    if config.getoption(URL) or config.getoption(PROFILE):
-        items += _items(session, config)
+    """Adds the cases, before other plugins select and order the tests."""
+    if config.getoption(URL_OPTION) or config.getoption(PROFILE_OPTION):
+        items += _collect(session, config)
 
 
-def _items(session: pytest.Session, config: pytest.Config) -> Iterator["CaseItem"]:
+def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseItem"]:
     import asyncio
 
-    from clients_register.conformance import asking, library, probing, profiles, target
+    from clients_register.conformance import cli, detection
+    from clients_register.conformance.case import CaseError, load_cases
+    from clients_register.conformance.profiles import load_profile
+    from clients_register.conformance.target import ProfileError
     from clients_register.spec.statuses import load_statuses
 
-    url, profile = config.getoption(URL), config.getoption(PROFILE)
+    url, profile = config.getoption(URL_OPTION), config.getoption(PROFILE_OPTION)
     try:
         if url and profile:
-            raise target.ProfileError(f"expected {URL} or {PROFILE}, and not both")
-        judged = profiles.read(Path(profile)) if profile else asking.found_out(url)
-        checks = asyncio.run(probing.smoke(judged, load_statuses()))
-        probing.is_this_api(checks, judged)
-        cases = library.shipped()
-    except (target.ProfileError, library.CaseError, probing.Unreachable) as error:
+            raise ProfileError(f"expected {URL_OPTION} or {PROFILE_OPTION}, and not both")
+        target = load_profile(Path(profile)) if profile else cli.detect_target(url)
+        checks = asyncio.run(detection.run_smoke_test(target, load_statuses()))
+        detection.require_this_api(checks, target)
+        cases = load_cases()
+    except (ProfileError, CaseError, detection.Unreachable) as error:
         raise pytest.UsageError(str(error)) from None
     for case in cases:
         yield CaseItem.from_parent(
-            session, name=case.id, nodeid=f"clients-register::{case.id}", case=case, target=judged
+            session, name=case.id, nodeid=f"clients-register::{case.id}", case=case, target=target
         )
 
 
@@ -77,54 +81,54 @@ class CaseItem(pytest.Item):
             self.extra_keyword_matches.add(word)
         self.user_properties += [("requirement", key) for key in case.requires]
 
+    @override
     def runtest(self) -> None:
-        """Runs the case. Raises CaseFailed."""
         import asyncio
 
-        from clients_register.conformance import asking
-        from clients_register.conformance.running import run
-        from clients_register.conformance.verdicts import Verdict, violations
+        from clients_register.conformance.control import control_token
+        from clients_register.conformance.results import Verdict, failing_verdicts
+        from clients_register.conformance.runner import run_cases
         from clients_register.spec.statuses import load_statuses
 
-        token = asking.control_token()
         (result,) = asyncio.run(
-            run([self.case], self._target, load_statuses(), control_token=token)
+            run_cases([self.case], self._target, load_statuses(), control_token=control_token())
         )
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
             pytest.skip(f"{result.verdict}: {result.reason}")
         if result.verdict is Verdict.EXPECTED_FAILURE:
             pytest.xfail(result.reason or "")
-        strict = self.config.getoption(STRICT)
-        if result.verdict is Verdict.ERROR or result.verdict in violations(strict=strict):
-            raise CaseFailed(self._told(result, strict=strict))
+        strict = self.config.getoption(STRICT_OPTION)
+        if result.verdict is Verdict.ERROR or result.verdict in failing_verdicts(strict=strict):
+            raise CaseFailed(self._render(result, strict=strict))
 
+    @override
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What is printed of a failure: what the case tells, and no traceback of the suite."""
+        # Without a traceback of the suite.
         if isinstance(excinfo.value, CaseFailed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
+    @override
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is from, and its name."""
         return Path("clients-register"), None, f"{self.case.id}: {self.case.title}"
 
-    def _told(self, result: "Result", *, strict: bool) -> str:
+    def _render(self, result: "Result", *, strict: bool) -> str:
         from datetime import UTC, datetime
 
-        from clients_register.conformance import deciding, recording
-        from clients_register.conformance.reporting import terminal
+        from clients_register.conformance.report import render_terminal
+        from clients_register.conformance.report.build import RunSummary, build_report
+        from clients_register.conformance.results import collect_evidence, decide
         from clients_register.spec.statuses import load_statuses
 
-        profile = self.config.getoption(PROFILE)
-        evidence = deciding.evidence([result], self._target, whole=False)
-        whole = recording.Run(
+        profile = self.config.getoption(PROFILE_OPTION)
+        evidence = collect_evidence([result], self._target, complete=False)
+        summary = RunSummary(
             started=datetime.now(UTC),
             seconds=result.seconds,
             strict=strict,
             command=["verify", *(["--profile", profile] if profile else [self._target.base_url])],
             evidence=evidence,
-            decision=deciding.decide([result], evidence, strict=strict),
+            decision=decide([result], evidence, strict=strict),
         )
-        return terminal(
-            recording.report([result], self._target, load_statuses(), whole), colour=False
-        )
+        report = build_report([result], self._target, load_statuses(), summary)
+        return render_terminal(report, color=False)

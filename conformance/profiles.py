@@ -1,6 +1,5 @@
-"""Profiles: files that describe a target, and what is wrong with them, before anything is sent."""
+"""Profiles: YAML files that describe a target, checked before anything is sent."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,12 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from clients_register import spec
-from clients_register.conformance import library
-from clients_register.conformance.fuzzing import AREA
+from clients_register.conformance.case import load_cases
+from clients_register.conformance.fuzz import AREA
 from clients_register.conformance.target import (
     KnownFailure,
     Limits,
@@ -24,29 +24,32 @@ from clients_register.conformance.target import (
     check_url,
     documented_route,
 )
+from clients_register.spec.schema_errors import did_you_mean, explain
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # RFC 9110, sections 5.1 and 5.5.
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
-    """The target that the profile at `path` describes. Raises ProfileError."""
+def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
+    """Loads the profile at `path`, and fills `${NAME}` from the environment.
+
+    Raises ProfileError, whose message shows no secret.
+    """
     try:
-        written = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path}: cannot be read as YAML: {error}") from None
-    # Before it is filled, so that no message shows a secret.
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+        raise ProfileError(f"{path}: cannot be read as YAML: {unreadable}") from None
+    # Validated before it is filled, since a message may show a value.
     schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    fault = jsonschema.exceptions.best_match(validator.iter_errors(written))
-    if fault is not None:
-        raise ProfileError(f"{path}, {fault.json_path}: {fault.message}")
-    filled = _filled(written, environment, str(path))
-    if faults := [f"{path}, {each}" for each in _faults(filled)]:
-        raise ProfileError("\n".join(faults))
+    error = best_match(Draft202012Validator(schema).iter_errors(document))
+    if error is not None:
+        raise ProfileError(f"{path}, {explain(error, show_values=False)}")
+    filled = _fill(document, environment, str(path))
+    if problems := [f"{path}, {each}" for each in _find_problems(filled)]:
+        raise ProfileError("\n".join(problems))
     check_domain(filled["base_url"], filled.get("email_domain"))
     filled.pop("profile")
     return Target(
@@ -61,61 +64,66 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
     )
 
 
-def _filled(written: Any, environment: Mapping[str, str], where: str) -> Any:
-    """`written` with every `${NAME}` filled from the environment."""
-    if isinstance(written, Mapping):
-        return {key: _filled(each, environment, f"{where}, {key}") for key, each in written.items()}
-    if isinstance(written, list):
-        return [_filled(each, environment, where) for each in written]
-    if not isinstance(written, str):
-        return written
+def _fill(value: Any, environment: Mapping[str, str], place: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _fill(each, environment, f"{place}, {key}") for key, each in value.items()}
+    if isinstance(value, list):
+        return [_fill(each, environment, place) for each in value]
+    if not isinstance(value, str):
+        return value
 
-    def value(found: re.Match[str]) -> str:
+    def look_up(found: re.Match[str]) -> str:
         if found[1] not in environment:
-            raise ProfileError(f"{where}: the environment has no {found[1]}; set it")
+            raise ProfileError(f"{place}: the environment has no {found[1]}; set it")
         return environment[found[1]]
 
-    return _REFERENCE.sub(value, written)
+    return _VARIABLE.sub(look_up, value)
 
 
-def _faults(filled: Mapping[str, Any]) -> Iterator[str]:
-    """Faults that a schema cannot express, one line each."""
+def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the problems that a schema cannot express, one line each."""
     for name in ("base_url", "hook", "proxy"):
         try:
-            check_url(filled.get(name, "http://localhost"))
+            check_url(profile.get(name, "http://localhost"))
         except ProfileError as error:
-            yield f"$.{name}: {error}"
-    if not filled.get("proxy", "http:").startswith("http:"):
-        yield "$.proxy: expected one that is spoken to in plain HTTP, http://HOST:PORT"
-    if not re.fullmatch("[A-Za-z0-9.-]+", filled.get("email_domain", "localhost")):
-        yield f"$.email_domain: expected a domain, found {filled['email_domain']!r}"
-    for name, value in filled.get("headers", {}).items():
-        if not _NAME.fullmatch(name):
-            yield f"$.headers: expected names of headers, found {name!r}"
-        if _CONTROL.search(value):
-            yield f"$.headers.{name}: expected one line, found a control character or a line's end"
-    cases = library.shipped()
-    known = {state for case in cases for state in case.arrange} | {"client"}
-    yield from _unknown("arrange", "states", filled.get("arrange", ()), known)
+            yield f"{name}: {error}"
+    if not profile.get("proxy", "http:").startswith("http:"):
+        yield "proxy: expected a proxy that accepts plain HTTP, http://HOST:PORT"
+    if not re.fullmatch("[A-Za-z0-9.-]+", profile.get("email_domain", "localhost")):
+        yield "email_domain: expected a domain such as test.example.com, found another text"
+    for name, value in profile.get("headers", {}).items():
+        if not _HEADER_NAME.fullmatch(name):
+            yield f"headers: expected names of headers, found {name!r}"
+        if _CONTROL_CHARACTER.search(value):
+            yield f"headers.{name}: expected one line, found a control character or a line break"
+    cases = load_cases()
+    states = {state for case in cases for state in case.arrange} | {"client"}
+    yield from _find_unknown("arrange", "state", profile.get("arrange", ()), states)
     questions = spec.load("questions")["questions"]
-    yield from _unknown("answers", "questions", filled.get("answers", ()), questions)
-    if "hook" not in filled:
+    yield from _find_unknown("answers", "question", profile.get("answers", ()), questions)
+    if "hook" not in profile:
         for name in ("arrange", "observe"):
-            hooked = [key for key, way in filled.get(name, {}).items() if way == "hook"]
+            hooked = [key for key, way in profile.get(name, {}).items() if way == "hook"]
             if hooked:
-                yield f"$.{name}: expected a hook beside it, found none, for {', '.join(hooked)}"
-    for each in filled.get("known_failures", ()):
+                listed = ", ".join(hooked)
+                yield f"{name}: expected a `hook` in the profile, found none, for {listed}"
+    for each in profile.get("known_failures", ()):
         glob = each["cases"]
-        # Which cases fuzzing has kept, only their corpus knows.
+        # The cases that fuzzing has found are known to their corpus only.
         if not glob.startswith(f"{AREA}/") and not any(
             fnmatchcase(case.id, glob) for case in cases
         ):
-            yield f"$.known_failures: no case fits {glob!r}; `clients-register list` names them all"
+            yield (
+                f"known_failures: no case matches {glob!r}; `clients-register list` lists all ids"
+            )
 
 
-def _unknown(place: str, what: str, used: Iterable[str], known: Iterable[str]) -> Iterator[str]:
-    for name in used:
+def _find_unknown(
+    section: str, kind: str, names: Iterable[str], known: Iterable[str]
+) -> Iterator[str]:
+    known = list(known)
+    for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            yield f"$.{place}: no {what} of the contract: {name}{hint}"
+            hint = did_you_mean(name, known)
+            problem = f"{section}: no {kind} of the contract is called {name}"
+            yield f"{problem}. {hint}" if hint else problem

@@ -1,43 +1,82 @@
-"""A server under test, as its profile describes it."""
+"""The server under test: where it is, which features it claims, and what a run may do to it."""
 
+import asyncio
 import ipaddress
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from clients_register import spec
-from clients_register.conformance import wire
-from clients_register.conformance.envelope import Layout
-from clients_register.conformance.wire import Wire
+from clients_register.conformance import http_client
+from clients_register.conformance.case import CORE
+from clients_register.conformance.envelope import EnvelopeLayout
+from clients_register.conformance.http_client import HttpClient
 
-FEATURES = ("core", "tokens", "mail", "views", "uncommon")
+FEATURES = (CORE, "tokens", "mail", "views", "uncommon")
 
-# How a state is reached where a profile does not say.
-BY_API = ("client", "session-live")
+# The base URL of our stub, as an example; the path of the route is appended to it.
+EXAMPLE_URL = "http://127.0.0.1:4018/api/v1"
 
-# The path of the route is added to it.
-EXAMPLE = "http://127.0.0.1:4018/api/v1"
-
-# Reserved for tests (RFC 6761): mail to it leads nowhere.
-LOCAL_DOMAIN = "conformance.test"
+# Reserved for testing (RFC 6761): mail to it is never delivered.
+TEST_DOMAIN = "conformance.test"
 
 
 class ProfileError(ValueError):
-    """A profile, or the URL in its place, cannot be used; the message says what to change."""
+    """A profile, or the URL given instead, is invalid; the message says what to change."""
+
+
+class LimitReached(Exception):
+    """A limit of the profile is reached; the message says which one."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may do to its target. Rates are per second, time-outs in seconds."""
+    """What a run may do to its target. Rates are per second, timeouts in seconds."""
 
     writes: bool = True
     requests: int = 5000
     clients: int = 1000
     requests_per_second: float = 0.0
     parallel: int = 8
-    timeout: float = field(default_factory=lambda: wire.TIMEOUT)
+    timeout: float = field(default_factory=lambda: http_client.DEFAULT_TIMEOUT)
+
+
+class Limiter:
+    """Applies the limits of a profile to a run, and counts its requests and clients."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.requests = 0
+        self.clients = 0
+        self._limits = limits
+        self._interval = 1 / limits.requests_per_second if limits.requests_per_second else 0.0
+        self._next = 0.0
+
+    async def acquire(self, *, registers: bool) -> None:
+        """Waits until the next request may be sent. Raises LimitReached.
+
+        `registers`: the request may create a client.
+        """
+        if self.requests >= self._limits.requests:
+            raise LimitReached(f"the limit of {self._limits.requests} requests is reached")
+        if registers:
+            if not self._limits.writes:
+                raise LimitReached("the profile allows no writes")
+            if self.clients >= self._limits.clients:
+                raise LimitReached(f"the limit of {self._limits.clients} clients is reached")
+            self.clients += 1
+        self.requests += 1
+        if self._interval:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval
+            await asyncio.sleep(start - now)
+
+    def slow_down(self) -> None:
+        """Halves the request rate, because the target is overloaded."""
+        self._interval = self._interval * 2 or 0.1
 
 
 @dataclass(frozen=True)
@@ -51,9 +90,9 @@ class KnownFailure:
 
 @dataclass(frozen=True)
 class Target:
-    """See profile.schema.json for the fields, and targets/template.yaml for their meaning.
+    """A server under test. See targets/template.yaml for the meaning of the fields.
 
-    `bare`: there is no profile, but a URL on this machine.
+    `control` says that our control plane is there; `bare` that there is a local URL and no profile.
     """
 
     name: str
@@ -67,7 +106,7 @@ class Target:
     answers: Mapping[str, str] = field(default_factory=dict)
     application: str = "planoauth"
     company: int = 42
-    email_domain: str = LOCAL_DOMAIN
+    email_domain: str = TEST_DOMAIN
     hook: str | None = None
     arrange: Mapping[str, Any] = field(default_factory=dict)
     observe: Mapping[str, str] = field(default_factory=dict)
@@ -83,28 +122,39 @@ class Target:
         return origin_of(self.base_url)
 
     @property
-    def base_path(self) -> str:
-        """The path of the base URL, without a slash at its end."""
-        return urlsplit(self.base_url).path.rstrip("/")
+    def path(self) -> str:
+        """The full path of the route."""
+        return urlsplit(self.base_url).path.rstrip("/") + self.route
+
+    @property
+    def url(self) -> str:
+        """The full URL of the route."""
+        return self.base_url.rstrip("/") + self.route
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that a run contacts."""
+        urls = [self.origin, *([self.hook] if self.hook else [])]
+        return sorted({urlsplit(each).netloc for each in urls})
 
     @property
     def placeholders(self) -> dict[str, Any]:
-        """What every case may refer to: name -> value."""
+        """The values that every case may refer to, by name."""
         return {
             "application": self.application,
             "company": self.company,
             "domain": self.email_domain,
-            "route": self.base_path + self.route,
+            "route": self.path,
         }
 
     @property
-    def layout(self) -> Layout:
-        """Where the parts of its envelope stand."""
-        return Layout(self.envelope)
+    def layout(self) -> EnvelopeLayout:
+        """The layout of its envelope."""
+        return EnvelopeLayout(self.envelope)
 
-    def wire(self) -> Wire:
-        """What its requests are sent by. Raises ProfileError."""
-        return Wire(
+    def client(self) -> HttpClient:
+        """Opens an HTTP client for the target. Raises ProfileError."""
+        return HttpClient(
             self.origin,
             timeout=self.limits.timeout,
             ssl_context=self.ssl_context(),
@@ -112,8 +162,14 @@ class Target:
             proxy=self.proxy,
         )
 
+    def hook_client(self) -> HttpClient | None:
+        """Opens an HTTP client for the hook, if the profile has one."""
+        if self.hook is None:
+            return None
+        return HttpClient(origin_of(self.hook), timeout=self.limits.timeout)
+
     def ssl_context(self) -> ssl.SSLContext | None:
-        """What its certificates are verified by; None for plain HTTP. Raises ProfileError."""
+        """Returns the TLS settings; None for plain HTTP. Raises ProfileError."""
         if not self.base_url.startswith("https:"):
             return None
         try:
@@ -125,25 +181,25 @@ class Target:
         return context
 
 
-def of_url(url: str, *, control: bool) -> Target:
-    """The target of a bare URL: our stub where `control` is there, else one that claims core.
+def target_for_url(url: str, *, control: bool) -> Target:
+    """Returns the target for a bare URL: our stub if `control`, else a server that claims core.
 
     Raises ProfileError.
     """
     check_url(url)
     check_domain(url, None)
-    claims = FEATURES if control else ("core",)
+    claims = FEATURES if control else (CORE,)
     return Target(url, url, documented_route(), claims=claims, control=control, bare=True)
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of `url`."""
+    """Returns scheme, host and port of `url`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(url: str) -> bool:
-    """Whether `url` leads to this machine."""
+    """Tells whether the host of `url` is this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -152,13 +208,13 @@ def is_loopback(url: str) -> bool:
 
 
 def documented_route() -> str:
-    """The path of the route in the spec."""
+    """Returns the path of the route in the spec."""
     (path,) = spec.load("openapi")["paths"]
     return str(path)
 
 
 def check_url(url: str) -> None:
-    """Raises ProfileError where nothing can be sent to `url`; what may be a secret is not shown."""
+    """Raises ProfileError unless `url` is usable; the message shows no credentials."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -166,17 +222,17 @@ def check_url(url: str) -> None:
         usable = False
     if not usable:
         found = "one with a user" if "@" in url else repr(url)
-        raise ProfileError(f"expected a URL such as {EXAMPLE}, found {found}")
-    beside = {"a user": parts.username, "a query": parts.query, "a fragment": parts.fragment}
-    if more := [name for name, there in beside.items() if there]:
+        raise ProfileError(f"expected a URL such as {EXAMPLE_URL}, found {found}")
+    unexpected = {"a user": parts.username, "a query": parts.query, "a fragment": parts.fragment}
+    if names := [name for name, value in unexpected.items() if value]:
         raise ProfileError(
-            f"expected a URL of host and path alone, such as {EXAMPLE},"
-            f" found one with {' and '.join(more)}"
+            f"expected a URL with only a host and a path, such as {EXAMPLE_URL},"
+            f" found one with {' and '.join(names)}"
         )
 
 
 def check_domain(url: str, domain: str | None) -> None:
-    """Raises ProfileError where mail from `url` might go to somebody."""
+    """Raises ProfileError if mail from the server at `url` might reach a stranger."""
     if domain is None and not is_loopback(url):
         raise ProfileError(
             f"{url} is not on this machine, and registrations cause mail: write a profile"

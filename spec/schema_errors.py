@@ -34,6 +34,7 @@ TYPE_NAMES: dict[type, str] = {
 YAML_SCALARS = (bool, int, float, date)
 
 LIMITS = {
+    "exclusiveMinimum": "more than",
     "minimum": "at least",
     "maximum": "at most",
     "minLength": "at least",
@@ -55,6 +56,12 @@ class SchemaProblem:
     expected: str
     found: str
     hint: str = ""
+
+    def __str__(self) -> str:
+        """Returns the problem as one line, for files that people write."""
+        hint = f". {self.hint}" if self.hint else ""
+        place = self.path or "the top level"
+        return f"{place}: expected {self.expected}, found {self.found}{hint}"
 
 
 def explain(error: ValidationError, *, show_values: bool = True) -> SchemaProblem:
@@ -85,11 +92,13 @@ def explain(error: ValidationError, *, show_values: bool = True) -> SchemaProble
             # Without its colon, "password secret" would be a name.
             is_name = show_values or re.fullmatch(r"\w{1,40}", name)
             found = repr(name) if is_name else "another"
-        case "enum":
-            words = [str(word) for word in rule if word is not None]
-            expected, hint = f"one of {', '.join(words)}", did_you_mean(str(value), words)
+        case "enum" | "const":
+            choices = rule if error.validator == "enum" else [rule]
+            words = [str(word) for word in choices if word is not None]
+            expected = f"one of {', '.join(words)}" if words[1:] else words[0]
+            hint = did_you_mean(str(value), words)
             found = found if show_values else "something else"
-        case "minimum" | "maximum":
+        case "minimum" | "maximum" | "exclusiveMinimum":
             expected, found = f"{LIMITS[str(error.validator)]} {rule}", str(value)
         case "minLength" | "maxLength" | "minItems" | "maxItems":
             unit = "item" if str(error.validator).endswith("Items") else "character"
@@ -100,7 +109,9 @@ def explain(error: ValidationError, *, show_values: bool = True) -> SchemaProble
         case "not":
             expected, found = f"only one of {', '.join(rule['required'])}", "both"
         case _:
-            expected = schema.get("title") or f"a value that fits {error.validator}"
+            is_pattern = error.validator == "pattern"
+            rule_text = f"text that matches {rule}" if is_pattern else None
+            expected = schema.get("title") or rule_text or f"a value that fits {error.validator}"
             found = found if show_values else "something else"
     return SchemaProblem(format_path(error.absolute_path), expected, found, hint)
 

@@ -87,6 +87,16 @@ class StatusTable:
         """The status of a request that violates no rule."""
         return self.rows[-1]
 
+    def find(self, slug: str | None) -> Status | None:
+        """Returns the status with this slug; None if it is not documented."""
+        return next((row for row in self if row.slug == slug), None)
+
+    def spellings(self, slug: str) -> set[str]:
+        """Returns `slug` and every alternative spelling of it. Raises KeyError."""
+        rows = {row.slug: row for row in self}
+        canonical = rows[slug].alias_of or slug
+        return {row.slug for row in self if canonical in (row.slug, row.alias_of)}
+
     def in_stage(self, stage: Stage) -> tuple[Status, ...]:
         """The rows of `stage`, in order of precedence."""
         return self._by_stage[stage]

@@ -23,7 +23,8 @@ from support.postgres import Server, postgres_server
 from support.second import Second, second_server
 from support.stub import LiveStub
 
-from clients_register.conformance import curl, wire
+from clients_register.conformance import http_client
+from clients_register.conformance.report import curl
 from clients_register.handlers.context import Services
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres import connections
@@ -50,8 +51,8 @@ settings.load_profile("repeatable")
 def patient() -> Iterator[None]:
     """Lets this process wait for its servers, and servers for the database, up to `LIMIT`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "TIMEOUT", LIMIT)
-        patch.setattr(curl, "PATIENCE", math.ceil(LIMIT))
+        patch.setattr(http_client, "DEFAULT_TIMEOUT", LIMIT)
+        patch.setattr(curl, "HEAD_TIMEOUT", math.ceil(LIMIT))
         patch.setattr(started_stub, "STOP_TIMEOUT", LIMIT)
         patch.setattr(connections, "CONNECT_TIMEOUT", math.ceil(LIMIT))
         patch.setattr(connections, "ACQUIRE_TIMEOUT", LIMIT)

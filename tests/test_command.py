@@ -28,7 +28,7 @@ ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 def test_help_names_every_command(argv: list[str]) -> None:
     ended = call(*argv)
     assert (ended.returncode, ended.stderr) == (0, "")
-    for name, (_, about) in COMMANDS.items():
+    for name, (_, _, about) in COMMANDS.items():
         assert f"  {name:<8} {about}\n" in ended.stdout
 
 

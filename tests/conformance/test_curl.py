@@ -8,37 +8,39 @@ import pytest
 from support.hang import LIMIT
 from support.process import environment
 
-from clients_register.conformance import curl
-from clients_register.conformance.wire import Request, Wire
+from clients_register.conformance.http_client import HttpClient, HttpRequest
+from clients_register.conformance.report.curl import render_curl
 
 TYPE = (("Content-Type", "text/plain"),)
 
 REQUESTS = {
-    "plain": Request("POST", "/api", TYPE, b"e30="),
-    "shell": Request("POST", "/api/", (), b'it\'s $HOME `id` %s \\n ! "x"'),
-    "path": Request("POST", "/a/../b%2f?q=[1-3]{a,b}&c='", (("Content-Type", ""),), b""),
-    "odd-path": Request("POST", "/a b/é?#no-fragment", (), b"x"),
-    "asterisk": Request("OPTIONS", "*", (), b""),
-    "bytes": Request("POST", "/api", (("X-Two", "a\"b'c"),), bytes(range(256))),
-    "octal": Request("POST", "/api", (), b"\x001\n7\r\n\\012"),
-    "lines": Request("POST", "/api", TYPE, b"e3\r\n0=\r\n"),
-    "hyphen": Request("POST", "/api", (), b"-n\n@file"),
-    "hyphens": Request("POST", "/api", (), b"--\n"),
-    "at": Request("POST", "/api", (), b"@file"),
-    "preflight": Request("OPTIONS", "/api", (("Origin", "http://a.test"),), b""),
-    "get": Request("GET", "/api", (("Accept", "*/*"), ("user-agent", "me")), b""),
-    "head": Request("HEAD", "/api", TYPE, b""),
-    "head-with-body": Request("HEAD", "/api", TYPE, b"e30="),
-    "put": Request("PUT", "/api", (), b"x"),
-    "twice": Request("POST", "/api", (("X-A", "1"), ("X-A", "2"), ("Content-Type", "a; b=c")), b""),
-    "host": Request("POST", "/api", (("Host", "else.where"),), b"x"),
-    "expect": Request("POST", "/api", (("Expect", ""),), b"x" * 2000),
-    "one-byte": Request("POST", "/api", TYPE, b"A" * 100_000),
-    "runs": Request("POST", "/api", TYPE, b"e30=" + b"\n" * 5000 + b"\0" * 600 + b"-end%"),
-    "large": Request("POST", "/api", TYPE, b"e30=" * 35_000),
-    "chunked": Request("POST", "/api", TYPE, b"abcde\n", chunked=2),
-    "chunked-empty": Request("POST", "/api", TYPE, b"", chunked=7),
-    "lower-case": Request("POST", "/api", (("content-type", "text/plain"), ("x-y", "z")), b"x"),
+    "plain": HttpRequest("POST", "/api", TYPE, b"e30="),
+    "shell": HttpRequest("POST", "/api/", (), b'it\'s $HOME `id` %s \\n ! "x"'),
+    "path": HttpRequest("POST", "/a/../b%2f?q=[1-3]{a,b}&c='", (("Content-Type", ""),), b""),
+    "odd-path": HttpRequest("POST", "/a b/é?#no-fragment", (), b"x"),
+    "asterisk": HttpRequest("OPTIONS", "*", (), b""),
+    "bytes": HttpRequest("POST", "/api", (("X-Two", "a\"b'c"),), bytes(range(256))),
+    "octal": HttpRequest("POST", "/api", (), b"\x001\n7\r\n\\012"),
+    "lines": HttpRequest("POST", "/api", TYPE, b"e3\r\n0=\r\n"),
+    "hyphen": HttpRequest("POST", "/api", (), b"-n\n@file"),
+    "hyphens": HttpRequest("POST", "/api", (), b"--\n"),
+    "at": HttpRequest("POST", "/api", (), b"@file"),
+    "preflight": HttpRequest("OPTIONS", "/api", (("Origin", "http://a.test"),), b""),
+    "get": HttpRequest("GET", "/api", (("Accept", "*/*"), ("user-agent", "me")), b""),
+    "head": HttpRequest("HEAD", "/api", TYPE, b""),
+    "head-with-body": HttpRequest("HEAD", "/api", TYPE, b"e30="),
+    "put": HttpRequest("PUT", "/api", (), b"x"),
+    "twice": HttpRequest(
+        "POST", "/api", (("X-A", "1"), ("X-A", "2"), ("Content-Type", "a; b=c")), b""
+    ),
+    "host": HttpRequest("POST", "/api", (("Host", "else.where"),), b"x"),
+    "expect": HttpRequest("POST", "/api", (("Expect", ""),), b"x" * 2000),
+    "one-byte": HttpRequest("POST", "/api", TYPE, b"A" * 100_000),
+    "runs": HttpRequest("POST", "/api", TYPE, b"e30=" + b"\n" * 5000 + b"\0" * 600 + b"-end%"),
+    "large": HttpRequest("POST", "/api", TYPE, b"e30=" * 35_000),
+    "chunked": HttpRequest("POST", "/api", TYPE, b"abcde\n", chunked=2),
+    "chunked-empty": HttpRequest("POST", "/api", TYPE, b"", chunked=7),
+    "lower-case": HttpRequest("POST", "/api", (("content-type", "text/plain"), ("x-y", "z")), b"x"),
 }
 
 
@@ -85,22 +87,22 @@ async def test_curl_sends_what_the_suite_sends(name: str) -> None:
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with Wire(origin) as wire:
+    async with HttpClient(origin) as wire:
         await wire.send(request)
-    await sent_by_curl(curl.line(request, origin))
+    await sent_by_curl(render_curl(request, origin))
     server.close()
     ours, curls = heard
     assert curls == ours
 
 
 def test_a_line_says_what_is_sent_as_plainly_as_can_be() -> None:
-    assert curl.line(Request("POST", "/api", TYPE, b"e30="), "http://a.test") == (
+    assert render_curl(HttpRequest("POST", "/api", TYPE, b"e30="), "http://a.test") == (
         "curl -sS -i --http1.1 --globoff --path-as-is -X POST -H Accept: -H User-Agent: -H Expect:"
         " -H 'Content-Type: text/plain' --data-binary e30= http://a.test/api"
     )
 
 
 def test_what_is_not_printable_is_piped_in_octal() -> None:
-    line = curl.line(Request("POST", "/api", TYPE, b"a\n-\xff"), "http://a.test")
+    line = render_curl(HttpRequest("POST", "/api", TYPE, b"a\n-\xff"), "http://a.test")
     assert line.startswith("printf 'a\\012\\055\\377' | curl ")
     assert re.search(r"--data-binary @- http://a\.test/api$", line)

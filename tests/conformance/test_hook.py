@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.second import Second
 
-from clients_register.conformance import library
+from clients_register.conformance.case import load_cases
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hook.md").read_text("utf-8")
 ROWS = {
@@ -16,7 +16,7 @@ ROWS = {
 
 
 def test_every_state_of_a_case_is_told() -> None:
-    needed = {state for case in library.shipped() for state in case.arrange}
+    needed = {state for case in load_cases() for state in case.arrange}
     assert set(ROWS) == needed - {"stub"}
 
 

@@ -8,7 +8,6 @@ from support.live import Live
 from support.stub import LiveStub
 
 # pytester forgets the modules that a run in this process imported, so that they are there before.
-from clients_register.conformance import asking, reporting, running  # noqa: F401
 
 pytestmark = pytest.mark.measured
 
@@ -61,7 +60,7 @@ def test_a_failure_is_told_with_its_curl_line(
         *OPTIONS, "--clients-register-profile", str(profile), "-k", "company/known"
     )
     assert done.ret == 1
-    done.stdout.fnmatch_lines(["*FAIL company/known*", "*curl -sS*", "*again: clients-register*"])
+    done.stdout.fnmatch_lines(["*FAIL company/known*", "*curl -sS*", "*rerun: clients-register*"])
     assert "Traceback" not in done.stdout.str()
 
 
@@ -83,12 +82,12 @@ def test_a_url_without_a_server_is_wrong_usage(pytester: pytest.Pytester) -> Non
 
 INTERRUPTING = """
 import os, signal
-from clients_register.conformance.gate import Gate
+from clients_register.conformance.target import Limiter
 
-async def pass_(gate, *, registers):
+async def acquire(limiter, *, registers):
     os.kill(os.getpid(), signal.SIGINT)
 
-Gate.pass_ = pass_
+Limiter.acquire = acquire
 """
 
 

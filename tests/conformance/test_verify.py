@@ -12,7 +12,7 @@ from support.second import Second
 from support.stub import LiveStub
 from support.verifying import another_api, bad, base, profile, verified
 
-from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.results import ExitCode
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_stub_keeps_every_case_strictly(judged: tuple[int, dict[str, Any]]) 
     code, report = judged
     assert bad(report) == {}
     assert report["summary"]["not-claimed"] == report["summary"]["not-arranged"] == 0
-    assert (code, report["target"]["control"]) == (Exit.GOOD, True)
+    assert (code, report["target"]["control"]) == (ExitCode.SUCCESS, True)
 
 
 def test_every_client_that_was_told_of_is_listed(judged: tuple[int, dict[str, Any]]) -> None:
@@ -48,7 +48,7 @@ def test_every_client_that_was_told_of_is_listed(judged: tuple[int, dict[str, An
 def test_the_reference_keeps_what_can_be_sent_to_it(shared: Live, tmp_path: Path) -> None:
     code, report, _ = verified(tmp_path, base(shared), "--strict")
     assert bad(report) == {}
-    assert (code, report["target"]["control"]) == (Exit.GOOD, False)
+    assert (code, report["target"]["control"]) == (ExitCode.SUCCESS, False)
 
 
 def test_the_second_server_keeps_all_but_what_is_about_the_stub(
@@ -62,7 +62,7 @@ def test_the_second_server_keeps_all_but_what_is_about_the_stub(
     about = [case for case in report["cases"] if case["claims"] != "stub"]
     ran = [case for case in about if case["verdict"] in ("pass", "observed")]
     assert len(ran) >= 0.95 * len(about)
-    assert code == Exit.GOOD
+    assert code == ExitCode.SUCCESS
 
 
 # One that needs no hook, one that needs a state, one that breaks the whole server, one that asks
@@ -106,7 +106,7 @@ def test_a_hook_that_answers_otherwise_than_agreed_spoils_its_cases_alone(
     assert cases["token/none"]["verdict"] == "pass"
     assert cases["token/of-a-live-session"]["verdict"] == "error"
     assert "hook, state count-clients: expected " in cases["route/post-registers"]["reason"]
-    assert ended == Exit.DEFECT
+    assert ended == ExitCode.DEFECT
 
 
 def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> None:
@@ -118,15 +118,15 @@ def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> N
         "uncommon/route-undeployed": "not-arranged",
         "route/post-registers": "pass",
     }
-    assert "session-live: the target's hook does not know it" in str(cases)
-    assert ended == Exit.GOOD
+    assert "session-live: the hook of the target does not support it" in str(cases)
+    assert ended == ExitCode.SUCCESS
 
 
 @pytest.mark.smoke
 def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
     file = profile(tmp_path, base="https://staging.test/api/v1")
     done = call("plan", "--profile", file)
-    assert done.returncode == Exit.GOOD
+    assert done.returncode == ExitCode.SUCCESS
     assert "staging.test" in done.stdout
     assert "clients created" in done.stdout
 
@@ -134,13 +134,13 @@ def test_a_plan_sends_nothing_and_tells_what_would_be(tmp_path: Path) -> None:
 def test_where_nobody_listens_is_unreachable(tmp_path: Path) -> None:
     with reserved_port() as port:
         code, _, said = verified(tmp_path, f"http://127.0.0.1:{port}/api/v1")
-    assert (code, "is the server running" in said) == (Exit.UNREACHABLE, True)
+    assert (code, "is the server running" in said) == (ExitCode.UNREACHABLE, True)
 
 
 def test_another_api_is_unreachable(tmp_path: Path) -> None:
     with another_api() as url:
         code, _, said = verified(tmp_path, url)
-    assert (code, "is not this API" in said) == (Exit.UNREACHABLE, True)
+    assert (code, "is not this API" in said) == (ExitCode.UNREACHABLE, True)
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_another_api_is_unreachable(tmp_path: Path) -> None:
         ((), "expected a URL or a --profile"),
         (("http://127.0.0.1:1", "--profile", "x.yaml"), "not both"),
         (("https://staging.test/api",), "write a profile"),
-        (("http://127.0.0.1:1", "--only", "unheard-of"), "no case fits"),
+        (("http://127.0.0.1:1", "--only", "unheard-of"), "no case matches"),
         (("--profile", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )
 def test_wrong_usage_is_one_line(argv: tuple[str, ...], told: str) -> None:
     done = call("verify", *argv)
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert told in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -164,8 +164,8 @@ def test_a_half_claimed_profile_is_too_little(shared: Live, tmp_path: Path) -> N
     more = "arrange: {client: unavailable}\nlimits: {writes: false}"
     file = profile(tmp_path, base=base(shared), more=more)
     code, report, said = verified(tmp_path, "--profile", file)
-    assert (code, report["evidence"]["enough"]) == (Exit.TOO_LITTLE, False)
-    assert "too little was run" in said
+    assert (code, report["evidence"]["enough"]) == (ExitCode.TOO_LITTLE, False)
+    assert "too few cases were run" in said
 
 
 def test_a_known_failure_that_passes_fails_the_run(shared: Live, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_known_failure_that_passes_fails_the_run(shared: Live, tmp_path: Path)
     file = profile(tmp_path, base=base(shared), more=known)
     code, report, _ = verified(tmp_path, "--profile", file)
     assert report["summary"]["unexpected-pass"] > 0
-    assert code == Exit.VIOLATION
+    assert code == ExitCode.VIOLATION
 
 
 def test_an_answer_of_the_profile_is_not_held_against_the_target(
@@ -182,10 +182,10 @@ def test_an_answer_of_the_profile_is_not_held_against_the_target(
     origin = base(start(max_body=1000))
     argv = ("--strict", "--only", "limit/white-space-to-the-limit")
     code, _, _ = verified(tmp_path, origin, *argv)
-    assert code == Exit.VIOLATION
+    assert code == ExitCode.VIOLATION
     file = profile(tmp_path, base=origin, more="answers: {Q-BODY-LIMIT: a thousand bytes}")
     code, report, _ = verified(tmp_path, "--profile", file, *argv)
-    assert (code, report["summary"]["observed"]) == (Exit.GOOD, 1)
+    assert (code, report["summary"]["observed"]) == (ExitCode.SUCCESS, 1)
     assert "a thousand bytes" in report["cases"][0]["reason"]
 
 
@@ -195,7 +195,7 @@ def test_a_forced_answer_is_no_evidence(shared_stub: LiveStub, tmp_path: Path) -
     shared_stub.control("PUT", "/next", after_smoke)
     argv = ("--profile", file, "--only", "route/post-registers")
     code, report, _ = verified(tmp_path, *argv)
-    assert code == Exit.DEFECT
+    assert code == ExitCode.DEFECT
     assert "Mock-Forced" in report["cases"][0]["reason"]
 
 
@@ -203,10 +203,10 @@ def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
     file = profile(tmp_path, base=base(shared), more="limits: {requests: 10}")
     code, report, _ = verified(tmp_path, "--profile", file)
     assert sum(len(case["exchanges"]) for case in report["cases"]) <= 10
-    assert code == Exit.TOO_LITTLE
+    assert code == ExitCode.TOO_LITTLE
 
 
 @pytest.mark.smoke
 def test_smoke_shows_five_answers(shared: Live) -> None:
     done = call("smoke", base(shared))
-    assert (done.returncode, done.stdout.count("\n")) == (Exit.GOOD, 5)
+    assert (done.returncode, done.stdout.count("\n")) == (ExitCode.SUCCESS, 5)

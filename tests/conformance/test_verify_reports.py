@@ -16,8 +16,8 @@ from support.process import COMMAND, environment, serving
 from support.stub import LiveStub
 from support.verifying import another_api, base, profile, verified
 
-from clients_register.conformance.encoding import encoded
-from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.request import encode_base64
+from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 
@@ -36,7 +36,10 @@ def test_a_token_that_people_prepared_is_in_no_report(shared: Live, tmp_path: Pa
     _, report, _ = verified(tmp_path, "--profile", file, "--only", "token/of-a-live-session")
     (case,) = report["cases"]
     assert case["verdict"] == "pass"
-    forms = [token, *(encoded(before + token.encode())[4:-4] for before in (b"", b"a", b"ab"))]
+    forms = [
+        token,
+        *(encode_base64(before + token.encode())[4:-4] for before in (b"", b"a", b"ab")),
+    ]
     assert [form for form in forms if form in json.dumps(report)] == []
 
 
@@ -63,10 +66,10 @@ def test_a_report_that_cannot_be_written_is_no_verdict(
     argv = (base(shared_stub), "--only", "route/post-registers")
     whole = tmp_path / "out" / "whole.html"
     done = call("verify", *argv, "--report", "/dev/full", "--html", str(whole))
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr == "clients-register: /dev/full cannot be written: No space left on device\n"
     # Nothing else is kept from whoever waited for it.
-    assert "the target keeps the contract" in done.stdout
+    assert "the target conforms to the contract" in done.stdout
     assert whole.exists()
 
 
@@ -77,7 +80,7 @@ def test_where_no_report_can_be_written_nothing_is_sent(
 ) -> None:
     (tmp_path / "file").write_text("")
     done = call("verify", base(stub), option, place, cwd=tmp_path)
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert f"expected a file that can be written: {place} " in done.stderr
     assert stub.control("GET", "/requests").json() == []
 
@@ -99,9 +102,9 @@ def test_a_server_that_dies_meanwhile_is_no_violation(tmp_path: Path) -> None:
             )
             server.tell(signal.SIGKILL)
             out, err = hang.communicate(process)
-    assert (process.returncode, err) == (Exit.DEFECT, "")
+    assert (process.returncode, err) == (ExitCode.DEFECT, "")
     assert "cases could not be judged" in out
-    assert json.loads(report.read_text("utf-8"))["exit_code"] == Exit.DEFECT
+    assert json.loads(report.read_text("utf-8"))["exit_code"] == ExitCode.DEFECT
 
 
 ENOUGH = 12
@@ -131,8 +134,8 @@ def test_whoever_interrupts_learns_what_was_made(
         until(lambda: bool(shared_stub.control("GET", met).json()))
         process.send_signal(number)
         out, _ = hang.communicate(process)
-    assert process.returncode == Exit.TOO_LITTLE
-    assert "interrupted, after" in out
+    assert process.returncode == ExitCode.TOO_LITTLE
+    assert "interrupted after" in out
     told = json.loads(report.read_text("utf-8"))
     assert told["created"]
     assert "fuzz" not in told

@@ -8,7 +8,7 @@ import pytest
 from support.hang import LIMIT
 from support.report import report
 
-from clients_register.conformance.reporting import RENDERERS
+from clients_register.conformance.report import FORMATS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def page(chromium: "Browser", tmp_path: Path) -> Iterator["Page"]:
     """The page of a report with a case of each verdict; whatever it complains of is a failure."""
     file = tmp_path / "report.html"
-    file.write_text(RENDERERS["html"](report()), "utf-8")
+    file.write_text(FORMATS["html"](report()), "utf-8")
     wrong: list[str] = []
     opened = chromium.new_page()
     opened.set_default_timeout(LIMIT * 1000)

@@ -9,11 +9,11 @@ from anyio.from_thread import start_blocking_portal
 from support.command import call
 from teeth.serving import served
 
-from clients_register.conformance import reporting
-from clients_register.conformance.fuzzing import LAYERS
-from clients_register.conformance.fuzzing.campaign import Budget, Campaign, Plan
-from clients_register.conformance.fuzzing.running import campaign, go
-from clients_register.conformance.target import of_url
+from clients_register.conformance.fuzz import LAYERS
+from clients_register.conformance.fuzz.campaign import Budget, Campaign, Plan, new_campaign
+from clients_register.conformance.fuzz.layers import run_layers
+from clients_register.conformance.report import load_report
+from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import load_statuses
 
 
@@ -37,8 +37,8 @@ def explored(
     plan = Plan(
         layers or tuple(LAYERS), seed, Budget(requests), strict=True, first=first, restart=restart
     )
-    with campaign(of_url(base, control=True), load_statuses(), plan) as made:
-        ended, _ = go(made)
+    with new_campaign(target_for_url(base, control=True), load_statuses(), plan) as made:
+        ended, _ = run_layers(made)
         yield made, ended
 
 
@@ -47,5 +47,5 @@ def fuzzed(tmp_path: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
     file = tmp_path / "fuzz.json"
     corpus = ("--corpus", str(tmp_path / "corpus"))
     done = call("fuzz", *argv, *corpus, "--report", str(file))
-    report = dict(reporting.read(file)) if file.exists() else {}
+    report = dict(load_report(file)) if file.exists() else {}
     return done.returncode, report, done.stdout + done.stderr

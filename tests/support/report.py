@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clients_register.conformance.verdicts import Verdict
+from clients_register.conformance.results import Verdict
 
 HOSTILE = "<script>document.title = 'taken over'</script>\x1b[31m|`x`|\x00 & </details>"
 

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from teeth import fuzzing
 from teeth.mutants import NONE, Mutant, cases_about, choose, load_mutants
 
-from clients_register.conformance import asking, library
-from clients_register.conformance.interrupting import terminations
-from clients_register.conformance.model import Case
-from clients_register.conformance.verdicts import Exit
+from clients_register.conformance.case import Case, load_cases
+from clients_register.conformance.cli import format_table, positive_int, positive_seconds
+from clients_register.conformance.interrupts import termination_as_interrupt
+from clients_register.conformance.results import ExitCode
 
 INTERRUPTED = 130
 
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument(
         "--jobs",
-        type=asking.positive,
+        type=positive_int,
         default=os.cpu_count() or 1,
         metavar="N",
         help="number of processes (default: CPUs)",
@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--fuzz",
         nargs="?",
-        type=asking.seconds,
+        type=positive_seconds,
         const=60.0,
         metavar="SECONDS",
         help="measure instead what fuzzing alone finds, SECONDS per mutant (default: 60)",
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     if not mutants:
         parser.error(f"no mutant matches --only {' --only '.join(options.only)}")
     try:
-        with terminations():
+        with termination_as_interrupt():
             if options.fuzz is not None:
                 return asyncio.run(fuzzing.measure(mutants, options.fuzz, options.jobs))
             return _run(mutants, options.jobs, whole=options.whole)
@@ -93,18 +93,18 @@ def _run(mutants: Sequence[Mutant], jobs: int, *, whole: bool) -> int:
     failed = _failed_cases(names, jobs, whole=whole)
     if missing := [name for name in names if name not in failed]:
         print(f"no verdict on {', '.join(missing)}", file=sys.stderr)
-        return Exit.DEFECT
-    cases = library.shipped()
+        return ExitCode.DEFECT
+    cases = load_cases()
     if wrong := failed[NONE]:
         print(f"the correct server fails {', '.join(wrong)}", file=sys.stderr)
-        return Exit.VIOLATION
+        return ExitCode.VIOLATION
     results = [_result(mutant, failed[mutant.name], cases) for mutant in mutants]
-    print(asking.table([result.row for result in results]), end="")
+    print(format_table([result.row for result in results]), end="")
     killed = sum(bool(result.killed_by) for result in results)
     print(
         f"{killed} of {len(results)} mutants killed; the correct server passes {len(cases)} cases"
     )
-    return Exit.GOOD if killed == len(results) else Exit.VIOLATION
+    return ExitCode.SUCCESS if killed == len(results) else ExitCode.VIOLATION
 
 
 def _result(mutant: Mutant, failed: Sequence[str], cases: Sequence[Case]) -> Result:

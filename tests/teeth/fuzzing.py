@@ -14,8 +14,8 @@ from typing import Any
 from teeth.mutants import NONE, Mutant
 
 from clients_register import spec
-from clients_register.conformance import asking
-from clients_register.conformance.verdicts import Exit, violations
+from clients_register.conformance.cli import format_table
+from clients_register.conformance.results import ExitCode, failing_verdicts
 
 # The seed of both, so that the table is repeatable.
 SEED = 1
@@ -64,7 +64,7 @@ async def measure(mutants: Sequence[Mutant], seconds: float, jobs: int) -> int:
         for name, fault in (await _fuzz_both(correct, seconds, document)).items():
             if fault:
                 print(f"{name} finds a fault in the correct server", file=sys.stderr)
-                return Exit.VIOLATION
+                return ExitCode.VIOLATION
         free = asyncio.Semaphore(jobs)
 
         async def find(mutant: Mutant) -> Found:
@@ -75,11 +75,11 @@ async def measure(mutants: Sequence[Mutant], seconds: float, jobs: int) -> int:
 
         found = await asyncio.gather(*map(find, mutants))
     heads = ("mutant", "fuzz", "schemathesis", "fault")
-    print(asking.table([heads, *(each.row for each in found)]), end="")
+    print(format_table([heads, *(each.row for each in found)]), end="")
     fuzz = sum(bool(each.layer) for each in found)
     plain = sum(each.by_schemathesis for each in found)
     print(f"of {len(found)} mutants fuzz finds {fuzz}, plain Schemathesis {plain}")
-    return Exit.GOOD
+    return ExitCode.SUCCESS
 
 
 async def _fuzz_both(mutant: Mutant, seconds: float, document: Path) -> dict[str, Any]:
@@ -124,7 +124,7 @@ async def _fuzz(base: str, seconds: float, report: Path) -> tuple[str, int] | No
 
 def _first_fault(report: Path) -> tuple[str, int] | None:
     content = json.loads(report.read_text("utf-8"))
-    bad = [case for case in content["cases"] if case["verdict"] in violations(strict=True)]
+    bad = [case for case in content["cases"] if case["verdict"] in failing_verdicts(strict=True)]
     return (str(bad[0]["title"].partition(":")[0]), content["fuzz"]["requests"]) if bad else None
 
 

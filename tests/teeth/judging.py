@@ -15,10 +15,10 @@ from dataclasses import replace
 from teeth.mutants import NONE, cases_about, find_mutant
 from teeth.serving import served
 
-from clients_register.conformance import library, target
-from clients_register.conformance.model import Case
-from clients_register.conformance.running import run
-from clients_register.conformance.verdicts import Verdict, violations
+from clients_register.conformance.case import Case, load_cases
+from clients_register.conformance.results import Verdict, failing_verdicts
+from clients_register.conformance.runner import run_cases
+from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import load_statuses
 
 # Seconds that an exchange may take: the mutant shares this process, which may be busy.
@@ -31,16 +31,16 @@ async def failed_cases(name: str, cases: Sequence[Case]) -> list[str]:
     Raises UnknownMutant.
     """
     async with served(name) as base:
-        stub = target.of_url(base, control=True)
+        stub = target_for_url(base, control=True)
         limits = replace(stub.limits, timeout=max(TIMEOUT, stub.limits.timeout))
         patient = replace(stub, limits=limits)
-        results = await run(cases, patient, load_statuses())
-    bad = violations(strict=True) | ({Verdict.ERROR} if name == NONE else set())
+        results = await run_cases(cases, patient, load_statuses())
+    bad = failing_verdicts(strict=True) | ({Verdict.ERROR} if name == NONE else set())
     return [result.case.id for result in results if result.verdict in bad]
 
 
 async def _judge(names: Sequence[str], *, whole: bool) -> None:
-    cases = library.shipped()
+    cases = load_cases()
     for name in names:
         mutant = find_mutant(name)
         chosen = cases if whole or mutant is None else cases_about(mutant, cases)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import spec
-from clients_register.conformance.model import Case
+from clients_register.conformance.case import Case
 
 # The name of the server without a fault, which has to pass every case.
 NONE = "none"

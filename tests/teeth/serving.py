@@ -17,7 +17,7 @@ from teeth.mutants import UnknownMutant, find_mutant
 from teeth.planting import planted
 
 from clients_register import output
-from clients_register.conformance.interrupting import terminations
+from clients_register.conformance.interrupts import termination_as_interrupt
 from clients_register.handlers.clock import SystemClock
 from clients_register.handlers.serve import Stop, open_listener
 from clients_register.handlers.server import Server
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     """Serves the mutant named in `argv` until interrupted; returns the exit code."""
     logging.disable()
     try:
-        with terminations():
+        with termination_as_interrupt():
             asyncio.run(_serve(argv[0] if argv else ""))
     except UnknownMutant as error:
         print(error, file=sys.stderr)

@@ -19,7 +19,7 @@ from teeth.mutants import NONE, UnknownMutant, choose, find_mutant, load_mutants
 from teeth.planting import forget, planted
 
 from clients_register import spec
-from clients_register.conformance import library
+from clients_register.conformance.case import load_cases
 
 TESTS = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "teeth")
@@ -87,7 +87,7 @@ async def test_the_correct_server_passes_after_all_mutants(restored: None) -> No
     for mutant in MUTANTS:
         with planted(mutant.plant):
             pass
-    assert await failed_cases(NONE, library.shipped()) == []
+    assert await failed_cases(NONE, load_cases()) == []
 
 
 def test_only_one_mutant_at_a_time_is_planted() -> None:

@@ -1,0 +1,318 @@
+"""Cases: what each one arranges, sends and expects, and how case files are loaded and checked.
+
+A case file is YAML by case.schema.json. What no schema can express is checked here, and every
+problem is reported before anything is sent.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from clients_register import spec
+from clients_register.spec.schema_errors import explain
+from clients_register.spec.statuses import StatusTable, load_statuses
+
+# The features that a case belongs to by default, and that of the cases about our stub itself.
+CORE = "core"
+STUB = "stub"
+
+# States that affect the whole server, so cases that need one run alone on a target without worlds.
+SERVER_STATES = frozenset(
+    {
+        "clock",
+        "service-undeployed",
+        "route-undeployed",
+        "crash-before-routing",
+        "crash-in-handler",
+        "mail-failing",
+        STUB,
+    }
+)
+
+# The ways to write what the base64 contains.
+CONTENT_LAYERS = ("params", "json", "text", "text_hex")
+
+# The first key of an expectation is its kind.
+EXPECTATION_KINDS = (
+    *("status", "code", "errors", "errors_of", "at", "header", "body"),
+    *("stored", "mailed", "outcomes"),
+)
+
+# Every id that was ever used, one per line; ids that no case uses any more are marked.
+LOCK_FILE = "ids.lock"
+RETIRED = " retired"
+RELOCK_COMMAND = "`clients-register list --write-lock`"
+
+_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_UNIT_SECONDS = (604_800, 86_400, 3_600, 60, 1)
+
+
+class CaseError(ValueError):
+    """Case files are invalid; the message has one line for each problem."""
+
+
+class Grade(StrEnum):
+    """The evidence for an expectation, strongest first."""
+
+    DOCUMENTED = "documented"
+    FAMILY = "family"
+    DECIDED = "decided"
+
+
+_STRENGTH = {grade: position for position, grade in enumerate(Grade)}
+
+
+def weakest(grades: Iterable[Grade]) -> Grade:
+    """Returns the grade of an expectation that rests on all of `grades`."""
+    return max(grades, key=_STRENGTH.__getitem__)
+
+
+def strongest(grades: Iterable[Grade]) -> Grade:
+    """Returns the grade of an expectation that any one of `grades` supports."""
+    return min(grades, key=_STRENGTH.__getitem__)
+
+
+@dataclass(frozen=True)
+class Send:
+    """One request, before its placeholders are filled.
+
+    `content` is what the base64 contains, by its layer (see CONTENT_LAYERS); None is a valid
+    registration, changed by `set` and `drop`. `body` is the template of the raw body, `body_hex`
+    literal bytes, `chunked` the bytes in a chunk.
+    """
+
+    content: tuple[str, Any] | None = None
+    set: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    body: str = "${encoded}"
+    body_hex: str | None = None
+    method: str = "POST"
+    path: str = "${route}"
+    headers: Mapping[str, str | list[str] | None] = field(default_factory=dict)
+    chunked: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step before the judged exchange: a request, or a move of the clock.
+
+    `keep` names values to remember from the response (name to JSON pointer); `advance` is an
+    ISO 8601 duration.
+    """
+
+    send: Send | None = None
+    keep: Mapping[str, str] = field(default_factory=dict)
+    advance: str | None = None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation. `kind` is one of EXPECTATION_KINDS, `terms` are all its keys."""
+
+    kind: str
+    grade: Grade
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One judged exchange with its setup. See case.schema.json for the fields."""
+
+    id: str
+    area: str
+    title: str
+    requires: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    claims: str = CORE
+    arrange: tuple[str, ...] = ()
+    before: tuple[Step, ...] = ()
+    send: Send = field(default_factory=Send)
+    parallel: int = 1
+    expect: tuple[Expectation, ...] = ()
+
+    @property
+    def documented(self) -> bool:
+        """Whether it tests something that the owner's page states."""
+        return any(each.grade is Grade.DOCUMENTED for each in self.expect)
+
+
+@cache
+def load_cases() -> tuple[Case, ...]:
+    """Loads the cases of this package, in the order of their files. Raises CaseError."""
+    return parse_cases(_read_files(), load_statuses(), _read_lock(files(__package__) / LOCK_FILE))
+
+
+def parse_cases(
+    texts: Mapping[str, str], statuses: StatusTable, locked: Mapping[str, bool]
+) -> tuple[Case, ...]:
+    """Parses case files, given as name to text. Raises CaseError with all problems.
+
+    `locked` has every id that was ever used, and whether a case uses it now.
+    """
+    problems: list[str] = []
+    cases: list[Case] = []
+    validator = Draft202012Validator(_schema())
+    for name, text in texts.items():
+        try:
+            document = spec.parse(text)
+        except yaml.YAMLError as error:
+            problems.append(f"{name}: expected YAML, found {error}")
+            continue
+        # Of the shapes of an expectation, best_match finds the one that it nearly has.
+        errors = [best_match([error]) or error for error in validator.iter_errors(document)]
+        problems += (f"{name}, {explain(error)}" for error in errors)
+        if not errors:
+            cases += (_parse_case(document["area"], each) for each in document["cases"])
+    problems += _find_inconsistencies(cases, statuses, locked)
+    if problems:
+        raise CaseError("\n".join(problems))
+    return tuple(cases)
+
+
+def select_cases(cases: Sequence[Case], patterns: Sequence[str]) -> list[Case]:
+    """Selects cases by globs over their ids, areas, requirements and questions.
+
+    Without patterns, all are selected.
+    """
+    if not patterns:
+        return list(cases)
+
+    def matches(case: Case) -> bool:
+        names = (case.id, case.area, *case.requires, *case.questions)
+        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+    return [case for case in cases if matches(case)]
+
+
+def render_lock() -> str:
+    """Returns the lock file for the cases of this package. Raises CaseError."""
+    locked = _read_lock(files(__package__) / LOCK_FILE)
+    used = {case.id for case in parse_cases(_read_files(), load_statuses(), {})}
+    lines = (f"{each}{'' if each in used else RETIRED}" for each in sorted(used | {*locked}))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def parse_duration(text: str) -> int:
+    """Returns the seconds of an ISO 8601 duration such as P7D or PT72H1S. Raises ValueError.
+
+    The units are weeks to seconds, because the length of the others depends on a calendar.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None or not any(found.groups()):
+        raise ValueError(f"expected an ISO 8601 duration such as P7D or PT72H1S, found {text!r}")
+    units = zip(found.groups(), _UNIT_SECONDS, strict=True)
+    return sum(int(number or 0) * seconds for number, seconds in units)
+
+
+def _read_files() -> dict[str, str]:
+    return {
+        each.name: each.read_text("utf-8")
+        for each in sorted((files(__package__) / "cases").iterdir(), key=lambda each: each.name)
+        if each.name.endswith(".yaml")
+    }
+
+
+def _read_lock(file: Traversable) -> dict[str, bool]:
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    return {line.split()[0]: not line.endswith(RETIRED) for line in lines if line.strip()}
+
+
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(
+        (files(__package__) / "case.schema.json").read_text("utf-8")
+    )
+    return schema
+
+
+def _parse_case(area: str, document: Mapping[str, Any]) -> Case:
+    return Case(
+        id=document["id"],
+        area=area,
+        title=document["title"],
+        requires=tuple(document.get("requires", ())),
+        questions=tuple(document.get("questions", ())),
+        claims=document.get("claims", CORE),
+        arrange=tuple(document.get("arrange", ())),
+        before=tuple(map(_parse_step, document.get("before", ()))),
+        send=_parse_send(document.get("send", {})),
+        parallel=document.get("parallel", 1),
+        expect=tuple(map(_parse_expectation, document.get("expect", ()))),
+    )
+
+
+def _parse_step(document: Mapping[str, Any]) -> Step:
+    return Step(
+        send=_parse_send(document["send"]) if "send" in document else None,
+        keep=document.get("keep", {}),
+        advance=document["clock"]["advance"] if "clock" in document else None,
+    )
+
+
+def _parse_send(document: Mapping[str, Any]) -> Send:
+    layers = [(layer, document[layer]) for layer in CONTENT_LAYERS if layer in document]
+    plain = ("body", "body_hex", "method", "path", "headers", "chunked", "set")
+    return Send(
+        content=layers[0] if layers else None,
+        drop=tuple(document.get("drop", ())),
+        **{key: document[key] for key in plain if key in document},
+    )
+
+
+def _parse_expectation(document: Mapping[str, Any]) -> Expectation:
+    kind = next(kind for kind in EXPECTATION_KINDS if kind in document)
+    terms = {key: value for key, value in document.items() if key != "grade"}
+    return Expectation(kind, Grade(document["grade"]), terms)
+
+
+def _find_inconsistencies(
+    cases: Sequence[Case], statuses: StatusTable, locked: Mapping[str, bool]
+) -> Iterator[str]:
+    repeated = [each for each, count in Counter(case.id for case in cases).items() if count > 1]
+    yield from (f"{each}: this id is used twice" for each in repeated)
+    keys = {*spec.load("requirements")["requirements"], *spec.load("questions")["questions"]}
+    for case in cases:
+        if not case.id.startswith(f"{case.area}/"):
+            yield f"{case.id}: expected an id that begins with its area, {case.area}/"
+        for key in (*case.requires, *case.questions):
+            if key not in keys:
+                yield f"{case.id}: {key} is no requirement and no question of the spec"
+        if locked and case.id not in locked:
+            yield f"{case.id}: not in {LOCK_FILE}; {RELOCK_COMMAND} adds it"
+        if locked.get(case.id) is False:
+            yield f"{case.id}: this id is retired in {LOCK_FILE}; give the case another one"
+        yield from (f"{case.id}: {problem}" for problem in _find_problems(case, statuses))
+    used = {case.id for case in cases}
+    for each, in_use in locked.items():
+        if in_use and each not in used:
+            yield f"{LOCK_FILE}: no case has the id {each}; {RELOCK_COMMAND} marks it as retired"
+
+
+def _find_problems(case: Case, statuses: StatusTable) -> Iterator[str]:
+    for each in case.expect:
+        slugs = [each.terms["status"], *each.terms.get("also", ())] if each.kind == "status" else []
+        slugs += [*each.terms["outcomes"]] if each.kind == "outcomes" else []
+        unknown = (slug for slug in slugs if slug not in statuses.slugs)
+        yield from (f"{slug} is no status of the spec" for slug in unknown)
+    for step in case.before:
+        if step.advance is None:
+            continue
+        if "clock" not in case.arrange:
+            yield "a step moves the clock, so `arrange` needs the state clock"
+        try:
+            parse_duration(step.advance)
+        except ValueError as error:
+            yield str(error)
+    if (case.parallel > 1) != any(each.kind == "outcomes" for each in case.expect):
+        yield "`parallel` and `outcomes` belong together"

@@ -1,0 +1,219 @@
+"""What the commands of the suite share: options, the choice of target and cases, output, errors."""
+
+import argparse
+import asyncio
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from clients_register.conformance import detection
+from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
+from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
+from clients_register.conformance.files import NotWritable, writable_file, write_files
+from clients_register.conformance.interrupts import termination_as_interrupt
+from clients_register.conformance.profiles import load_profile
+from clients_register.conformance.report import (
+    FORMATS,
+    Report,
+    render_json,
+    render_requested,
+    render_terminal,
+)
+from clients_register.conformance.results import ExitCode
+from clients_register.conformance.target import ProfileError, Target
+
+EXIT_CODES = """\
+exit codes, the first that applies:
+  2  wrong usage, profile or case file
+  3  nothing responds there, or it is not this API
+  4  a defect: a response is missing, or a promised state was not reached
+  1  the contract is violated, or a known failure passes
+  5  too few cases were run to tell
+  0  the target conforms to the contract
+"""
+
+# Seconds between two updates of a progress bar, and its width.
+PROGRESS_INTERVAL = 0.1
+PROGRESS_WIDTH = 30
+
+
+class MissingDependency(Exception):
+    """An optional dependency is not installed; the message says how to install it."""
+
+
+def new_parser(
+    name: str, description: str, *, takes_target: bool = True, takes_cases: bool = True
+) -> argparse.ArgumentParser:
+    """Returns a parser with the options for the target and for the choice of cases."""
+    parser = argparse.ArgumentParser(
+        prog=f"clients-register {name}",
+        description=description,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if takes_target:
+        parser.add_argument(
+            "url",
+            nargs="?",
+            help="the base URL of a server on this machine, such as http://127.0.0.1:4018/api/v1;"
+            " our stub is recognized",
+        )
+        parser.add_argument(
+            "--profile", type=Path, metavar="FILE", help="a file that describes any other target"
+        )
+    if takes_cases:
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="GLOB",
+            help="only cases whose id, area, requirement or question matches; may be repeated",
+        )
+    return parser
+
+
+def positive_int(text: str) -> int:
+    """Parses a number of at least 1. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
+    return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    """Parses a number of seconds above 0. Raises ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, found {text!r}")
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for the report; see `output_report`."""
+    parser.add_argument(
+        "--report", type=writable_file, metavar="FILE", help="write the whole report as JSON"
+    )
+    for name in FORMATS:
+        parser.add_argument(
+            f"--{name}", type=writable_file, metavar="FILE", help=f"write the report as {name}"
+        )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the verdict")
+
+
+def output_report(
+    report: Report, options: argparse.Namespace, extra: Mapping[Path, str] | None = None
+) -> int:
+    """Writes the requested files and the `extra` ones, prints the report, returns the exit code."""
+    texts = {**render_requested(report, options), **(extra or {})}
+    if options.report is not None:
+        texts[options.report] = render_json(report)
+    failures = write_files(texts)
+    if options.quiet:
+        print(report["reason"])
+    else:
+        print(render_terminal(report, color=sys.stdout.isatty()), end="")
+    for failure in failures:
+        print(f"clients-register: {failure}", file=sys.stderr)
+    code: int = report["exit_code"]
+    return ExitCode.USAGE if failures else code
+
+
+def detect_target(url: str) -> Target:
+    """Detects the target at a URL. Raises ProfileError.
+
+    A stub whose control plane refuses access is treated like any other server, with a notice.
+    """
+    try:
+        return asyncio.run(detection.detect_target(url, control_token()))
+    except ControlDenied as refusal:
+        print(
+            f"the control plane of the stub at {url} refuses access ({refusal}), so the cases that"
+            f" need it are not run; set its token in {TOKEN_VARIABLE}",
+            file=sys.stderr,
+        )
+        return detection.target_without_control(url)
+
+
+def target_from(
+    options: argparse.Namespace, detect: Callable[[str], Target] = detect_target
+) -> Target:
+    """Returns the target of the options; `detect` turns a URL into one. Raises ProfileError."""
+    if (options.url is None) == (options.profile is None):
+        raise ProfileError("expected a URL or a --profile FILE, and not both; see --help")
+    if options.profile is not None:
+        return load_profile(options.profile)
+    return detect(options.url)
+
+
+def cases_from(options: argparse.Namespace) -> list[Case]:
+    """Returns the selected cases. Raises CaseError if there are none."""
+    selected = select_cases(load_cases(), options.only)
+    if not selected:
+        raise CaseError(
+            f"no case matches --only {' --only '.join(options.only)};"
+            " `clients-register list` lists all ids"
+        )
+    return selected
+
+
+def run_command(name: str, run: Callable[[], int]) -> int:
+    """Runs a command; a user error is printed as one line, with its exit code.
+
+    A system error, such as a full disk behind the output, is not reported as a violation either.
+    """
+    try:
+        with termination_as_interrupt():
+            return run()
+    except BrokenPipeError:
+        # Handled for all commands at the entry point.
+        raise
+    except (ProfileError, CaseError, MissingDependency, NotWritable, OSError) as error:
+        print(f"clients-register {name}: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except detection.Unreachable as error:
+        print(f"clients-register {name}: {error}", file=sys.stderr)
+        return ExitCode.UNREACHABLE
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Formats rows as aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+class ProgressBar:
+    """A progress bar with a few words, on standard error if it is a terminal."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr.isatty()
+        self._next_update = 0.0
+
+    def update(self, done: int, total: int, words: str) -> None:
+        """Redraws the bar, but not too often."""
+        if not self._enabled or time.monotonic() < self._next_update:
+            return
+        self._next_update = time.monotonic() + PROGRESS_INTERVAL
+        bar = "#" * min(PROGRESS_WIDTH, done * PROGRESS_WIDTH // max(1, total))
+        self._write(f"\r[{bar:<{PROGRESS_WIDTH}}] {done:,}/{total:,}  {words}\033[K")
+
+    def close(self) -> None:
+        """Erases the bar."""
+        if self._enabled:
+            self._write("\r\033[K")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def rerun_arguments(options: Any) -> list[str]:
+    """Returns the arguments that name the same target."""
+    return [options.url] if options.url else ["--profile", str(options.profile)]

@@ -1,0 +1,306 @@
+"""The commands of the suite, apart from `fuzz`: verify, plan, smoke, list, trace, report."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from clients_register import spec
+from clients_register.conformance import cli
+from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
+from clients_register.conformance.control import control_token
+from clients_register.conformance.detection import require_this_api, run_smoke_test
+from clients_register.conformance.files import NotWritable, writable_file, write_files
+from clients_register.conformance.fuzz import command as fuzz
+from clients_register.conformance.report import (
+    FORMATS,
+    ReportError,
+    load_report,
+    render_requested,
+    render_terminal,
+)
+from clients_register.conformance.report.build import RunSummary, build_report
+from clients_register.conformance.results import (
+    ExitCode,
+    Result,
+    Verdict,
+    collect_evidence,
+    decide,
+)
+from clients_register.conformance.runner import SuiteRunner, reason_not_claimed
+from clients_register.conformance.states import is_reachable
+from clients_register.conformance.target import Target, target_for_url
+from clients_register.spec.statuses import load_statuses
+
+# Verdicts that the progress bar counts as failed.
+FAILED = (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
+
+# Requests of the smoke test, which precedes every run.
+SMOKE_REQUESTS = 5
+
+Requirements = Mapping[str, Mapping[str, Any]]
+
+
+def verify(argv: list[str]) -> int:
+    """`verify`: judges a server, prints the findings and writes reports; returns the exit code."""
+    parser = cli.new_parser("verify", "Judge a server that implements the route, over HTTP.")
+    parser.add_argument(
+        "--strict", action="store_true", help="fail on expectations of weaker evidence, too"
+    )
+    parser.add_argument(
+        "--fuzz",
+        dest="requests",
+        nargs="?",
+        type=cli.positive_int,
+        const=fuzz.DEFAULT_REQUESTS,
+        metavar="N",
+        help=f"also search for faults that no case covers, with N requests"
+        f" (default: {fuzz.DEFAULT_REQUESTS})",
+    )
+    fuzz.add_campaign_options(parser)
+    parser.set_defaults(seconds=None, layer=None, first=False)
+    cli.add_report_options(parser)
+    options = parser.parse_args(argv)
+    return cli.run_command("verify", lambda: _verify(options))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    cases = cli.cases_from(options)
+    if options.requests is not None:
+        fuzz.check_prerequisites(options)
+    target = cli.target_from(options)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    results, completed = asyncio.run(run_cases(cases, target, options))
+    evidence = collect_evidence(
+        results, target, complete=not options.only, interrupted=not completed
+    )
+    campaign = None
+    if options.requests is not None and completed:
+        campaign = fuzz.run_campaign(target, options)
+        results += campaign.results
+    decision = decide(results, evidence, strict=options.strict)
+    if campaign and decision[0] is ExitCode.SUCCESS:
+        # The cases say nothing about a campaign that did not run to its end.
+        of_campaign = campaign.decide(strict=options.strict)
+        decision = decision if of_campaign[0] is ExitCode.SUCCESS else of_campaign
+    summary = RunSummary(
+        started=started,
+        seconds=time.perf_counter() - clock,
+        strict=options.strict,
+        command=[
+            "verify",
+            *cli.rerun_arguments(options),
+            *(["--strict"] if options.strict else []),
+        ],
+        evidence=evidence,
+        decision=decision,
+        campaign=campaign.summary if campaign else None,
+        created=campaign.created if campaign else {},
+    )
+    return cli.output_report(build_report(results, target, load_statuses(), summary), options)
+
+
+async def run_cases(
+    cases: Sequence[Case], target: Target, options: argparse.Namespace
+) -> tuple[list[Result], bool]:
+    """Returns the results of `cases`, and whether the run was completed.
+
+    Raises Unreachable, ProfileError.
+    """
+    statuses = load_statuses()
+    require_this_api(await run_smoke_test(target, statuses), target)
+    progress = cli.ProgressBar(enabled=not options.quiet)
+    counts: Counter[Verdict] = Counter()
+
+    def on_result(result: Result) -> None:
+        counts[result.verdict] += 1
+        failed = sum(counts[each] for each in FAILED)
+        progress.update(counts.total(), len(cases), f"{failed} failed")
+
+    runner = SuiteRunner(cases, target, statuses, control_token(), on_result)
+    completed = await runner.run_until_cancelled()
+    progress.close()
+    return runner.results, completed
+
+
+def plan(argv: list[str]) -> int:
+    """`plan`: prints what `verify` would do to a target; returns the exit code."""
+    parser = cli.new_parser("plan", "Show what `verify` would do to a target. Sends nothing.")
+    parser.add_argument(
+        "--stub", action="store_true", help="the URL is one of our stub, which claims everything"
+    )
+    options = parser.parse_args(argv)
+    return cli.run_command("plan", lambda: _plan(options))
+
+
+def _plan(options: argparse.Namespace) -> int:
+    cases = cli.cases_from(options)
+    # Detecting the target would send a request.
+    target = cli.target_from(options, lambda url: target_for_url(url, control=options.stub))
+    print(cli.format_table(describe_plan(cases, target)), end="")
+    return 0
+
+
+def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
+    """Returns the plan as names and values."""
+    claimed = [case for case in cases if reason_not_claimed(case, target) is None]
+    runnable = [case for case in claimed if is_reachable(target, case.arrange)]
+    states = Counter(state for case in runnable for state in case.arrange)
+    clients = sum(map(_max_clients, runnable))
+    requests = SMOKE_REQUESTS + sum(map(_count_requests, runnable))
+    limits = target.limits
+    pace = f"{limits.requests_per_second:g} a second" if limits.requests_per_second else "unlimited"
+    return [
+        ("target", target.name),
+        ("route", target.url),
+        ("hosts contacted", ", ".join(target.hosts)),
+        ("claims", ", ".join(target.claims)),
+        ("cases", f"{len(runnable)} of {len(cases)}"),
+        ("not claimed", str(len(cases) - len(claimed))),
+        ("cannot be arranged", str(len(claimed) - len(runnable))),
+        ("requests", f"{requests} (limit {limits.requests}, pace {pace})"),
+        ("clients created", f"at most {clients} (limit {limits.clients})"),
+        ("mails caused", f"at most {clients}, to addresses of {target.email_domain}"),
+        ("states needed", ", ".join(f"{name} x{count}" for name, count in sorted(states.items()))),
+        ("writes", "yes" if limits.writes else "no: the profile forbids them"),
+    ]
+
+
+def _count_requests(case: Case) -> int:
+    return case.parallel + sum(step.send is not None for step in case.before) + len(case.arrange)
+
+
+def _max_clients(case: Case) -> int:
+    """Counts the requests of a case that are not certain to be refused."""
+    expected = [each.terms["status"] for each in case.expect if each.kind == "status"]
+    refused = bool(expected) and load_statuses().success.slug not in expected
+    arranged = sum(state in ("client", "session-live") for state in case.arrange)
+    before = sum(step.send is not None for step in case.before)
+    return arranged + before + (0 if refused else case.parallel)
+
+
+def smoke(argv: list[str]) -> int:
+    """`smoke`: prints the responses to five requests; returns the exit code."""
+    description = "Send five requests that create nothing, and show the responses."
+    options = cli.new_parser("smoke", description).parse_args(argv)
+    return cli.run_command("smoke", lambda: _smoke(options))
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    target = cli.target_from(options)
+    checks = asyncio.run(run_smoke_test(target, load_statuses()))
+    rows = [("ok" if each.ok else "??", each.name, each.found) for each in checks]
+    print(cli.format_table(rows), end="")
+    require_this_api(checks, target)
+    return ExitCode.SUCCESS if all(each.ok for each in checks) else ExitCode.VIOLATION
+
+
+def list_cases(argv: list[str]) -> int:
+    """`list`: prints the cases; returns the exit code."""
+    parser = cli.new_parser("list", "List the cases of the suite.", takes_target=False)
+    parser.add_argument(
+        "--write-lock",
+        action="store_true",
+        help=f"in a checkout: update conformance/{LOCK_FILE} after cases were added or retired",
+    )
+    options = parser.parse_args(argv)
+    return cli.run_command("list", lambda: _list_cases(options))
+
+
+def _list_cases(options: argparse.Namespace) -> int:
+    if options.write_lock:
+        Path(str(files(__package__) / LOCK_FILE)).write_text(render_lock(), "utf-8")
+    cases = cli.cases_from(options)
+    rows = [(case.id, case.claims, " ".join(case.requires), case.title) for case in cases]
+    print(cli.format_table(rows), end="")
+    return 0
+
+
+def trace(argv: list[str]) -> int:
+    """`trace`: prints requirements and their cases; returns 1 if a requirement has none."""
+    parser = argparse.ArgumentParser(
+        prog="clients-register trace",
+        description="List each requirement with its cases; fail if one has none.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--markdown", type=writable_file, metavar="FILE", help="write the table as Markdown"
+    )
+    options = parser.parse_args(argv)
+    return cli.run_command("trace", lambda: _trace(options))
+
+
+def _trace(options: argparse.Namespace) -> int:
+    requirements: Requirements = spec.load("requirements")["requirements"]
+    cases = load_cases()
+    rows = list(trace_requirements(requirements, cases))
+    print(cli.format_table([(key, str(len(ids))) for key, ids in rows]), end="")
+    texts = {} if options.markdown is None else {options.markdown: render_trace(rows)}
+    if failures := write_files(texts):
+        raise NotWritable(failures[0])
+    gaps = list(find_gaps(requirements, cases))
+    print("\n".join(gaps) or "no gaps")
+    return ExitCode.VIOLATION if gaps else ExitCode.SUCCESS
+
+
+def trace_requirements(
+    requirements: Requirements, cases: Sequence[Case]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields each testable requirement with the ids of its cases."""
+    for key, requirement in requirements.items():
+        if requirement["testable"]:
+            yield key, [case.id for case in cases if key in case.requires]
+
+
+def find_gaps(requirements: Requirements, cases: Sequence[Case]) -> Iterator[str]:
+    """Yields requirements without a case, and cases of untestable requirements."""
+    for key, ids in trace_requirements(requirements, cases):
+        if not ids:
+            yield f"{key}: no case tests it"
+    for case in cases:
+        untestable = [key for key in case.requires if not requirements[key]["testable"]]
+        yield from (f"{case.id}: {key} is not testable" for key in untestable)
+
+
+def render_trace(rows: Sequence[tuple[str, list[str]]]) -> str:
+    """Renders docs/tracing.md."""
+    lines = (f"| {key} | {', '.join(ids)} |\n" for key, ids in rows)
+    head = (
+        "# Requirements and their cases\n\nGenerated by `clients-register trace --markdown"
+        " docs/tracing.md`.\n\n| requirement | cases |\n| --- | --- |\n"
+    )
+    return head + "".join(lines)
+
+
+def report(argv: list[str]) -> int:
+    """`report`: converts a report that `verify --report` wrote; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="clients-register report",
+        description="Convert a report that `clients-register verify --report FILE` wrote.",
+        epilog="example: clients-register report report.json --html report.html",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", type=Path, help="the report, as JSON")
+    for name in FORMATS:
+        parser.add_argument(
+            f"--{name}", type=writable_file, metavar="FILE", help=f"write it as {name}"
+        )
+    options = parser.parse_args(argv)
+    try:
+        loaded = load_report(options.file)
+    except ReportError as error:
+        print(f"clients-register report: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    texts = render_requested(loaded, options)
+    if not texts:
+        print(render_terminal(loaded, color=sys.stdout.isatty()), end="")
+    failures = write_files(texts)
+    for failure in failures:
+        print(f"clients-register report: {failure}", file=sys.stderr)
+    return ExitCode.USAGE if failures else ExitCode.SUCCESS

@@ -1,0 +1,152 @@
+"""Sends requests to a target, for cases and for fuzzing alike, and records the exchanges."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clients_register.conformance.case import Send
+from clients_register.conformance.envelope import ABSENT, ParsedResponse, parse_body
+from clients_register.conformance.http_client import (
+    HttpClient,
+    HttpRequest,
+    HttpResponse,
+    NoResponse,
+)
+from clients_register.conformance.request import Values, build_params, build_request
+from clients_register.conformance.target import Limiter, Target
+from clients_register.spec.statuses import StatusTable
+
+# HTTP codes with which a proxy or gateway reports an overloaded or missing server.
+OVERLOADED = (429, 502, 503, 504)
+
+# The header of responses that the stub was asked for.
+FORCED = "Mock-Forced"
+
+# Shown instead of the values of the target's own headers, such as an API key.
+HIDDEN = "…"
+
+
+@dataclass
+class Exchange:
+    """One request and its response, as a report may show them.
+
+    `request` has masked secrets, `decoded` is the JSON inside it, `raw` the bytes that were sent
+    if they were no valid request. `failure` is set if there was no response.
+    """
+
+    role: str
+    request: HttpRequest
+    decoded: Any
+    response: HttpResponse | None = None
+    envelope: Any = None
+    failure: NoResponse | None = None
+    raw: bytes | None = None
+
+    @property
+    def forced(self) -> bool:
+        """Whether the stub was asked for this response."""
+        return self.response is not None and self.response.header(FORCED) is not None
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all exchanges of a run share. `id` is part of every generated address.
+
+    `request_ids` are those of all responses so far.
+    """
+
+    target: Target
+    client: HttpClient
+    limiter: Limiter
+    statuses: StatusTable
+    id: str
+    request_ids: set[str] = field(default_factory=set)
+
+    def new_values(self) -> Values:
+        """Returns the placeholder values for one case or example."""
+        return Values(self.target.email_domain, self.id, self.target.placeholders)
+
+    def parse(self, exchange: Exchange) -> ParsedResponse:
+        """Returns the response of an exchange that has one."""
+        assert exchange.response is not None, "the exchange has a response"
+        layout = self.target.layout
+        return ParsedResponse(exchange.response, exchange.envelope, layout, self.statuses)
+
+    def is_overloaded(self, exchange: Exchange) -> bool:
+        """Tells whether something else responded for an overloaded server; slows down if so."""
+        parsed = self.parse(exchange)
+        if parsed.response.code not in OVERLOADED or self.statuses.find(parsed.slug) is not None:
+            return False
+        self.limiter.slow_down()
+        return True
+
+
+class Sender:
+    """Sends requests into a target, or into one world of our stub.
+
+    `prefix` is the path of the world; reports do not show it, because the world is temporary.
+    """
+
+    def __init__(self, run: RunContext, prefix: str = "") -> None:
+        self._run = run
+        self._prefix = prefix
+
+    async def send_once(
+        self,
+        send: Send,
+        values: Values,
+        role: str = "send",
+        record: Callable[[Exchange], None] = lambda _: None,
+    ) -> tuple[HttpRequest, Exchange]:
+        """Sends one request once, and returns it with its exchange, which may have no response.
+
+        `record` gets the exchange before it is sent, in case of an interruption. Raises
+        LimitReached, UnknownPlaceholder.
+        """
+        target = self._run.target
+        request = build_request(send, values, target.headers)
+        redacted = values.redacted()
+        shown = build_request(send, redacted, dict.fromkeys(target.headers, HIDDEN))
+        exchange = Exchange(role, shown, build_params(send, redacted))
+        registers = request.method == "POST" and bool(request.body)
+        await self._run.limiter.acquire(registers=registers)
+        record(exchange)
+        in_world = replace(request, target=self._prefix + request.target)
+        try:
+            exchange.response = await self._run.client.send(in_world)
+        except NoResponse as failure:
+            exchange.failure = failure
+        else:
+            exchange.envelope = parse_body(exchange.response)
+        return request, exchange
+
+
+class ArrangementFailed(Exception):
+    """The target did not reach a state that it is supposed to reach; the message says why."""
+
+
+class Register:
+    """Registers a new client through the route itself, to arrange a state."""
+
+    def __init__(
+        self, run: RunContext, values: Values, send: Callable[[Send], Awaitable[Exchange]]
+    ) -> None:
+        self._run = run
+        self._values = values
+        self._send = send
+
+    async def __call__(self, email: str, password: str) -> Mapping[str, Any]:
+        """Returns the `token` of the new session, if the response has one.
+
+        Raises ArrangementFailed, and whatever the given `send` raises.
+        """
+        self._values.update({"arranged.email": email, "arranged.password": password})
+        changes = {"client.email": "${arranged.email}", "client.password": "${arranged.password}"}
+        exchange = await self._send(Send(set=changes))
+        success = self._run.statuses.success.slug
+        parsed = None if exchange.response is None else self._run.parse(exchange)
+        if parsed is None or parsed.slug != success:
+            found = exchange.failure or (parsed and parsed.slug) or "no status"
+            raise ArrangementFailed(f"client: expected {success}, found {found}")
+        token = parsed.find("/session/token")
+        return {} if token is ABSENT or not isinstance(token, str) else {"token": token}

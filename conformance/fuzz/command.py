@@ -1,0 +1,179 @@
+"""The command `fuzz`: searches for faults that no case covers, and reports how far it got."""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clients_register.conformance import cli
+from clients_register.conformance.control import control_token
+from clients_register.conformance.detection import require_this_api, run_smoke_test
+from clients_register.conformance.files import check_directory, writable_file
+from clients_register.conformance.fuzz import LAYERS
+from clients_register.conformance.report.build import RunSummary, build_report
+from clients_register.conformance.report.campaign import render_precedence_csv
+from clients_register.conformance.results import Evidence
+from clients_register.conformance.target import Target
+from clients_register.spec.statuses import load_statuses
+
+if TYPE_CHECKING:
+    from clients_register.conformance.fuzz.campaign import Campaign
+    from clients_register.conformance.fuzz.exploration import CampaignResult
+
+DEFAULT_REQUESTS = 2000
+DEFAULT_CORPUS = Path("clients-register-fuzz")
+
+DESCRIPTION = """\
+Search for faults that no case covers: thousands of generated requests, judged by an oracle that
+reads the contract. Each fault is shrunk and saved as a case in the corpus, which is replayed first.
+The same seed and number of requests give the same campaign.
+"""
+MISSING = (
+    "fuzzing needs Hypothesis and Schemathesis: pip install 'clients-register[fuzz]' (in this"
+    " repository: pip install '.[fuzz]')"
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs a campaign on a target; returns the exit code."""
+    parser = cli.new_parser("fuzz", DESCRIPTION, takes_cases=False)
+    parser.add_argument(
+        "--requests",
+        type=cli.positive_int,
+        default=DEFAULT_REQUESTS,
+        metavar="N",
+        help=f"end after this many requests (default: {DEFAULT_REQUESTS})",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=cli.positive_seconds,
+        metavar="N",
+        help="end after this many seconds, if earlier",
+    )
+    parser.add_argument(
+        "--layer",
+        action="append",
+        choices=list(LAYERS),
+        help="only this part of a campaign; may be repeated. "
+        + "; ".join(f"{name}: {layer.about}" for name, layer in LAYERS.items()),
+    )
+    add_campaign_options(parser)
+    parser.add_argument(
+        "--strict", action="store_true", help="fail on expectations of weaker evidence, too"
+    )
+    parser.add_argument("--first", action="store_true", help="end with the first fault")
+    parser.add_argument(
+        "--order",
+        type=writable_file,
+        metavar="FILE",
+        help="write which of two errors takes precedence, as CSV",
+    )
+    cli.add_report_options(parser)
+    options = parser.parse_args(argv)
+    return cli.run_command("fuzz", lambda: _fuzz(options))
+
+
+def add_campaign_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `verify --fuzz` has, too."""
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="repeat the campaign of this seed (default: a new one)",
+    )
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=DEFAULT_CORPUS,
+        metavar="DIR",
+        help=f"where faults are saved as cases, and replayed from (default: {DEFAULT_CORPUS})",
+    )
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    check_prerequisites(options)
+    target = cli.target_from(options)
+    statuses = load_statuses()
+    require_this_api(asyncio.run(run_smoke_test(target, statuses)), target)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    result = run_campaign(target, options)
+    summary = RunSummary(
+        started=started,
+        seconds=time.perf_counter() - clock,
+        strict=options.strict,
+        command=repeat_command(options),
+        evidence=Evidence(0, 0, 0.0, complete=False),
+        decision=result.decide(strict=options.strict),
+        campaign=result.summary,
+        created=result.created,
+    )
+    report = build_report(result.results, target, statuses, summary)
+    order = {}
+    if options.order is not None:
+        order[options.order] = render_precedence_csv(result.summary["order"])
+    code = cli.output_report(report, options, order)
+    if result.saved and not options.quiet:
+        print("saved as cases:", *result.saved, sep="\n  ")
+    return code
+
+
+def check_prerequisites(options: argparse.Namespace) -> None:
+    """Checks, before anything is sent, that a campaign can run and its faults can be saved.
+
+    Raises MissingDependency, CaseError, NotWritable.
+    """
+    try:
+        from clients_register.conformance.fuzz import corpus, exploration  # noqa: F401
+    except ModuleNotFoundError as missing:
+        raise cli.MissingDependency(f"{MISSING}; found no {missing.name}") from None
+
+    corpus.load(options.corpus)
+    check_directory(options.corpus)
+
+
+def run_campaign(target: Target, options: argparse.Namespace) -> "CampaignResult":
+    """Runs the campaign of the options, after `check_prerequisites`. Raises ProfileError."""
+    from clients_register.conformance.fuzz.campaign import Budget, Plan
+    from clients_register.conformance.fuzz.exploration import explore
+
+    if options.seed is None:
+        options.seed = secrets.randbelow(1_000_000)
+    progress = cli.ProgressBar(enabled=not options.quiet)
+
+    def on_progress(campaign: "Campaign", layer: str) -> None:
+        words = f"{layer}  {len(campaign.violations)} faults"
+        progress.update(campaign.run.limiter.requests, options.requests, words)
+
+    plan = Plan(
+        tuple(options.layer or LAYERS),
+        options.seed,
+        Budget(options.requests, options.seconds),
+        strict=options.strict,
+        first=options.first,
+        control_token=control_token(),
+        on_progress=on_progress,
+    )
+    try:
+        result = explore(target, load_statuses(), plan, options.corpus, repeat_command(options))
+    finally:
+        progress.close()
+    for failure in result.failures:
+        print(f"clients-register: {failure}; it is in the report, too", file=sys.stderr)
+    return result
+
+
+def repeat_command(options: argparse.Namespace) -> list[str]:
+    """Returns the command that repeats the campaign."""
+    return [
+        "fuzz",
+        *cli.rerun_arguments(options),
+        "--seed",
+        str(options.seed),
+        "--requests",
+        str(options.requests),
+        *(["--strict"] if options.strict else []),
+    ]

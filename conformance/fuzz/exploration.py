@@ -1,0 +1,141 @@
+"""Replays the corpus on a target, runs a campaign, and turns both into results for a report."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients_register.conformance.case import Case
+from clients_register.conformance.files import write_files
+from clients_register.conformance.fuzz import AREA, LAYERS, corpus
+from clients_register.conformance.fuzz.campaign import (
+    GONE,
+    INTERRUPTED,
+    SPENT,
+    Campaign,
+    Plan,
+    new_campaign,
+)
+from clients_register.conformance.fuzz.checker import ContractViolation
+from clients_register.conformance.fuzz.layers import run_layers
+from clients_register.conformance.results import (
+    ExitCode,
+    Result,
+    Verdict,
+    failing_verdicts,
+    worst,
+)
+from clients_register.conformance.runner import SuiteRunner
+from clients_register.conformance.target import Target
+from clients_register.spec.statuses import StatusTable
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """The result of a campaign.
+
+    `summary` is its part of a report, `created` the clients that may remain (address to id),
+    `saved` the new cases in the corpus, `failures` why others could not be saved.
+    """
+
+    results: list[Result]
+    summary: Mapping[str, Any]
+    created: Mapping[str, int | None]
+    saved: Sequence[Path]
+    failures: Sequence[str] = ()
+
+    def decide(self, *, strict: bool) -> tuple[ExitCode, str]:
+        """Returns the exit code, and a sentence that explains it."""
+        summary = self.summary
+        extent = f"in {summary['requests']:,} requests (seed {summary['seed']})"
+        failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
+        if failing:
+            count = len(failing)
+            return ExitCode.VIOLATION, f"the target violates the contract: {count} faults {extent}"
+        why = summary["why"]
+        ended = f"{summary['ended']} ({why})" if why else summary["ended"]
+        unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
+        if summary["ended"] == GONE or unjudged:
+            return ExitCode.DEFECT, f"not everything could be judged: {ended}; searched {extent}"
+        if summary["overloaded"]:
+            return ExitCode.DEFECT, (
+                f"{summary['overloaded']} responses came from an overloaded server or proxy;"
+                f" nothing wrong was found in the others, {extent}"
+            )
+        if not summary["layers"] and not summary["unparseable"]:
+            return ExitCode.TOO_LITTLE, f"{ended}; nothing was judged {extent}"
+        if summary["ended"] != SPENT:
+            return ExitCode.TOO_LITTLE, f"{ended}; nothing wrong was found {extent}"
+        return ExitCode.SUCCESS, f"nothing wrong was found {extent}"
+
+
+def explore(
+    target: Target, statuses: StatusTable, plan: Plan, folder: Path, command: Sequence[str]
+) -> CampaignResult:
+    """Replays the corpus in `folder` and runs a campaign, whose violations are added there.
+
+    `command` is the one that repeats the campaign. Raises CaseError, ProfileError.
+    """
+    runner = SuiteRunner(corpus.load(folder), target, statuses, plan.control_token)
+    completed = asyncio.run(runner.run_until_cancelled())
+    replayed = runner.results
+    for each in replayed:
+        each.rerun = tuple(command)
+    with new_campaign(target, statuses, plan) as campaign:
+        ended, why = run_layers(campaign) if completed else (INTERRUPTED, "")
+        texts = dict(corpus.render_cases(campaign.violations, folder))
+        failures = write_files(texts)
+        return CampaignResult(
+            [*replayed, *_layer_results(campaign, command, ended)],
+            _summarize(campaign, statuses, ended, why),
+            campaign.coverage.created,
+            [path for path in texts if path.exists()],
+            failures,
+        )
+
+
+def _layer_results(campaign: Campaign, command: Sequence[str], ended: str) -> list[Result]:
+    """Returns a result for each layer and each violation.
+
+    A layer that did not run to its end proves nothing; `ended` says why.
+    """
+    results = []
+    for layer in campaign.plan.layers:
+        rerun = (*command, "--layer", layer)
+        finished = layer in campaign.finished
+        results.append(
+            Result(
+                Case(f"{AREA}/{layer}", AREA, LAYERS[layer].about.capitalize()),
+                Verdict.PASS if finished else Verdict.NOT_ARRANGED,
+                reason=None if finished else ended,
+                rerun=rerun,
+            )
+        )
+        found = (each for each in campaign.violations if each.layer == layer)
+        results += (_violation_result(each, rerun) for each in found)
+    return results
+
+
+def _violation_result(violation: ContractViolation, rerun: tuple[str, ...]) -> Result:
+    title = f"{violation.layer}: {violation.signature}"
+    return Result(
+        Case(f"{AREA}/{corpus.case_name(violation)}", AREA, title),
+        worst(each.verdict for each in violation.findings),
+        reason=violation.about or None,
+        findings=violation.findings,
+        exchanges=[violation.exchange],
+        rerun=rerun,
+    )
+
+
+def _summarize(campaign: Campaign, statuses: StatusTable, ended: str, why: str) -> dict[str, Any]:
+    return {
+        "seed": campaign.plan.seed,
+        "requests": campaign.run.limiter.requests,
+        "seconds": round(campaign.seconds, 3),
+        "ended": ended,
+        "why": why,
+        **campaign.coverage.to_dict(statuses),
+        "order": campaign.matrix.to_dict(),
+    }

@@ -1,0 +1,300 @@
+"""Schemathesis on the decoded parameters, with its phases examples, coverage and fuzzing.
+
+Schemathesis gets a document with the decoded schema under a private media type; a serializer
+encodes the values that it generates, and a hook restores text/plain before they are sent. (Under
+text/plain, its check of negative data does nothing.)
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events, from_schema
+
+from clients_register import spec
+from clients_register.conformance.case import Grade, Send
+from clients_register.conformance.envelope import parse_body
+from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.fuzz import registrations
+from clients_register.conformance.fuzz.campaign import GONE, CampaignEnded
+from clients_register.conformance.fuzz.checker import Checker, ContractViolation
+from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
+from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, Params
+from clients_register.conformance.http_client import HttpRequest, HttpResponse
+from clients_register.conformance.request import Values, encode_base64
+from clients_register.conformance.results import Finding, Verdict
+from clients_register.spec.schemas import decoded_schema, operation, parameters, views
+
+LAYER = "schema"
+
+# The media type under which Schemathesis sees the parameters, and the format of new addresses.
+PRIVATE_TYPE = "application/x-decoded-registration"
+ADDRESS_FORMAT = "x-new-address"
+
+# Its own checks are enabled, unless the contract contradicts them: always, or for some bodies.
+DISABLED_CHECKS: Mapping[str, str] = {
+    "unsupported_method": "methods other than POST get 500, not 405 (Q-METHOD)",
+}
+EXEMPT_BODIES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "negative_data_rejection": (
+        lambda body: bool(Params(body).blank),
+        "blank values count as not passed, whatever their type (Q-NULLS)",
+    ),
+}
+
+
+@dataclass
+class SchemathesisRun:
+    """One run of Schemathesis: what its hooks need, and the violations found.
+
+    `call` runs an asynchronous function, and `is_spent` tells whether the budget is spent.
+    `generated` are the values that were encoded, by body.
+    """
+
+    checker: Checker
+    call: Callable[..., Any]
+    is_spent: Callable[[], bool]
+    stop: Callable[[], None] = lambda: None
+    ended: CampaignEnded | None = None
+    generated: dict[bytes, Any] = field(default_factory=dict)
+    violations: dict[str, ContractViolation] = field(default_factory=dict)
+
+    def await_call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Runs an asynchronous function; stops Schemathesis at the end of the campaign.
+
+        This runs in threads of Schemathesis, which takes exceptions for faults of the target.
+        """
+        try:
+            return self.call(function, *args)
+        except CampaignEnded as end:
+            self.end(end)
+            raise
+
+    def end(self, end: CampaignEnded) -> None:
+        """Stops after the current request; the first reason is kept."""
+        self.ended = self.ended or end
+        self.stop()
+
+    def add(self, violation: ContractViolation) -> None:
+        """Keeps the smallest example of each violation."""
+        before = self.violations.get(violation.signature)
+        if before is None or violation.size < before.size:
+            self.violations[violation.signature] = violation
+
+
+# The runs by the identity of their schema, which is not hashable.
+_runs: dict[int, SchemathesisRun] = {}
+
+schemathesis.openapi.format(ADDRESS_FORMAT, st.sampled_from(registrations.VALID_ADDRESSES))
+
+
+@schemathesis.serializer(PRIVATE_TYPE)
+def _encode(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
+    run = _runs[id(ctx.case.operation.schema)]
+    values = run.checker.run.new_values()
+    meta = ctx.case.meta
+    if meta is not None and meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
+        value = _make_valid(value)
+    filled = _fill_address(values, value)
+    body = encode_base64(json.dumps(filled, ensure_ascii=False).encode()).encode()
+    run.generated[body] = value
+    return body
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
+    """Applies the limits, and sets the headers of the contract."""
+    run = _runs.get(id(case.operation.schema))
+    if run is None:
+        return
+    if run.is_spent():
+        run.stop()
+    context = run.checker.run
+    run.await_call(lambda: context.limiter.acquire(registers=True))
+    case.headers.update(context.target.headers)
+    if case.headers.get("Content-Type", PRIVATE_TYPE) == PRIVATE_TYPE:
+        case.headers["Content-Type"] = MEDIA_TYPE
+
+
+@schemathesis.check
+def contract(_ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Any) -> None:
+    """Compares the response with the prediction of the oracle."""
+    run = _runs.get(id(case.operation.schema))
+    if run is not None:
+        _check(run, response)
+
+
+def load_schema(model: WorldModel, *, examples: int, seed: int) -> Any:
+    """Loads the document into Schemathesis; `examples` is the number for its fuzzing phase.
+
+    The caller sets the server with `config.update(base_url=...)`, or `app` in the same process.
+    """
+    return schemathesis.openapi.from_dict(decoded_document(model), config=_config(examples, seed))
+
+
+def explore(schema: Any, run: SchemathesisRun) -> Iterator[ContractViolation]:
+    """Runs Schemathesis, and yields the smallest example of each violation.
+
+    Raises CampaignEnded.
+    """
+    _runs[id(schema)] = run
+    try:
+        stream = from_schema(schema).execute()
+        run.stop = stream.stop
+        for event in stream:
+            if isinstance(event, events.ScenarioFinished):
+                for violation in _built_in_violations(event, run.checker.prefix):
+                    run.add(violation)
+            elif isinstance(event, events.NonFatalError):
+                run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
+            elif isinstance(event, events.FatalError):
+                run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
+    finally:
+        del _runs[id(schema)]
+    if run.ended is not None:
+        raise run.ended
+    yield from run.violations.values()
+
+
+def decoded_document(model: WorldModel) -> dict[str, Any]:
+    """Returns the document with the decoded parameters as the body, limited to known values."""
+    document: dict[str, Any] = copy.deepcopy(spec.load("openapi"))
+    if model.maybe:
+        # Another server may have further members anywhere.
+        _allow_further_members(document["components"]["schemas"])
+    params = copy.deepcopy(dict(decoded_schema(document)))
+    client = copy.deepcopy(dict(document["components"]["schemas"]["NewClient"]))
+    params["properties"]["client"] = client
+    # A generated token is never valid; the sequences test tokens.
+    del params["properties"]["token"]
+    params["properties"]["application"]["enum"] = sorted(model.applications)
+    client["properties"]["company_id"]["enum"] = [None, *sorted(model.companies)]
+    client["properties"]["email"] |= {"format": ADDRESS_FORMAT, "example": "${email}"}
+    view_names = views(document)
+    for parameter in parameters(document):
+        if parameter.view_of is not None:
+            schema = params["properties"][parameter.path]
+            schema["enum"] = [None, *view_names[parameter.view_of]]
+    content = operation(document)["requestBody"]["content"]
+    media = content.pop(MEDIA_TYPE)
+    media["schema"] = params
+    for example in media.get("examples", {}).values():
+        example["value"] = _new_example(example["x-decoded"])
+    content[PRIVATE_TYPE] = media
+    return document
+
+
+def _allow_further_members(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if schema.get("additionalProperties") is False:
+            del schema["additionalProperties"]
+        for inner in schema.values():
+            _allow_further_members(inner)
+
+
+def _new_example(decoded: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an example of the document with a new address and without a token."""
+    others = {name: value for name, value in decoded.items() if name != "token"}
+    return {**others, "client": {**decoded["client"], "email": "${email}"}}
+
+
+def _config(examples: int, seed: int) -> Any:
+    return schemathesis.Config.from_dict(
+        {
+            "seed": seed,
+            "continue-on-failure": True,
+            "generation": {"max-examples": examples, "database": "none"},
+            "phases": {
+                "coverage": {"unexpected-methods": []},
+                "stateful": {"enabled": False},
+            },
+            "checks": {name: {"enabled": False} for name in DISABLED_CHECKS},
+        }
+    )
+
+
+def _check(run: SchemathesisRun, response: schemathesis.Response) -> None:
+    """Raises AssertionError for a violation, so that Schemathesis shrinks it."""
+    sent = response.request
+    body: Any = sent.body or b""
+    content: bytes = body.encode() if isinstance(body, str) else body
+    path = sent.path_url.removeprefix(run.checker.prefix)
+    headers = tuple((name, str(value)) for name, value in sent.headers.items())
+    request = HttpRequest(str(sent.method), path, headers, content)
+    generated = run.generated.get(content)
+    received = _convert_response(response)
+    exchange = Exchange("send", request, generated, received, parse_body(received))
+    send = None if content not in run.generated else Send(content=("json", generated))
+    try:
+        run.await_call(run.checker.check, LAYER, request, exchange, (), send)
+    except ContractViolation as violation:
+        run.add(violation)
+        raise AssertionError(violation.signature) from None
+
+
+def _convert_response(response: schemathesis.Response) -> HttpResponse:
+    headers = tuple((name, value) for name, listed in response.headers.items() for value in listed)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
+    return HttpResponse(response.status_code, headers, response.content, response.elapsed, head)
+
+
+def _convert_request(recorded: Any, prefix: str) -> HttpRequest:
+    """Converts a recorded request, without the `prefix` of a temporary world."""
+    parts = urlsplit(recorded.uri)
+    target = parts.path.removeprefix(prefix) + (f"?{parts.query}" if parts.query else "")
+    headers = tuple((name, each) for name, listed in recorded.headers.items() for each in listed)
+    return HttpRequest(recorded.method, target, headers, recorded.body or b"")
+
+
+def _built_in_violations(
+    event: events.ScenarioFinished, prefix: str
+) -> Iterator[ContractViolation]:
+    """Yields the failures of the checks of Schemathesis itself."""
+    for case_id, nodes in event.recorder.checks.items():
+        for node in nodes:
+            if node.failure_info is None or node.name == contract.__name__:
+                continue
+            failure: Failure = node.failure_info.failure
+            case = event.recorder.cases[case_id].value
+            if node.name in EXEMPT_BODIES and EXEMPT_BODIES[node.name][0](case.body):
+                continue
+            request = _convert_request(event.recorder.interactions[case_id].request, prefix)
+            finding = Finding(
+                Verdict.FAIL,
+                Grade.DOCUMENTED,
+                f"check {node.name}",
+                "no failure",
+                f"{failure.title}: {failure.message}",
+            )
+            yield ContractViolation(LAYER, Exchange("send", request, case.body), [finding])
+
+
+def _make_valid(value: Any) -> Any:
+    """Applies the rules that JSON Schema cannot express to a value that fits the schema.
+
+    A password is limited in bytes and not blank; whether a NUL can be stored is open.
+    """
+    client = {
+        name: each.replace("\0", "0") if isinstance(each, str) else each
+        for name, each in value["client"].items()
+    }
+    while len(client["password"].encode()) > MAX_PASSWORD:
+        client["password"] = client["password"][:-1]
+    client["password"] = client["password"].strip(WHITE_SPACE) or "x"
+    return {**value, "client": client}
+
+
+def _fill_address(values: Values, value: Any) -> Any:
+    """Fills the placeholder of an address; other text may resemble one by chance."""
+    if not isinstance(value, dict) or not isinstance(value.get("client"), dict):
+        return value
+    email = value["client"].get("email")
+    if email not in (*registrations.VALID_ADDRESSES, "${email}"):
+        return value
+    return {**value, "client": {**value["client"], "email": values.fill(email)}}

@@ -1,0 +1,188 @@
+"""A strict JSON parser (RFC 8259).
+
+Not the standard library's, whose faults servers in Python share: this one rejects NaN, byte order
+marks and lone surrogates, has no limit on the digits of a number, and measures the depth.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+_HEX = re.compile(r"[0-9A-Fa-f]{4}")
+_ESCAPES = {
+    '"': '"',
+    "\\": "\\",
+    "/": "/",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+}
+_LITERALS = {"true": True, "false": False, "null": None}
+
+_HIGH_SURROGATES = range(0xD800, 0xDC00)
+_LOW_SURROGATES = range(0xDC00, 0xE000)
+
+# Longer numbers are truncated, because CPython refuses to parse integers of thousands of digits;
+# none that matters here is as long.
+MAX_DIGITS = 100
+
+
+class NotJson(ValueError):
+    """The text is not JSON; the message says where the error is."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON text: its value, and the deepest nesting of arrays and objects.
+
+    A number without fraction and exponent is an int; any other is a float.
+    """
+
+    value: Any
+    depth: int
+
+
+def parse_json(content: bytes) -> Document:
+    """Parses `content`; the last of several members with one name counts. Raises NotJson."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise NotJson(f"no UTF-8 at byte {error.start}") from None
+    return _Parser(text).document()
+
+
+class _Parser:
+    """Not recursive, because deep nesting would exhaust the stack."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def document(self) -> Document:
+        root: list[Any] = []
+        # The open containers; an object with the name of its next value.
+        opened: list[tuple[Any, str | None]] = [(root, None)]
+        deepest = 0
+        while True:
+            value = self._value()
+            holder, name = opened[-1]
+            if name is None:
+                holder.append(value)
+            else:
+                holder[name] = value
+            empty = False
+            if isinstance(value, list | dict):
+                deepest = max(deepest, len(opened))
+                self._skip_space()
+                empty = self._take("]" if isinstance(value, list) else "}")
+                if not empty:
+                    opened.append((value, self._name(value)))
+                    continue
+            if not self._next(opened):
+                return Document(root[0], deepest)
+
+    def _next(self, opened: list[tuple[Any, str | None]]) -> bool:
+        """Advances to the next value, closing containers; returns whether there is one."""
+        while len(opened) > 1:
+            self._skip_space()
+            holder, _ = opened[-1]
+            if self._take(","):
+                opened[-1] = (holder, self._name(holder))
+                return True
+            if not self._take("]" if isinstance(holder, list) else "}"):
+                self._fail("expected a comma or the end")
+            opened.pop()
+        self._skip_space()
+        if self._at < len(self._text):
+            self._fail("expected the end")
+        return False
+
+    def _name(self, holder: Any) -> str | None:
+        """Parses the name before a value in an object; returns None in an array."""
+        if isinstance(holder, list):
+            return None
+        self._skip_space()
+        if not self._take('"'):
+            self._fail("expected a name")
+        name = self._string()
+        self._skip_space()
+        if not self._take(":"):
+            self._fail("expected a colon")
+        return name
+
+    def _value(self) -> Any:
+        self._skip_space()
+        if self._take("{"):
+            return {}
+        if self._take("["):
+            return []
+        if self._take('"'):
+            return self._string()
+        for word, value in _LITERALS.items():
+            if self._take(word):
+                return value
+        number = _NUMBER.match(self._text, self._at)
+        if number is None:
+            self._fail("expected a value")
+        self._at = number.end()
+        if number[2] is None and number[3] is None:
+            return int(number[1][:MAX_DIGITS])
+        return float(number[0])
+
+    def _string(self) -> str:
+        pieces = []
+        while True:
+            plain = _PLAIN.match(self._text, self._at)
+            assert plain is not None, "it may be empty"
+            pieces.append(plain[0])
+            self._at = plain.end()
+            if self._take('"'):
+                return "".join(pieces)
+            if not self._take("\\"):
+                self._fail("expected the end of a string")
+            pieces.append(self._escape())
+
+    def _escape(self) -> str:
+        sign = self._text[self._at : self._at + 1]
+        self._at += 1
+        if sign in _ESCAPES:
+            return _ESCAPES[sign]
+        if sign != "u":
+            self._fail("expected an escape")
+        unit = self._code_unit()
+        if unit in _LOW_SURROGATES:
+            self._fail("a lone surrogate")
+        if unit not in _HIGH_SURROGATES:
+            return chr(unit)
+        low = self._code_unit() if self._take("\\u") else 0
+        if low not in _LOW_SURROGATES:
+            self._fail("a lone surrogate")
+        return chr(
+            0x10000 + ((unit - _HIGH_SURROGATES.start) << 10) + (low - _LOW_SURROGATES.start)
+        )
+
+    def _code_unit(self) -> int:
+        found = _HEX.match(self._text, self._at)
+        if found is None:
+            self._fail("expected four hexadecimal digits")
+        self._at = found.end()
+        return int(found[0], 16)
+
+    def _skip_space(self) -> None:
+        found = _SPACE.match(self._text, self._at)
+        assert found is not None, "it may be empty"
+        self._at = found.end()
+
+    def _take(self, token: str) -> bool:
+        found = self._text.startswith(token, self._at)
+        if found:
+            self._at += len(token)
+        return found
+
+    def _fail(self, what: str) -> NoReturn:
+        raise NotJson(f"{what} at character {self._at}")

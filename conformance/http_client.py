@@ -1,0 +1,276 @@
+"""A raw HTTP/1.1 client (RFC 9112): sends exact bytes, returns responses as received.
+
+General clients tidy up requests, so they cannot send repeated headers, broken framing or exact
+chunks.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from clients_register.conformance.http_parser import (
+    MAX_HEAD,
+    BufferedReader,
+    NotHttp,
+    encode_chunks,
+    open_tunnel,
+    read_response,
+)
+
+Headers = tuple[tuple[str, str], ...]
+
+# The default timeout of a whole exchange, in seconds.
+DEFAULT_TIMEOUT = 10.0
+
+# Seconds to wait for connections to close.
+CLOSE_TIMEOUT = 1.0
+
+# Seconds that a server has for a response to a possibly incomplete request before our side of the
+# connection is closed.
+HALF_CLOSE_DELAY = 0.2
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request. `target` is path and query as sent; `chunked` the bytes in a chunk, if any."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+    chunked: int | None = None
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """One response. `raw_head` has its status line and headers as received."""
+
+    code: int
+    headers: Headers
+    body: bytes
+    seconds: float
+    raw_head: bytes
+
+    def header(self, name: str) -> str | None:
+        """Returns the first header of that name, in any letter case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class NoResponse(Exception):
+    """No response arrived; `kind` is refused, time-out, closed or not-http."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+@dataclass
+class _Connection:
+    reader: BufferedReader
+    writer: asyncio.StreamWriter
+
+    async def is_reusable(self) -> bool:
+        """Checks that it is open and that nothing is left to read.
+
+        Unread bytes would be mistaken for the next response.
+        """
+        try:
+            # The first read lets the event loop receive what has arrived, the second finds it.
+            for _ in range(2):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0):
+                        await self.reader.read(1)
+                        return False
+        except BaseException:
+            self.abort()
+            raise
+        return not self.writer.is_closing()
+
+    async def write(self, pieces: Sequence[bytes], half_close_delay: float | None = None) -> bool:
+        """Writes `pieces`; returns False if the connection broke (the reader has the reason).
+
+        With `half_close_delay`, closes our side of the connection that many seconds later.
+        """
+        try:
+            for piece in pieces:
+                # Receives an early response before a write can find the connection broken.
+                await asyncio.sleep(0)
+                self.writer.write(piece)
+                await self.writer.drain()
+            if half_close_delay is not None:
+                await asyncio.sleep(half_close_delay)
+                self.writer.write_eof()
+        except OSError:
+            return False
+        return True
+
+    def abort(self) -> None:
+        """Closes the connection at once and discards unsent bytes."""
+        self.writer.transport.abort()
+
+
+class HttpClient:
+    """A client of one origin with a pool of kept-alive connections."""
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        timeout: float | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        connections: int = 8,
+        proxy: str | None = None,
+    ) -> None:
+        """`origin` is scheme, host and port; `timeout` limits a whole exchange, in seconds.
+
+        Without an `ssl_context`, https uses the machine's trusted certificates. `proxy` is the URL
+        of an HTTP proxy, which is asked for a tunnel so that it cannot alter requests.
+        """
+        parts = urlsplit(origin)
+        secure = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if secure else 80)
+        self._authority = parts.netloc
+        via = urlsplit(proxy or "")
+        self._proxy = (via.hostname, via.port or 80) if via.hostname else None
+        self._ssl = (ssl_context or ssl.create_default_context()) if secure else None
+        self._timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+        self._idle: list[_Connection] = []
+        self._slots = asyncio.Semaphore(connections)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends `request` once.
+
+        Raises NoResponse; ValueError if `request` cannot be encoded.
+        """
+        pieces = self._encode(request)
+        async with self._limited():
+            connection = await self._acquire()
+            return await self._exchange(connection, request.method, pieces)
+
+    async def send_bytes(self, pieces: Sequence[bytes]) -> HttpResponse:
+        """Sends bytes that may not be HTTP at all, on a connection of their own.
+
+        Our side of the connection is closed soon after, because the server may wait for more.
+        Raises NoResponse.
+        """
+        async with self._limited():
+            connection = await self._connect()
+            return await self._exchange(connection, "POST", pieces, HALF_CLOSE_DELAY)
+
+    async def close(self) -> None:
+        """Closes all idle connections."""
+        closing, self._idle = self._idle, []
+        for connection in closing:
+            connection.writer.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await asyncio.gather(
+                    *(each.writer.wait_closed() for each in closing), return_exceptions=True
+                )
+        for connection in closing:
+            connection.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Limits the number of connections and the time of an exchange."""
+        async with self._slots:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    yield
+            except TimeoutError:
+                detail = f"no response within {self._timeout:g} seconds"
+                raise NoResponse("time-out", detail) from None
+
+    async def _exchange(
+        self,
+        connection: _Connection,
+        method: str,
+        pieces: Sequence[bytes],
+        half_close_delay: float | None = None,
+    ) -> HttpResponse:
+        reader = connection.reader
+        reusable = False
+        started = time.perf_counter()
+        # Read while writing: a server may respond and close before it has read a large body.
+        writing = asyncio.create_task(connection.write(pieces, half_close_delay))
+        try:
+            head, body, keep_alive = await read_response(reader, method)
+            seconds = time.perf_counter() - started
+            written = writing.done() and writing.result()
+            reusable = keep_alive and half_close_delay is None and written
+        except NotHttp as error:
+            raise NoResponse("not-http", str(error)) from None
+        except EOFError as error:
+            why = "" if reader.broken_by is None else f" ({reader.broken_by})"
+            raise NoResponse("closed", f"the connection was closed: {error}{why}") from None
+        finally:
+            writing.cancel()
+            if reusable:
+                self._idle.append(connection)
+            else:
+                connection.abort()
+        return HttpResponse(head.code, head.headers, body, seconds, head.raw)
+
+    async def _acquire(self) -> _Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if await connection.is_reusable():
+                return connection
+            connection.abort()
+        return await self._connect()
+
+    async def _connect(self) -> _Connection:
+        try:
+            return await self._open()
+        except (OSError, UnicodeError, NotHttp, EOFError) as error:
+            why = str(error) or type(error).__name__
+            via = "" if self._proxy is None else f" through the proxy {self._proxy[0]}"
+            raise NoResponse("refused", f"no connection to {self._authority}{via}: {why}") from None
+
+    async def _open(self) -> _Connection:
+        """Opens a connection, through the proxy if there is one."""
+        loop = asyncio.get_running_loop()
+        reader = BufferedReader(MAX_HEAD, loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        tunneled = self._proxy is not None
+        host, port = self._proxy if self._proxy is not None else (self._host, self._port)
+        transport, _ = await loop.create_connection(
+            lambda: protocol, host, port, ssl=None if tunneled else self._ssl
+        )
+        connection = _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        if tunneled:
+            try:
+                await open_tunnel(reader, connection.writer, self._host, self._port)
+                if self._ssl is not None:
+                    await connection.writer.start_tls(self._ssl, server_hostname=self._host)
+            except BaseException:
+                connection.abort()
+                raise
+        return connection
+
+    def _encode(self, request: HttpRequest) -> Sequence[bytes]:
+        names = {name.lower() for name, _ in request.headers}
+        lines = [f"{request.method} {request.target} HTTP/1.1"]
+        if "host" not in names:
+            lines.append(f"Host: {self._authority}")
+        lines += (f"{name}: {value}" for name, value in request.headers)
+        if request.chunked is not None and "transfer-encoding" not in names:
+            lines.append("Transfer-Encoding: chunked")
+        if request.chunked is None and not names & {"content-length", "transfer-encoding"}:
+            lines.append(f"Content-Length: {len(request.body)}")
+        head = "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
+        if request.chunked is None:
+            return [head + request.body]
+        return [head, *encode_chunks(request.body, request.chunked)]

@@ -1,0 +1,318 @@
+"""Builds the report of a run from its results, with secrets redacted."""
+
+import hashlib
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from clients_register import __version__, spec
+from clients_register.conformance.envelope import ABSENT
+from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.report.curl import render_curl, render_netcat
+from clients_register.conformance.request import mask, secret_forms
+from clients_register.conformance.results import (
+    JUDGED,
+    Evidence,
+    ExitCode,
+    Finding,
+    Result,
+    Verdict,
+    worst,
+)
+from clients_register.conformance.target import Target
+from clients_register.spec.statuses import StatusTable
+
+# Characters of a body that a report shows; its curl command sends all of them.
+MAX_BODY = 4000
+
+# Members of a response whose values are secret.
+SECRET_MEMBERS = ("token",)
+
+# HTTP codes after which no client was stored.
+REFUSALS = range(400, 500)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a report says about a run as a whole.
+
+    `command` is the subcommand with its target. `campaign` describes the fuzzing campaign, if there
+    was one, and `created` its clients, as address to id.
+    """
+
+    started: datetime
+    seconds: float
+    strict: bool
+    command: Sequence[str]
+    evidence: Evidence
+    decision: tuple[ExitCode, str]
+    campaign: Mapping[str, Any] | None = None
+    created: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def build_report(
+    results: Sequence[Result], target: Target, statuses: StatusTable, summary: RunSummary
+) -> dict[str, Any]:
+    """Builds the report of a run, as described by report.schema.json."""
+    evidence = summary.evidence
+    code, reason = summary.decision
+    counts = Counter(each.verdict for each in results)
+    return {
+        "report": 1,
+        "suite": {
+            "version": __version__,
+            "contract": spec.load("openapi")["info"]["version"],
+            "spec_sha256": hashlib.sha256(spec.text("openapi").encode()).hexdigest(),
+        },
+        "target": {
+            "name": target.name,
+            "base_url": target.base_url,
+            "control": target.control,
+            "claims": list(target.claims),
+        },
+        "started": summary.started.isoformat(timespec="seconds"),
+        "seconds": round(summary.seconds, 3),
+        "strict": summary.strict,
+        "command": shlex.join(["clients-register", *summary.command]),
+        "summary": {str(verdict): counts[verdict] for verdict in Verdict},
+        "exit_code": int(code),
+        "reason": reason,
+        "evidence": {
+            "documented": evidence.documented,
+            "run": evidence.run,
+            "share": round(evidence.share, 4),
+            "minimum": evidence.minimum,
+            "enough": evidence.enough,
+        },
+        "missing_states": _count_missing_states(results),
+        "created": _list_created({**find_created(results), **summary.created}),
+        "requirements": _report_requirements(results),
+        "questions": _report_questions(results),
+        "statuses": _report_statuses(results, statuses),
+        "cases": [_report_case(each, target, summary.command) for each in results],
+        **({} if summary.campaign is None else {"fuzz": summary.campaign}),
+    }
+
+
+def find_created(results: Sequence[Result]) -> dict[str, int | None]:
+    """Returns the addresses that may belong to new clients, with their ids where known.
+
+    On a target that cannot be reset, these clients have to be deleted.
+    """
+    created: dict[str, int | None] = {}
+    for result in results:
+        for exchange in result.exchanges:
+            if exchange.response is None or exchange.response.code not in REFUSALS:
+                number = _data_member(exchange, "id")
+                for email in _possible_emails(exchange, result):
+                    created[email] = number if isinstance(number, int) else created.get(email)
+    return created
+
+
+def _possible_emails(exchange: Exchange, result: Result) -> list[str]:
+    """Returns the addresses that a request may have registered; if unknown, all of the case."""
+    if exchange.forced:
+        return []
+    client = exchange.decoded.get("client") if isinstance(exchange.decoded, dict) else None
+    sent = client.get("email") if isinstance(client, dict) else None
+    for email in (_data_member(exchange, "email"), sent):
+        if isinstance(email, str):
+            return [email.strip()]
+    return result.emails
+
+
+def _data_member(exchange: Exchange, name: str) -> Any:
+    data = exchange.envelope.get("data") if isinstance(exchange.envelope, dict) else None
+    return data.get(name) if isinstance(data, dict) else None
+
+
+def _list_created(created: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    return [{"email": email, "id": number} for email, number in created.items()]
+
+
+class Redactor:
+    """Masks the secrets of one case, plain and in base64."""
+
+    def __init__(self, secrets: Iterable[str], envelopes: Iterable[Any]) -> None:
+        """`secrets` were sent; the values of SECRET_MEMBERS in `envelopes` are added."""
+        received = {value for envelope in envelopes for value in _find_secrets(envelope)}
+        self._masks = {
+            form.decode(): mask(form.decode())
+            for secret in sorted({*secrets, *received}, key=len, reverse=True)
+            for form in secret_forms(secret) or [secret.encode()]
+            if form
+        }
+
+    def redact(self, text: str) -> str:
+        """Returns `text` with masked secrets."""
+        for form, masked in self._masks.items():
+            text = text.replace(form, masked)
+        return text
+
+    def redact_json(self, value: Any) -> Any:
+        """Returns a JSON value with masked secrets."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            return {self.redact(key): self.redact_json(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.redact_json(each) for each in value]
+        return value
+
+
+def _find_secrets(value: Any) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if key in SECRET_MEMBERS and isinstance(each, str):
+                yield each
+            else:
+                yield from _find_secrets(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _find_secrets(each)
+
+
+def _report_case(result: Result, target: Target, command: Sequence[str]) -> dict[str, Any]:
+    case = result.case
+    # The target may echo an API key; short header values may occur anywhere by chance.
+    keys = [each for each in target.headers.values() if secret_forms(each)]
+    redactor = Redactor([*result.secrets, *keys], (each.envelope for each in result.exchanges))
+    return {
+        "id": case.id,
+        "area": case.area,
+        "title": case.title,
+        "requires": list(case.requires),
+        "questions": list(case.questions),
+        "claims": case.claims,
+        "verdict": str(result.verdict),
+        "reason": None if result.reason is None else redactor.redact(result.reason),
+        "seconds": round(result.seconds, 4),
+        "rerun": shlex.join(["clients-register", *(result.rerun or (*command, "--only", case.id))]),
+        "findings": [_report_finding(each, result, redactor) for each in result.findings],
+        "exchanges": [_report_exchange(each, target, redactor) for each in result.exchanges],
+    }
+
+
+def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dict[str, Any]:
+    requires = result.case.requires
+    judged = [index for index, each in enumerate(result.exchanges) if each.role == "send"]
+    return {
+        "verdict": str(finding.verdict),
+        "grade": str(finding.grade),
+        "what": redactor.redact(finding.what),
+        "expected": redactor.redact(finding.expected),
+        "received": redactor.redact(finding.received),
+        "exchange": judged[-1] if judged else None,
+        "requirement": requires[0] if requires else None,
+    }
+
+
+def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> dict[str, Any]:
+    request = exchange.request
+    if exchange.raw is None:
+        command = render_curl(request, target.origin)
+    else:
+        command = render_netcat(exchange.raw, target.origin)
+    return {
+        "role": exchange.role,
+        "request": {
+            "method": request.method,
+            "url": target.origin + request.target,
+            "headers": [list(each) for each in request.headers],
+            "body": redactor.redact(_decode_body(request.body)),
+            "decoded": redactor.redact_json(exchange.decoded),
+        },
+        "answer": _report_response(exchange, redactor),
+        "error": None if exchange.failure is None else str(exchange.failure),
+        "curl": redactor.redact(command),
+    }
+
+
+def _report_response(exchange: Exchange, redactor: Redactor) -> dict[str, Any] | None:
+    response, envelope = exchange.response, exchange.envelope
+    if response is None:
+        return None
+    return {
+        "code": response.code,
+        "headers": [[name, redactor.redact(value)] for name, value in response.headers],
+        "body": redactor.redact(_decode_body(response.body)),
+        "envelope": None if envelope is ABSENT else redactor.redact_json(envelope),
+        "milliseconds": round(response.seconds * 1000, 2),
+    }
+
+
+def _decode_body(body: bytes) -> str:
+    """Decodes a body for display, with escapes for invalid UTF-8; cut at MAX_BODY."""
+    text = body.decode("utf-8", "backslashreplace")
+    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({len(body):,} bytes)"
+
+
+def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:
+    counts = Counter(
+        (each.reason or "").partition(":")[0]
+        for each in results
+        if each.verdict is Verdict.NOT_ARRANGED
+    )
+    return [{"state": state, "cases": count} for state, count in counts.most_common()]
+
+
+def _report_requirements(results: Sequence[Result]) -> list[dict[str, Any]]:
+    entries = []
+    for key, requirement in spec.load("requirements")["requirements"].items():
+        about = [each for each in results if key in each.case.requires]
+        verdicts = [each.verdict for each in about]
+        judged = [each for each in verdicts if each in JUDGED or each is Verdict.ERROR]
+        entries.append(
+            {
+                "key": key,
+                "statement": " ".join(requirement["statement"].split()),
+                "section": requirement["section"],
+                "testable": requirement["testable"],
+                "reason": requirement.get("reason"),
+                "verdict": str(worst(judged)) if judged else None,
+                "cases": [each.case.id for each in about],
+            }
+        )
+    return entries
+
+
+def _report_questions(results: Sequence[Result]) -> list[dict[str, Any]]:
+    entries = []
+    for key, question in spec.load("questions")["questions"].items():
+        about = [each for each in results if key in each.case.questions]
+        judged = [each for each in about if each.verdict in JUDGED]
+        differs = any(each.verdict not in (Verdict.PASS, Verdict.OBSERVED) for each in judged)
+        entries.append(
+            {
+                "key": key,
+                "question": " ".join(question["question"].split()),
+                "choice": " ".join(question["choice"].split()),
+                "grade": question["evidence"],
+                "answer": "not-observed" if not judged else "otherwise" if differs else "as-chosen",
+                "seen": sorted({each.statuses[-1] for each in judged if each.statuses}),
+                "cases": [each.case.id for each in about],
+            }
+        )
+    return entries
+
+
+def _report_statuses(results: Sequence[Result], statuses: StatusTable) -> list[dict[str, Any]]:
+    met = Counter(slug for each in results for slug in each.statuses)
+    return [
+        {
+            "slug": row.slug,
+            "code": row.code,
+            "meaning": row.meaning,
+            "met": met[row.slug],
+            "cases": [each.case.id for each in results if _expects(each, row.slug, statuses)],
+        }
+        for row in statuses
+    ]
+
+
+def _expects(result: Result, slug: str, statuses: StatusTable) -> bool:
+    expected = (each for each in result.case.expect if each.kind == "status")
+    return any(slug in statuses.spellings(each.terms["status"]) for each in expected)

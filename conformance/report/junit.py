@@ -1,0 +1,74 @@
+"""Renders a report as JUnit XML for CI systems, with one test suite per area."""
+
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from clients_register.conformance.report.model import (
+    describe_requirement,
+    is_failing,
+    judged_exchange,
+    map_text,
+    missed_findings,
+)
+from clients_register.conformance.results import Verdict
+
+# Characters that XML 1.0 cannot represent.
+_UNREPRESENTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+SKIPPED = (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED, Verdict.EXPECTED_FAILURE)
+
+
+def render_junit(report: Mapping[str, Any]) -> str:
+    """Renders `report` as XML."""
+    report = map_text(report, lambda text: _UNREPRESENTABLE.sub("\ufffd", text))
+    root = ET.Element("testsuites", name="clients-register", time=f"{report['seconds']:.3f}")
+    for area, cases in groupby(report["cases"], key=lambda case: case["area"]):
+        suite = ET.SubElement(root, "testsuite", name=area, timestamp=report["started"])
+        for case in cases:
+            suite.append(_render_case(report, case))
+        _set_counts(suite)
+    _set_counts(root)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _render_case(report: Mapping[str, Any], case: Mapping[str, Any]) -> ET.Element:
+    element = ET.Element(
+        "testcase",
+        classname=f"{report['target']['name']}.{case['area']}",
+        name=f"{case['id']}: {case['title']}",
+        time=f"{case['seconds']:.3f}",
+    )
+    verdict = case["verdict"]
+    text = _describe(report, case)
+    if verdict == Verdict.ERROR:
+        ET.SubElement(element, "error", message=case["reason"] or verdict).text = text
+    elif is_failing(report, verdict):
+        first = next(missed_findings(case), None)
+        message = case["reason"] or (f"{first['what']}: {first['received']}" if first else verdict)
+        ET.SubElement(element, "failure", message=message, type=verdict).text = text
+    elif verdict in SKIPPED:
+        ET.SubElement(element, "skipped", message=f"{verdict}: {case['reason'] or ''}")
+    elif verdict != Verdict.PASS:
+        ET.SubElement(element, "system-out").text = text
+    return element
+
+
+def _describe(report: Mapping[str, Any], case: Mapping[str, Any]) -> str:
+    lines = [case["verdict"], *([case["reason"]] if case["reason"] else [])]
+    for each in missed_findings(case):
+        lines.append(f"{each['verdict']} {each['what']} ({each['grade']})")
+        lines += [f"  expected {each['expected']}", f"  received {each['received']}"]
+    lines += (describe_requirement(report, key) for key in case["requires"])
+    exchange = judged_exchange(case)
+    lines += [exchange["curl"]] if exchange else []
+    return "\n".join([*lines, case["rerun"]])
+
+
+def _set_counts(element: ET.Element) -> None:
+    element.set("tests", str(len(element.findall(".//testcase"))))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(name, str(len(element.findall(f".//{tag}"))))

@@ -1,0 +1,93 @@
+"""Renders a report as Markdown for the summary of a CI run, and as the data of a badge."""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clients_register.conformance.report.model import (
+    describe_requirement,
+    judged_exchange,
+    listed_cases,
+    missed_findings,
+)
+from clients_register.conformance.results import JUDGED
+
+# Cases that a summary lists in full; the report has all of them.
+MAX_CASES = 50
+
+# Colors of the badge by exit code.
+BADGE_COLORS = {0: "brightgreen", 1: "red", 5: "lightgrey"}
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+
+
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Renders `report` as GitHub-flavored Markdown."""
+    return "".join(f"{line}\n" for line in _render_lines(report))
+
+
+def render_badge(report: Mapping[str, Any]) -> str:
+    """Renders the JSON of an endpoint badge of shields.io."""
+    summary = report["summary"]
+    judged = sum(summary[verdict] for verdict in JUDGED)
+    message = f"{summary['pass'] + summary['observed']}/{judged} {'pass' if judged else 'run'}"
+    color = BADGE_COLORS.get(report["exit_code"], "orange")
+    badge = {"schemaVersion": 1, "label": "clients/register", "message": message, "color": color}
+    return json.dumps(badge) + "\n"
+
+
+def _render_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    mark = "✅" if report["exit_code"] == 0 else "❌"
+    yield f"## {mark} {_escape(report['target']['name'])}"
+    yield ""
+    yield f"{_escape(report['reason'])}. Contract {report['suite']['contract']}."
+    yield ""
+    yield "| verdict | cases |"
+    yield "| --- | ---: |"
+    yield from (f"| {name} | {count} |" for name, count in report["summary"].items() if count)
+    yield ""
+    yield "| status | HTTP | met | cases |"
+    yield "| --- | ---: | ---: | ---: |"
+    for each in report["statuses"]:
+        yield f"| `{each['slug']}` | {each['code']} | {each['met']} | {len(each['cases'])} |"
+    yield ""
+    cases = list(listed_cases(report))
+    for case in cases[:MAX_CASES]:
+        yield from _render_case(report, case)
+    if len(cases) > MAX_CASES:
+        yield f"The report has {len(cases) - MAX_CASES} more."
+
+
+def _render_case(report: Mapping[str, Any], case: Mapping[str, Any]) -> Iterator[str]:
+    title = html.escape(f"{case['verdict']} {case['id']}: {case['title']}")
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    if case["reason"]:
+        yield _escape(case["reason"])
+        yield ""
+    for each in missed_findings(case):
+        yield (
+            f"- **{_escape(each['what'])}** ({each['grade']}): expected"
+            f" {_render_code(each['expected'])}, received {_render_code(each['received'])}"
+        )
+    yield from (f"- {_escape(describe_requirement(report, key))}" for key in case["requires"])
+    exchange = judged_exchange(case)
+    lines = [*([exchange["curl"]] if exchange else []), case["rerun"]]
+    yield ""
+    yield from (f"    {line}" for text in lines for line in text.splitlines())
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _render_code(text: str) -> str:
+    """Renders inline code, with a fence that is longer than any in the text."""
+    flat = " ".join(text.split())
+    fence = "`" * (max((len(each) for each in re.findall("`+", flat)), default=0) + 1)
+    return f"{fence} {flat} {fence}" if flat else "nothing"

@@ -1,0 +1,88 @@
+"""The report as a JSON document: loading it, and the parts that several formats show."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from clients_register.conformance.results import Verdict, failing_verdicts
+from clients_register.spec.schema_errors import explain
+
+Report = Mapping[str, Any]
+
+# Verdicts whose cases are listed in full, worst first; the others are only counted.
+LISTED = (Verdict.ERROR, Verdict.UNEXPECTED_PASS, Verdict.FAIL, Verdict.WARN, Verdict.NOTE)
+
+
+class ReportError(ValueError):
+    """A file is not a report of this suite; the message says where it is wrong."""
+
+
+def load_report(path: Path) -> Report:
+    """Loads the report in the file at `path`. Raises ReportError."""
+    try:
+        report: Report = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as unreadable:
+        raise ReportError(f"{path}: cannot be read as a report: {unreadable}") from None
+    schema = json.loads((files(__package__) / "report.schema.json").read_text("utf-8"))
+    error = best_match(Draft202012Validator(schema).iter_errors(report))
+    if error is not None:
+        raise ReportError(
+            f"{path}: expected a report of `clients-register verify`; {explain(error)}"
+        )
+    return report
+
+
+def render_json(report: Report) -> str:
+    """Renders the report as JSON."""
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def listed_cases(report: Report) -> Iterator[Mapping[str, Any]]:
+    """Yields the cases that need attention, worst first."""
+    for verdict in LISTED:
+        yield from (case for case in report["cases"] if case["verdict"] == verdict)
+
+
+def missed_findings(case: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields the findings of a case whose expectation was not met."""
+    fine = (Verdict.PASS, Verdict.OBSERVED)
+    return (each for each in case["findings"] if each["verdict"] not in fine)
+
+
+def judged_exchange(case: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns the exchange that a case judges, if it got that far."""
+    exchange: Mapping[str, Any] | None = case["exchanges"][-1] if case["exchanges"] else None
+    return exchange
+
+
+def describe_requirement(report: Report, key: str) -> str:
+    """Returns a requirement's statement and its section of the page."""
+    for each in report["requirements"]:
+        if each["key"] == key:
+            return f"{key} ({each['section']}): {each['statement']}"
+    return key
+
+
+def format_counts(report: Report) -> str:
+    """Returns how many cases have which verdict, as a phrase."""
+    present = (f"{count} {verdict}" for verdict, count in report["summary"].items() if count)
+    return ", ".join(present) or "no case"
+
+
+def is_failing(report: Report, verdict: str) -> bool:
+    """Tells whether a verdict fails this run."""
+    return verdict in failing_verdicts(strict=report["strict"])
+
+
+def map_text(value: Any, function: Callable[[str], str]) -> Any:
+    """Applies `function` to every string in a report or a part of it."""
+    if isinstance(value, str):
+        return function(value)
+    if isinstance(value, Mapping):
+        return {key: map_text(each, function) for key, each in value.items()}
+    return [map_text(each, function) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,323 @@
+"""Runs cases on a target: `SuiteRunner` runs all, concurrently where safe; `CaseRunner` one.
+
+for each case that the target claims, on a free runner:
+  arrange the states -> send the steps before -> send the judged request
+  -> check invariants -> check expectations -> restore the states
+"""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from fnmatch import fnmatchcase
+from typing import Any
+
+from clients_register.conformance.case import SERVER_STATES, STUB, Case, Expectation, Send
+from clients_register.conformance.checks import check_expectation, check_invariants
+from clients_register.conformance.control import ControlClient, ControlError
+from clients_register.conformance.envelope import ABSENT
+from clients_register.conformance.exchange import (
+    FORCED,
+    ArrangementFailed,
+    Exchange,
+    Register,
+    RunContext,
+    Sender,
+)
+from clients_register.conformance.http_client import HttpClient, NoResponse
+from clients_register.conformance.request import Values
+from clients_register.conformance.results import Finding, Result, Verdict, worst
+from clients_register.conformance.states import (
+    HookClient,
+    HookError,
+    NotArranged,
+    StateArranger,
+)
+from clients_register.conformance.target import Limiter, LimitReached, Target
+from clients_register.spec.statuses import StatusTable
+
+# Worlds of the stub in which cases run concurrently.
+WORLDS = 4
+
+# The reason of cases that were not finished.
+INTERRUPTED = "interrupted"
+
+
+class NotJudgeable(Exception):
+    """A response says nothing about the target's rules; the message says why."""
+
+
+class CaseRunner:
+    """Runs cases one after another on a target, or on one world of it."""
+
+    def __init__(self, run: RunContext, arranger: StateArranger, prefix: str = "") -> None:
+        """`prefix` is the path of the world."""
+        self._run = run
+        self._arranger = arranger
+        self._sender = Sender(run, prefix)
+
+    async def run(self, case: Case, result: Result) -> None:
+        """Runs `case` and completes its `result`, also when cancelled."""
+        started = time.perf_counter()
+        values = self._run.new_values()
+        try:
+            await self._run_steps(case, values, result)
+            verdicts = [each.verdict for each in result.findings]
+            # An effect that could not be observed does not affect the verdict of the others.
+            judged = [each for each in verdicts if each is not Verdict.OBSERVED]
+            result.verdict = worst(judged) if judged else Verdict.OBSERVED
+            result.reason = None
+        except (NotArranged, LimitReached) as reason:
+            result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
+        except (ArrangementFailed, ControlError, HookError, NoResponse, NotJudgeable) as reason:
+            result.verdict, result.reason = Verdict.ERROR, str(reason)
+        except (ValueError, LookupError, TypeError) as error:
+            # The case file, the control plane or the hook is faulty, which affects this case only.
+            result.verdict = Verdict.ERROR
+            result.reason = f"a defect: {type(error).__name__}: {error}"
+        except asyncio.CancelledError:
+            result.verdict = Verdict.NOT_ARRANGED
+            raise
+        finally:
+            result.seconds = time.perf_counter() - started
+            result.emails, result.secrets = values.emails, [*values.secrets, *values.tokens]
+            await self._restore(case, result)
+
+    async def _restore(self, case: Case, result: Result) -> None:
+        try:
+            await self._arranger.restore(case.arrange)
+        except (ControlError, HookError) as reason:
+            result.verdict, result.reason = Verdict.ERROR, str(reason)
+
+    async def _run_steps(self, case: Case, values: Values, result: Result) -> None:
+        async def send(role: str, send: Send) -> Exchange:
+            return await self._send(role, send, values, result)
+
+        register = Register(self._run, values, lambda request: send("arrange", request))
+        for state in case.arrange:
+            await self._arranger.arrange(state, values, register)
+        for step in case.before:
+            if step.advance is not None:
+                await self._arranger.advance(step.advance)
+            if step.send is not None:
+                values.update(self._extract(step.keep, await send("before", step.send)))
+        exchanges = await asyncio.gather(*(send("send", case.send) for _ in range(case.parallel)))
+        if case.claims != STUB:
+            for exchange in exchanges:
+                result.findings += self._check_invariants(exchange, values)
+        for expectation in case.expect:
+            if expectation.kind == "outcomes":
+                result.findings.append(self._check_outcomes(expectation, exchanges))
+                continue
+            terms = values.fill(expectation.terms)
+            filled = Expectation(expectation.kind, expectation.grade, terms)
+            if filled.kind in ("stored", "mailed"):
+                result.findings.append(await self._check_effect(filled))
+            else:
+                result.findings += check_expectation(filled, self._run.parse(exchanges[0]))
+
+    async def _send(self, role: str, send: Send, values: Values, result: Result) -> Exchange:
+        """Raises NoResponse, NotJudgeable, LimitReached, UnknownPlaceholder."""
+        run = self._run
+        _, exchange = await self._sender.send_once(send, values, role, result.exchanges.append)
+        if exchange.failure is not None:
+            raise exchange.failure
+        if result.case.claims != STUB and exchange.forced:
+            raise NotJudgeable(f"the response is forced ({FORCED}), so it proves nothing")
+        parsed = run.parse(exchange)
+        if run.is_overloaded(exchange):
+            code = parsed.response.code
+            raise NotJudgeable(f"HTTP {code} without a status: is the target overloaded?")
+        if (row := run.statuses.find(parsed.slug)) is not None:
+            result.statuses.append(row.slug)
+        return exchange
+
+    def _extract(self, pointers: Mapping[str, str], exchange: Exchange) -> dict[str, Any]:
+        parsed = self._run.parse(exchange)
+        found = {name: parsed.find(pointer) for name, pointer in pointers.items()}
+        for name, value in found.items():
+            if value is ABSENT:
+                raise NotArranged(name, f"the response has no value at {pointers[name]}")
+        return found
+
+    def _check_invariants(self, exchange: Exchange, values: Values) -> Iterator[Finding]:
+        run = self._run
+        findings = check_invariants(
+            run.parse(exchange), values.secrets, run.request_ids, sent=exchange.request.body
+        )
+        return (each for each in findings if each.verdict is not Verdict.PASS)
+
+    def _check_outcomes(self, expectation: Expectation, exchanges: Iterable[Exchange]) -> Finding:
+        counts = Counter(self._run.parse(each).slug for each in exchanges)
+        expected = expectation.terms["outcomes"]
+        met = counts.total() == sum(expected.values()) and all(
+            sum(counts[each] for each in self._run.statuses.spellings(slug)) == count
+            for slug, count in expected.items()
+        )
+        found = dict(sorted((str(slug), count) for slug, count in counts.items()))
+        return Finding.of("outcomes", expectation.grade, str(expected), str(found), met=met)
+
+    async def _check_effect(self, expectation: Expectation) -> Finding:
+        kind, grade, terms = expectation.kind, expectation.grade, expectation.terms
+        email, expected = terms["email"], terms[expectation.kind]
+        found: bool | int | None
+        if kind == "stored":
+            found = await self._arranger.is_stored(email)
+        else:
+            found = await self._arranger.count_mails(email)
+        if found is None:
+            return Finding(Verdict.OBSERVED, grade, kind, "", "not observable here")
+        met = found == expected
+        return Finding.of(f"{kind} {email}", grade, str(expected), str(found), met=met)
+
+
+class SuiteRunner:
+    """Runs `cases` on a target; `on_result` gets each result as soon as it is final."""
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        target: Target,
+        statuses: StatusTable,
+        control_token: str | None = None,
+        on_result: Callable[[Result], None] = lambda _: None,
+    ) -> None:
+        self._cases = cases
+        self._target = target
+        self._statuses = statuses
+        self._control_token = control_token
+        self._on_result = on_result
+        self._results: dict[str, Result] = {}
+
+    @property
+    def results(self) -> list[Result]:
+        """The results of all cases, in their order; after a cancellation, as far as it got."""
+        return [
+            self._results.get(case.id) or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
+            for case in self._cases
+        ]
+
+    async def run(self) -> None:
+        """Runs the cases once. Raises ProfileError if certificates cannot be read."""
+        target = self._target
+        claimed = [case for case in self._cases if self._is_claimed(case)]
+        run_id = secrets.token_hex(4)
+        client = target.client()
+        run = RunContext(target, client, Limiter(target.limits), self._statuses, run_id)
+        cleanup = AsyncExitStack()
+        cleanup.push_async_exit(client)
+        hook = None
+        if (hook_client := target.hook_client()) is not None:
+            cleanup.push_async_exit(hook_client)
+            hook = HookClient(hook_client, str(target.hook))
+
+        def new_runner(world: str | None) -> CaseRunner:
+            control = None
+            if target.control:
+                control = ControlClient(client, world, self._control_token)
+            arranger = StateArranger(target, control, hook)
+            return CaseRunner(run, arranger, control.prefix if control else "")
+
+        try:
+            if target.control:
+                worlds = [f"conformance-{run_id}-{number}" for number in range(WORLDS)]
+                cleanup.push_async_callback(_delete_worlds, client, worlds, self._control_token)
+                await self._run_concurrently(claimed, [new_runner(world) for world in worlds])
+            else:
+                alone = [case for case in claimed if SERVER_STATES.intersection(case.arrange)]
+                others = [case for case in claimed if case not in alone]
+                runner = new_runner(None)
+                await self._run_concurrently(others, [runner] * target.limits.parallel)
+                await self._run_concurrently(alone, [runner])
+        finally:
+            # The worlds are deleted even if the run is cancelled.
+            await _finish(cleanup.aclose())
+
+    async def run_until_cancelled(self) -> bool:
+        """Runs the cases; returns False, and does not raise, if it is cancelled."""
+        try:
+            await self.run()
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    def _is_claimed(self, case: Case) -> bool:
+        reason = reason_not_claimed(case, self._target)
+        if reason is not None:
+            result = Result(case, Verdict.NOT_CLAIMED, reason)
+            self._results[case.id] = result
+            self._on_result(result)
+        return reason is None
+
+    async def _run_concurrently(self, cases: Iterable[Case], runners: Sequence[CaseRunner]) -> None:
+        waiting = iter(cases)
+
+        async def work(runner: CaseRunner) -> None:
+            for case in waiting:
+                result = self._results[case.id] = Result(case, reason=INTERRUPTED)
+                await runner.run(case, result)
+                apply_profile(result, self._target)
+                self._on_result(result)
+
+        async with asyncio.TaskGroup() as group:
+            for runner in runners:
+                group.create_task(work(runner))
+
+
+async def run_cases(
+    cases: Sequence[Case],
+    target: Target,
+    statuses: StatusTable,
+    *,
+    control_token: str | None = None,
+) -> list[Result]:
+    """Runs `cases` and returns their results in the same order. Raises ProfileError."""
+    runner = SuiteRunner(cases, target, statuses, control_token)
+    await runner.run()
+    return runner.results
+
+
+def reason_not_claimed(case: Case, target: Target) -> str | None:
+    """Returns why `case` does not apply to `target`; None if it does."""
+    if case.claims == STUB:
+        return None if target.control else "is about the stub, whose control plane is not there"
+    if case.claims not in target.claims:
+        return f"the target does not claim {case.claims}"
+    return None
+
+
+def apply_profile(result: Result, target: Target) -> None:
+    """Applies the answers to open questions and the known failures of a profile to a result."""
+    answers = [target.answers[key] for key in result.case.questions if key in target.answers]
+    if answers and result.verdict in (Verdict.NOTE, Verdict.WARN):
+        result.verdict = Verdict.OBSERVED
+        result.reason = f"an open question with another answer in the profile: {answers[0]}"
+    for known in target.known_failures:
+        if not fnmatchcase(result.case.id, known.cases):
+            continue
+        since = f"{known.reason} (since {known.since})"
+        if result.verdict is Verdict.FAIL:
+            result.verdict, result.reason = Verdict.EXPECTED_FAILURE, since
+        elif result.verdict is Verdict.PASS:
+            result.verdict = Verdict.UNEXPECTED_PASS
+            result.reason = f"passes but is known to fail: {since}; remove it from the profile"
+
+
+async def _finish(work: Coroutine[Any, Any, object]) -> None:
+    """Completes `work` even if cancelled meanwhile; then raises CancelledError."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _delete_worlds(client: HttpClient, worlds: Sequence[str], token: str | None) -> None:
+    control = ControlClient(client, None, token)
+    # If the target is gone, the results say so already.
+    with suppress(ControlError):
+        for world in worlds:
+            await control.delete_world(world)

@@ -1,0 +1,216 @@
+"""The states that cases need, and the ways to reach them on a target.
+
+A profile names one way per state: our control plane, the owner's hook, the route itself, or preset
+values. The hook is a URL to which the suite sends one POST per state (docs/hook.md):
+
+    POST URL {"state": NAME, "values": {...}}  ->  200 {placeholder: value, ...}
+
+404 means that the hook does not support a state, and the cases that need it are skipped. Apart from
+states, the suite asks for `clock-advance` with {"seconds": N}, `restore`, and the observations
+`count-clients` and `count-mails` with {"email": ADDRESS}, which return {"count": N}.
+"""
+
+import json
+from collections.abc import Awaitable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from clients_register.conformance.case import SERVER_STATES, parse_duration
+from clients_register.conformance.control import ControlClient
+from clients_register.conformance.exchange import Register
+from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
+from clients_register.conformance.request import Values
+from clients_register.conformance.target import Target
+
+# States that the route itself can reach, for profiles that name no other way.
+BY_API = ("client", "session-live")
+
+# The placeholders whose values are secret.
+PASSWORDS = ("user.password", "client.password")
+
+
+class NotArranged(Exception):
+    """The target has no way to reach a state; the message says which."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(f"{state}: {reason}")
+        self.state = state
+
+
+class HookError(Exception):
+    """The hook refused, or its response was not as agreed; the message says what was asked."""
+
+
+class UnsupportedState(Exception):
+    """The hook does not support a state."""
+
+
+def arrangement_for(target: Target, state: str) -> Any:
+    """Returns how a target reaches `state`: control, api, hook, unavailable or preset values."""
+    if state in target.arrange:
+        return target.arrange[state]
+    if state == "client":
+        return "api"
+    if target.control:
+        return "control"
+    if target.hook is not None and state != "stub":
+        return "hook"
+    return "api" if state in BY_API else "unavailable"
+
+
+def is_reachable(target: Target, states: tuple[str, ...]) -> bool:
+    """Tells whether a target has a way to reach all `states`."""
+    return all(arrangement_for(target, state) != "unavailable" for state in states)
+
+
+class HookClient:
+    """The hook of one target. All methods raise HookError."""
+
+    def __init__(self, client: HttpClient, url: str) -> None:
+        """`client` is one for the origin of `url`."""
+        self._client = client
+        self._path = urlsplit(url).path or "/"
+
+    async def arrange(self, state: str) -> dict[str, Any]:
+        """Brings the target into `state`, and returns placeholder values.
+
+        Raises UnsupportedState.
+        """
+        return await self._call(state)
+
+    async def advance(self, duration: str) -> None:
+        """Advances the clock by an ISO 8601 duration. Raises UnsupportedState."""
+        await self._call("clock-advance", seconds=parse_duration(duration))
+
+    async def restore(self, states: tuple[str, ...]) -> None:
+        """Undoes states of the whole server."""
+        if SERVER_STATES.intersection(states):
+            # A hook without such states has nothing to restore.
+            with suppress(UnsupportedState):
+                await self._call("restore")
+
+    async def is_stored(self, email: str) -> bool | None:
+        """Tells whether a client has this address; None if the hook cannot tell."""
+        count = await self._count("count-clients", email)
+        return None if count is None else count > 0
+
+    async def count_mails(self, email: str) -> int | None:
+        """Counts the mails sent to this address; None if the hook cannot tell."""
+        return await self._count("count-mails", email)
+
+    async def _count(self, state: str, email: str) -> int | None:
+        try:
+            values = await self._call(state, email=email)
+        except UnsupportedState:
+            return None
+        count = values.get("count")
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise HookError(f'hook, state {state}: expected {{"count": N}}, found {values}')
+        return count
+
+    async def _call(self, state: str, **values: Any) -> dict[str, Any]:
+        body = json.dumps({"state": state, "values": values}).encode()
+        headers = (("Content-Type", "application/json"),)
+        try:
+            response = await self._client.send(HttpRequest("POST", self._path, headers, body))
+        except NoResponse as failure:
+            raise HookError(f"hook, state {state}: {failure}") from None
+        if response.code == HTTPStatus.NOT_FOUND:
+            raise UnsupportedState(state)
+        excerpt = response.body.decode("utf-8", "replace")[:300]
+        if response.code != HTTPStatus.OK:
+            raise HookError(f"hook, state {state}: expected 200, found {response.code}: {excerpt}")
+        document = None
+        with suppress(ValueError):
+            document = json.loads(response.body)
+        if not isinstance(document, dict):
+            raise HookError(f"hook, state {state}: expected a JSON object, found {excerpt!r}")
+        return document
+
+
+class StateArranger:
+    """Brings a target, or one world of it, into states, and observes effects.
+
+    All methods raise ControlError and HookError.
+    """
+
+    def __init__(
+        self, target: Target, control: ControlClient | None, hook: HookClient | None
+    ) -> None:
+        self._target = target
+        self._control = control
+        self._hook = hook
+
+    async def arrange(self, state: str, values: Values, register: Register) -> None:
+        """Brings the target into `state`, and adds the resulting values to `values`.
+
+        Raises NotArranged, ArrangementFailed.
+        """
+        way = arrangement_for(self._target, state)
+        if way == "unavailable":
+            raise NotArranged(state, "the target has no way to reach it")
+        if way == "api":
+            given = await self._register_client(state, values, register)
+        elif way == "control":
+            assert self._control is not None, "the target has a control plane"
+            given = await self._control.arrange(state)
+        elif way == "hook":
+            assert self._hook is not None, "the target has a hook"
+            given = await self._supported(state, self._hook.arrange(state))
+        else:
+            given = way["preset"]
+        values.secrets += [str(given[name]) for name in PASSWORDS if name in given]
+        if "token" in given:
+            values.tokens.append(str(given["token"]))
+        values.update(given)
+
+    async def advance(self, duration: str) -> None:
+        """Advances the clock, after the state `clock` was arranged. Raises NotArranged."""
+        way = arrangement_for(self._target, "clock")
+        if self._control is not None and way == "control":
+            await self._control.advance(duration)
+        elif self._hook is not None and way == "hook":
+            await self._supported("clock", self._hook.advance(duration))
+        else:
+            raise NotArranged("clock", "the clock of the target cannot be moved")
+
+    async def restore(self, states: tuple[str, ...]) -> None:
+        """Undoes those of `states` that outlive a case."""
+        if self._control is not None:
+            await self._control.restore(states)
+        elif self._hook is not None:
+            await self._hook.restore(states)
+
+    async def is_stored(self, email: str) -> bool | None:
+        """Tells whether a client has this address; None if the target cannot tell."""
+        observer = self._observer("stored")
+        return None if observer is None else await observer.is_stored(email)
+
+    async def count_mails(self, email: str) -> int | None:
+        """Counts the mails sent to this address; None if the target cannot tell."""
+        observer = self._observer("mailed")
+        return None if observer is None else await observer.count_mails(email)
+
+    async def _supported(self, state: str, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except UnsupportedState:
+            raise NotArranged(state, "the hook of the target does not support it") from None
+
+    def _observer(self, effect: str) -> ControlClient | HookClient | None:
+        default = "control" if self._control else "hook" if self._hook else "none"
+        name = self._target.observe.get(effect, default)
+        return {"control": self._control, "hook": self._hook}.get(name)
+
+    async def _register_client(
+        self, state: str, values: Values, register: Register
+    ) -> dict[str, Any]:
+        email, password = values.fresh_email(), values.fresh_password()
+        given = await register(email, password)
+        if state == "client":
+            return {"client.email": email, "client.password": password}
+        if "token" not in given:
+            raise NotArranged(state, "a successful registration returns no session token")
+        return {"user.email": email, "user.password": password, "token": given["token"]}

@@ -1,0 +1,128 @@
+"""Profiles: what a target is, and which ones are refused."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from clients_register.conformance.profiles import load_profile
+from clients_register.conformance.target import ProfileError, is_loopback, target_for_url
+
+PROFILE = """
+profile: 1
+name: Some server
+base_url: ${BASE}
+email_domain: tests.test
+headers: {X-Key: "${KEY}"}
+"""
+
+ENVIRONMENT = {
+    "BASE": "https://staging.test/api/v1",
+    "KEY": "k3y of 7f3a",
+    "LINES": "k3y of 7f3a\n",
+}
+
+
+def known_failure(cases: str, since: str = "2026-11-25") -> str:
+    return f'known_failures: [{{cases: "{cases}", reason: so, since: "{since}"}}]'
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "profile.yaml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
+    found = load_profile(written(tmp_path, PROFILE), ENVIRONMENT)
+    assert found.origin == "https://staging.test"
+    assert found.path == "/api/v1/clients/register"
+    assert found.headers == {"X-Key": "k3y of 7f3a"}
+    assert found.claims == ("core",)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (PROFILE.replace("profile: 1", "profile: 2"), r"profile"),
+        (PROFILE + "claims: [everything]", r"claims\[0\]"),
+        (PROFILE + "passwords: 1", "passwords"),
+        (PROFILE.replace("${KEY}", "${LOCK}"), "the environment has no LOCK"),
+        (PROFILE.replace("email_domain: tests.test", ""), "email_domain"),
+        (PROFILE.replace("${BASE}", "ftp://staging.test"), "expected a URL"),
+        (PROFILE.replace("${BASE}", "https://me:pw@staging.test"), "only a host and a path"),
+        (
+            PROFILE + "answers: {Q-UNHEARD-OF: so}",
+            "no question of the contract is called Q-UNHEARD-OF",
+        ),
+        (PROFILE.replace("${BASE}", "http://staging.test:99999"), "expected a URL"),
+        (PROFILE.replace("${BASE}", "http://[::1"), "expected a URL"),
+        (PROFILE.replace("${BASE}", "${BASE}?a=1"), "found one with a query"),
+        (PROFILE.replace("tests.test", "${KEY}"), r"email_domain: expected a domain"),
+        (PROFILE + "hook: nowhere", r"hook: expected a URL"),
+        (PROFILE + "proxy: ${BASE}", r"proxy: expected a proxy that accepts plain HTTP"),
+        (PROFILE + "proxy: ${KEY}", r"proxy: expected a URL"),
+        (PROFILE.replace("X-Key", "X Key"), "expected names of headers, found 'X Key'"),
+        (PROFILE.replace("${KEY}", "${LINES}"), r"headers\.X-Key: expected one line"),
+        (
+            PROFILE + "arrange: {sesion-live: hook}",
+            "no state .* sesion-live. Did you mean session-live",
+        ),
+        (PROFILE + "arrange: {session-live: hook}", "expected a `hook` .* for session-live"),
+        (PROFILE + "observe: {stored: hook}", "expected a `hook` .* for stored"),
+        (PROFILE + known_failure("bace64/*"), "no case matches 'bace64/\\*'"),
+        (PROFILE + known_failure("base64/*", "lately"), r"known_failures\[0\]\.since"),
+        ("[", "cannot be read as YAML"),
+    ],
+)
+def test_a_faulty_profile_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ProfileError, match=told):
+        load_profile(written(tmp_path, text), ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROFILE.replace("${KEY}", "${LINES}"),
+        PROFILE.replace("${BASE}", "https://me:k3y-7f3a@staging.test"),
+        PROFILE.replace("${BASE}", "https://me:k3y-7f3a@staging.test:99999"),
+        PROFILE + "proxy: http://me:k3y-7f3a@proxy.test",
+        PROFILE + "limits: {timeout: '${KEY}'}",
+    ],
+)
+def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ProfileError) as refused:
+        load_profile(written(tmp_path, text), ENVIRONMENT)
+    assert "k3y" not in str(refused.value)
+
+
+def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="cannot be read"):
+        load_profile(tmp_path / "nowhere.yaml", {})
+
+
+@pytest.mark.parametrize("name", ["reference.yaml", "template.yaml"])
+def test_the_shipped_profiles_are_in_order(name: str) -> None:
+    folder = files("clients_register.conformance") / "targets"
+    environment = {"REGISTER_BASE_URL": "https://staging.test"}
+    assert load_profile(Path(str(folder / name)), environment).name
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:1/api", True),
+        ("http://[::1]:1", True),
+        ("http://localhost", True),
+        ("http://a.localhost", True),
+        ("https://staging.test", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_a_bare_url_is_taken_of_this_machine_alone(url: str, *, local: bool) -> None:
+    assert is_loopback(url) is local
+    if local:
+        assert target_for_url(url, control=False).claims == ("core",)
+    else:
+        with pytest.raises(ProfileError, match="write a profile"):
+            target_for_url(url, control=False)
