@@ -2,8 +2,7 @@
 
 A request passes these modules, and its response the same way back:
 
-    app          reads the request, responds to crashes and unknown routes
-    routing      Connexion: finds the operation of the spec and its function
+    app          reads the request, routes with Connexion, responds to crashes and unknown routes
     register     the route, step by step
     decoding     media type, base64, JSON, parameters
     rules        the rules, in the order of the spec

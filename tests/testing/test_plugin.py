@@ -16,7 +16,7 @@ from clients_register.testing.stub import Stub, start_stub
 
 pytestmark = pytest.mark.measured
 
-PAGE = Path(__file__).parents[2] / "testing" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 pytest_plugins = ["pytester"]
 
