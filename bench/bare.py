@@ -1,9 +1,9 @@
-"""The least that a server could do: one ASGI application on the uvicorn that the product runs on.
+"""A minimal server as the baseline: one ASGI application on the uvicorn that the product uses.
 
-    python bench/bare.py PORT bytes     answers the bytes of the stub's forced answer
+    python bench/bare.py PORT bytes     sends the bytes of the stub's forced response
     python bench/bare.py PORT bcrypt    the same, after one bcrypt at cost 4 in a thread
 
-It reads the body, which everybody has to.
+It reads the request body, as every server has to.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ THREADS = ThreadPoolExecutor(os.cpu_count())
 
 
 async def answer(_scope: Any, receive: Any, send: Any) -> None:
-    """Reads the request, and sends the bytes."""
+    """Reads the request and sends the response."""
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 400, "headers": HEADERS})
@@ -42,7 +42,7 @@ async def answer(_scope: Any, receive: Any, send: Any) -> None:
 
 
 async def hashing(scope: Any, receive: Any, send: Any) -> None:
-    """The same, after a password was hashed as the stub hashes it."""
+    """Does the same after hashing a password as the stub does."""
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(THREADS, bcrypt.hashpw, b"correct horse", bcrypt.gensalt(4))
     await answer(scope, receive, send)

@@ -1,4 +1,4 @@
-"""How many of our files a request crosses, from the socket to the response.
+"""Counts our files that a request passes through, from the socket to the response.
 
 Runs each case once to warm up and once under `sys.setprofile` in all threads, and prints the files
 whose functions were called, in order of their first call:
@@ -47,7 +47,7 @@ class Files:
         self.active = False
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        """The profile function."""
+        """Records the file of a function that is called."""
         name = frame.f_code.co_filename
         if self.active and event == "call" and name.startswith(tuple(FOLDERS)):
             folder = max((each for each in FOLDERS if name.startswith(each)), key=len)
@@ -60,7 +60,7 @@ NUMBERS = count(1)
 
 
 def crossed(act: Callable[[], object]) -> list[str]:
-    """The files that `act` crosses when it is repeated."""
+    """Returns the files that `act` passes through when it is repeated."""
     act()
     FILES.found.clear()
     FILES.active = True
@@ -94,7 +94,7 @@ def running(folder: Path, *, reference: bool) -> Iterator[str]:
 
 
 def register(http: httpx.Client, origin: str, **headers: str) -> str:
-    """Registers another client; returns the slug."""
+    """Registers a new client; returns the slug of the response."""
     client = {
         "email": f"client-{next(NUMBERS)}@x.test",
         "password": "long enough",
@@ -113,7 +113,7 @@ def register(http: httpx.Client, origin: str, **headers: str) -> str:
 
 
 def measure() -> Iterator[tuple[str, list[str]]]:
-    """Yields what was done, and the files that it crossed."""
+    """Yields each operation with the files that it passed through."""
     success = load_statuses().success.slug
     case = next(each for each in load_cases() if each.id == CASE)
     with tempfile.TemporaryDirectory() as folder, httpx.Client() as http:
@@ -130,14 +130,14 @@ def measure() -> Iterator[tuple[str, list[str]]]:
             yield "control call", crossed(faults)
             target = target_for_url(f"{origin}/api/v1", control=True)
             files = crossed(lambda: asyncio.run(run_cases([case], target, load_statuses())))
-            # The server is in the same process.
+            # The server runs in this process, too.
             yield "one case", [each for each in files if not each.startswith("handlers")]
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", action="store_true", help="list the files, too")
+    parser.add_argument("--files", action="store_true", help="list the files as well")
     options = parser.parse_args()
     threading.setprofile(FILES)
     sys.setprofile(FILES)

@@ -1,10 +1,9 @@
-"""How long the event loop waits while passwords are hashed at cost 12.
+"""Measures how late the event loop runs while passwords are hashed at cost 12.
 
     python bench/hashing.py
 
-In this process, as in a server's: as many hashes at once as there would be registrations, and a
-task that asks to be woken every millisecond. Printed is by how much it is woken late, beside the
-same without hashing.
+Like a server under load, this process runs concurrent hashes, and with them a task that sleeps for
+one millisecond at a time. The table shows how late the task wakes up, with and without the hashes.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ BAR = 20.0
 
 
 async def lags() -> list[float]:
-    """Milliseconds by which each wake-up comes late."""
+    """Returns how late each wake-up is, in milliseconds."""
     found = []
     end = time.perf_counter() + SECONDS
     while (begun := time.perf_counter()) < end:
@@ -31,7 +30,7 @@ async def lags() -> list[float]:
 
 
 async def hashing(passwords: PasswordHasher) -> None:
-    """One caller after the other."""
+    """Hashes passwords one after another, like one caller."""
     while True:
         await passwords.hash("correct horse battery staple")
 
@@ -46,11 +45,11 @@ async def main() -> None:
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
     await passwords.close()
-    print(f"{'':<24}{'median':>10}{'99th percentile':>18}{'most':>10}   (milliseconds late)")
-    for name, found in (("nothing else", still), (f"{CALLERS} callers, cost {COST}", busy)):
+    print(f"{'':<24}{'median':>10}{'99th percentile':>18}{'maximum':>10}   (milliseconds late)")
+    for name, found in (("no hashing", still), (f"{CALLERS} callers, cost {COST}", busy)):
         last = statistics.quantiles(found, n=100)[98]
         print(f"{name:<24}{statistics.median(found):>10.2f}{last:>18.2f}{max(found):>10.2f}")
-    print(f"bar: 99th percentile under {BAR:g} ms")
+    print(f"target: 99th percentile under {BAR:g} ms")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What other people's mocks are told, so that each gives the bare application's answer.
+"""Configures other mock servers so that each returns the response of the bare application.
 
-Each is asked by the header that wrk sends, and set up by files of its own kind in a folder.
+Each is configured by files in its own format, and selects the response by the header that wrk
+sends.
 """
 
 import json
@@ -17,14 +18,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 def document(folder: Path) -> Path:
-    """The OpenAPI document, for those who read it."""
+    """Writes the OpenAPI document, for the tools that read it."""
     file = folder / "openapi.yaml"
     file.write_text(spec.text("openapi"), "utf-8")
     return file
 
 
 def mapping(folder: Path) -> Path:
-    """A folder for WireMock: one mapping."""
+    """Writes a folder for WireMock with one mapping."""
     answer = {"status": 400, "headers": JSON, "body": bare.BODY.decode()}
     headers = {"Prefer": {"contains": NAME}}
     asked = {"method": "POST", "url": servers.ROUTE, "headers": headers}
@@ -33,7 +34,7 @@ def mapping(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> Path:
-    """A file for Mockoon: one route, whose rule reads the header."""
+    """Writes a file for Mockoon: one route with a rule for the header."""
     rule = {"target": "header", "modifier": "Prefer", "operator": "regex", "value": NAME}
     answer = {
         "uuid": "forced",
@@ -58,10 +59,10 @@ def environment(folder: Path) -> Path:
 
 
 def examples(folder: Path) -> Path:
-    """A folder for Specmatic: one example of an exchange, beside the document.
+    """Writes a folder for Specmatic with one example of an exchange.
 
-    It has no header that asks for an example by its name (`Specmatic-Response-Code` makes up an
-    answer of that code), but an example may say with which headers it is meant.
+    Specmatic has no header that selects an example by name (`Specmatic-Response-Code` generates a
+    response with that code), but an example may require certain request headers.
     """
     asked = {
         "method": "POST",
@@ -76,7 +77,7 @@ def examples(folder: Path) -> Path:
 
 
 def put(file: Path, content: object) -> Path:
-    """Writes JSON."""
+    """Writes `content` as JSON; returns the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content), "utf-8")
     return file

@@ -24,7 +24,7 @@ TURNS = 3
 
 
 def main() -> None:
-    """Measures, and prints the medians in milliseconds."""
+    """Prints the medians in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
         files = {size: store.filled(Path(folder, f"{size}.json"), size) for size in SIZES}
         naive = {size: naive_cost(files[size]) for size in NAIVE}
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def naive_cost(file: Path) -> float:
-    """Microseconds that TinyDB, with its own storage, takes to insert a registration."""
+    """Returns how long TinyDB with its own storage takes to insert a registration, in µs."""
     copied = Path(shutil.copy(file, file.with_suffix(".naive")))
     tables = {name: rows for name, rows in json.loads(file.read_bytes()).items() if name != "meta"}
     last = {name: next(reversed(rows.values())) for name, rows in tables.items()}

@@ -1,4 +1,4 @@
-"""Servers for the benches, each started as people start it, on a free port of this machine."""
+"""Starts the servers for the benchmarks, each by its usual command, on a free local port."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ import testers
 ROUTE = "/api/v1/clients/register"
 PATIENCE = 60.0
 
-# Peer -> its command, where that has another name.
+# Peer -> its command, if that has another name.
 COMMANDS = {"mockoon": "mockoon-cli"}
 
 PRODUCT = [sys.executable, "-m", "clients_register"]
@@ -26,14 +26,14 @@ PRODUCT = [sys.executable, "-m", "clients_register"]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One that answers: where, and as which process."""
+    """A running server: its port and its process."""
 
     port: int
     pid: int
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a port that is not in use."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[Server]:
-    """A server, from when it answers until the context ends."""
+    """Starts a server and waits until it responds; terminates it at the end of the context."""
     with subprocess.Popen(command, env=testers.ENVIRONMENT, **testers.QUIET) as process:
         try:
             until_answered(port)
@@ -52,7 +52,7 @@ def running(command: Sequence[str], port: int) -> Iterator[Server]:
 
 
 def until_answered(port: int) -> None:
-    """Waits for the first answer."""
+    """Waits for the first response."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
         try:
@@ -62,12 +62,12 @@ def until_answered(port: int) -> None:
             return
         except OSError:
             time.sleep(0.01)
-    raise SystemExit(f"nothing answers on port {port}")
+    raise SystemExit(f"no server responds on port {port}")
 
 
 @contextmanager
 def product(*options: str) -> Iterator[Server]:
-    """`clients-register serve` with `options` on data of its own."""
+    """Runs `clients-register serve` with `options` and its own data file."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "data.json")
@@ -78,7 +78,7 @@ def product(*options: str) -> Iterator[Server]:
 
 @contextmanager
 def shared(store: str, workers: int) -> Iterator[Server]:
-    """`workers` processes of the reference on one database."""
+    """Runs `workers` processes of the reference on one database."""
     port = free_port()
     options = ["--reference", "--bcrypt-cost", "4", "--store", store, "--workers", str(workers)]
     with running([*PRODUCT, "serve", "--port", str(port), *options], port) as server:
@@ -87,7 +87,7 @@ def shared(store: str, workers: int) -> Iterator[Server]:
 
 @contextmanager
 def bare(kind: str) -> Iterator[Server]:
-    """bare.py, which is the baseline."""
+    """Runs bare.py, the baseline."""
     port = free_port()
     command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(port), kind]
     with running(command, port) as server:
@@ -96,7 +96,7 @@ def bare(kind: str) -> Iterator[Server]:
 
 @contextmanager
 def prism(document: Path) -> Iterator[Server]:
-    """Prism's mock of the document."""
+    """Runs Prism's mock of the document."""
     port = free_port()
     with running(
         [str(testers.npm("prism")), "mock", str(document), "--port", str(port)], port
@@ -106,7 +106,7 @@ def prism(document: Path) -> Iterator[Server]:
 
 @contextmanager
 def wiremock(folder: Path) -> Iterator[Server]:
-    """WireMock on a warm virtual machine, with the mappings in `folder`."""
+    """Runs WireMock with the mappings in `folder`."""
     port = free_port()
     command = [*java("wiremock"), "--port", str(port), "--root-dir", str(folder)]
     with running([*command, "--no-request-journal", "--disable-banner"], port) as server:
@@ -115,7 +115,7 @@ def wiremock(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def mockoon(environment: Path) -> Iterator[Server]:
-    """Mockoon without its log file and admin API, on its `environment`."""
+    """Runs Mockoon on its `environment`, without its log file and admin API."""
     port = free_port()
     command = [str(testers.npm(COMMANDS["mockoon"])), "start", "--data", str(environment)]
     quiet = ["--disable-log-to-file", "--disable-admin-api", "--repair"]
@@ -127,7 +127,7 @@ def mockoon(environment: Path) -> Iterator[Server]:
 
 @contextmanager
 def specmatic(document: Path, examples: Path) -> Iterator[Server]:
-    """Specmatic's mock of the document, on a warm virtual machine."""
+    """Runs Specmatic's mock of the document."""
     port = free_port()
     command = [*java("specmatic"), "mock", str(document), "--data", str(examples)]
     with running(
@@ -137,30 +137,33 @@ def specmatic(document: Path, examples: Path) -> Iterator[Server]:
 
 
 def java(name: str) -> list[str]:
-    """How Java runs a tool of npm, whose own command would leave it running when it is ended."""
+    """Returns the command that runs a tool of npm in Java.
+
+    The tool's own command would leave Java running when it is terminated.
+    """
     (jar,) = (testers.MODULES.parent / name).glob(f"**/{name}*.jar")
     return ["java", "-jar", str(jar)]
 
 
 def available(name: str) -> bool:
-    """Whether a peer is installed here."""
+    """Whether a peer is installed."""
     runs = name not in ("specmatic", "wiremock") or shutil.which("java") is not None
     return runs and testers.npm(COMMANDS.get(name, name)) is not None
 
 
 def memory(pid: int) -> int:
-    """Resident bytes of a process."""
+    """Returns the resident memory of a process in bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def processor(pid: int) -> float:
-    """Seconds for which a process, and those it has started, have kept a processor busy."""
+    """Returns the CPU time of a process and its child processes in seconds."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     except FileNotFoundError:
-        # It has ended meanwhile.
+        # The process has exited in the meantime.
         return 0.0
     own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return own + sum(processor(int(child)) for child in children)

@@ -1,16 +1,16 @@
-"""Answers per second, beside the least that a server could do and beside other tools.
+"""Measures responses per second, compared with a minimal server and with other tools.
 
     python bench/serving.py [--rounds N] [--seconds N]
 
-Each server is one process, warm, alone but for the load of wrk (one thread, 1 and 32 connections),
-which takes its part of the same cores. Rounds go through all servers in turn; printed are medians
-of requests per second, and ratios to the bare application (bare.py), to some of which there is a
-bar. Beside them stands for how many microseconds a processor was busy with a request, in the
-server's process and those it started: whatever else the machine does changes that least.
+Each server is one process, warmed up, and runs alone; only wrk (one thread, 1 and 32 connections)
+competes for the same cores. Each round measures all servers in turn. The table shows medians of
+requests per second, with ratios to the bare application (bare.py), some of which have a target. It
+also shows the CPU time per request, of the server and its child processes, which depends least on
+other load.
 
-forced      an answer asked for by a header; by other tools in their own way (peers.py)
+forced      a response selected by a header; other tools select it in their own way (peers.py)
 refused     a taken address: decoded, validated, looked up, refused by the real rules
-registered  stored durably, after bcrypt at cost 4; the bare application does the bcrypt alone
+registered  stored durably, after bcrypt at cost 4; the bare application does only the bcrypt
 """
 
 import argparse
@@ -33,13 +33,13 @@ SCRIPT = str(Path(__file__).with_name("load.lua"))
 CONNECTIONS = (1, 32)
 PEERS = ("prism", "wiremock", "mockoon", "specmatic")
 
-# These take the path alone, without the base path of the document.
+# These serve the path without the base path of the document.
 BASELESS = ("prism", "specmatic")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One server under one kind of load. `bar` is the least ratio to `over`, a row of that name."""
+    """One server under one kind of load. `bar` is the minimum ratio to the row named `over`."""
 
     name: str
     kind: str
@@ -49,7 +49,7 @@ class Row:
 
 
 def rows(folder: Path) -> list[Row]:
-    """What is measured; what is not installed is left out by name."""
+    """Returns the rows to measure; prints the names of tools that are not installed."""
     document, examples = peers.document(folder), peers.examples(folder)
     mapping, environment = peers.mapping(folder), peers.environment(folder)
     absent = [peer for peer in PEERS if not servers.available(peer)]
@@ -66,12 +66,12 @@ def rows(folder: Path) -> list[Row]:
         Row("stub, registered", "registered", servers.product, "bare, bcrypt", 0.85),
     ]
     for peer in absent:
-        print(f"{peer}: absent; bench/README.md tells how it is installed")
+        print(f"{peer}: absent; see bench/README.md for how to install it")
     return [row for row in found if row.name.partition(",")[0] not in absent]
 
 
 def reference(folder: Path) -> AbstractContextManager[servers.Server]:
-    """The plain reference, with one client, whose address is taken."""
+    """Runs the plain reference with one client, whose address is taken."""
     seed = folder / "seed.yaml"
     seed.write_text(
         "users: [{id: 1, email: client@personas.test, password: correct horse, client: {id: 2}}]\n"
@@ -81,14 +81,14 @@ def reference(folder: Path) -> AbstractContextManager[servers.Server]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run of wrk came to: answers a second, and microseconds of processor for each."""
+    """The result of one run of wrk: requests per second, and microseconds of CPU time for each."""
 
     rate: float
     cost: float
 
 
 def load(row: Row, server: servers.Server, connections: int, seconds: int, run: str) -> Load:
-    """Has wrk ask a server."""
+    """Runs wrk against a server."""
     baseless = row.name.startswith(BASELESS)
     path = servers.ROUTE.removeprefix("/api/v1") if baseless else servers.ROUTE
     command = [
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=2)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed: it is a package of Debian")
+        raise SystemExit("wrk is not installed: run `apt-get install wrk`")
     loads: dict[tuple[str, int], list[Load]] = {}
     with tempfile.TemporaryDirectory() as folder:
         measured = rows(Path(folder))
@@ -127,8 +127,9 @@ def main() -> None:
                         one = load(row, server, connections, options.seconds, run)
                         loads.setdefault((row.name, connections), []).append(one)
     print(f"medians of {options.rounds} rounds of {options.seconds} s, load average", end=" ")
-    print(f"{os.getloadavg()[1]:.1f}: requests a second (ratio), µs of processor for each")
-    print(f"{'':<20}" + "".join(f"{f'{each} connections':>31}" for each in CONNECTIONS) + "  bar")
+    print(f"{os.getloadavg()[1]:.1f}: requests per second (ratio), µs of CPU time for each")
+    heads = "".join(f"{f'{each} connections':>31}" for each in CONNECTIONS)
+    print(f"{'':<20}{heads}  target")
     for row in measured:
         cells = ""
         for connections in CONNECTIONS:

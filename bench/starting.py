@@ -1,10 +1,11 @@
-"""How long it takes to start, and what stays in memory.
+"""Measures how long starting takes, and how much memory a server keeps.
 
     python bench/starting.py [--rounds N]
 
-Wall times of whole processes, in turn, medians, with ratios to what cannot be avoided: the import
-of Connexion for a server, an empty Python for `--help` and `--version`. Memory is resident, of one
-stub that answers by force and so stores nothing, after 10,000 and after 100,000 requests.
+Times are wall times of whole processes, measured in turn. The table shows medians, with ratios to
+the unavoidable part: importing Connexion for a server, starting Python for `--help` and
+`--version`. Memory is the resident set of one stub after 10,000 and after 100,000 requests, whose
+responses are forced, so that nothing is stored.
 """
 
 import argparse
@@ -25,14 +26,14 @@ MEMORY_BAR = 1.1
 
 
 def ran(*words: str) -> float:
-    """Seconds that a Python with these words takes."""
+    """Returns how long Python takes with these arguments, in seconds."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, *words], check=True, **QUIET)
     return time.perf_counter() - begun
 
 
 def answered(*options: str) -> float:
-    """Seconds from the command to the first answer."""
+    """Returns the time from the command to the first response, in seconds."""
     port = servers.free_port()
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "data.json")
@@ -42,7 +43,7 @@ def answered(*options: str) -> float:
             return time.perf_counter() - begun
 
 
-# name -> (how it is measured, what it is held against, the bar)
+# Name -> (how it is measured, what it is compared with, the target).
 MEASURED: dict[str, tuple[Callable[[], float], str, float | None]] = {
     "python -c pass": (lambda: ran("-c", "pass"), "python -c pass", None),
     "--version": (lambda: ran("-m", "clients_register", "--version"), "python -c pass", 6),
@@ -50,13 +51,13 @@ MEASURED: dict[str, tuple[Callable[[], float], str, float | None]] = {
     "import connexion": (
         lambda: ran("-W", "ignore", "-c", "import connexion"), "import connexion", None,
     ),
-    "stub, first answer": (answered, "import connexion", 1.5),
-    "reference, first answer": (lambda: answered("--reference"), "import connexion", 1.5),
+    "stub, first response": (answered, "import connexion", 1.5),
+    "reference, first response": (lambda: answered("--reference"), "import connexion", 1.5),
 }  # fmt: skip
 
 
 def grown() -> tuple[int, int]:
-    """Resident bytes of a stub after 10,000 and after 100,000 forced answers."""
+    """Returns the resident bytes of a stub after 10,000 and after 100,000 forced responses."""
     port = servers.free_port()
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "data.json")
@@ -69,7 +70,7 @@ def grown() -> tuple[int, int]:
 
 
 def forced(port: int, requests: int) -> None:
-    """Has so many requests answered, or a few more."""
+    """Sends at least this many requests."""
     url = f"http://127.0.0.1:{port}{servers.ROUTE}"
     while requests > 0:
         command = ["wrk", "-t1", "-c8", "-d1s", "-s", SCRIPT, url, "--", "forced"]
@@ -90,15 +91,15 @@ def main() -> None:
     print(f"medians of {rounds} rounds")
     for name, (_, over, bar) in MEASURED.items():
         ratio = medians[name] / medians[over]
-        told = "" if bar is None else f"bar x{bar:g} of {over}"
-        print(f"{name:<24} {medians[name] * 1000:7.0f} ms  x{ratio:.2f}  {told}")
+        told = "" if bar is None else f"target x{bar:g} of {over}"
+        print(f"{name:<25} {medians[name] * 1000:7.0f} ms  x{ratio:.2f}  {told}")
     if shutil.which("wrk") is None:
-        print("memory: absent; it needs wrk, a package of Debian")
+        print("memory: not measured; wrk is not installed: run `apt-get install wrk`")
         return
     before, after = grown()
     print(
         f"resident after 10,000 requests {before / 2**20:.1f} MiB, after 100,000"
-        f" {after / 2**20:.1f} MiB: x{after / before:.3f}, bar x{MEMORY_BAR:g}"
+        f" {after / 2**20:.1f} MiB: x{after / before:.3f}, target x{MEMORY_BAR:g}"
     )
 
 

@@ -1,17 +1,16 @@
-"""What the store costs, and whether that grows with what is stored.
+"""Measures what the store costs, and whether the cost grows with the number of clients.
 
-    python bench/store.py            with up to 100,000 clients
-    python bench/store.py --large    with a million, which takes some 5 GB of memory and disk
+    python bench/store.py            up to 100,000 clients
+    python bench/store.py --large    a million clients, which need some 5 GB of memory and disk
 
-A registration's worth of writes is an pending with mail and session, durable in one, as the route
-has it; a bare sync of the disk, of as many bytes, stands beside it. Files are filled before, each
-client with a user, a session and a mail. Stores of all sizes are open at once and take their turns,
-round by round, so that noise meets all alike; printed are medians of the rounds, and ratios to the
-smallest.
+The writes of a registration are those of the route: a client, a mail and a session, in one durable
+commit. They are compared with a bare sync of as many bytes. The files are filled beforehand, with a
+user, a session and a mail per client. The stores of all sizes are open at once, and each round
+measures them in turn, so that noise affects all of them equally. The tables show medians of the
+rounds, and ratios to the smallest store.
 
-Opening is compared with what it takes orjson to parse the same file, in turn as well. Memory is
-what the resident set of a process grows by when it opens the file, and the highest that it was
-meanwhile.
+Opening a file is compared with parsing it by orjson, also in turn. Memory is the growth of a
+process's resident set when it opens the file, and the peak of that growth.
 """
 
 import asyncio
@@ -49,7 +48,7 @@ TEXT = "Welcome to PlanoAuth!\n\nYour account is ready. Sign in with this addres
 
 
 def main() -> None:
-    """Prints the tables, or, in a process of its own, what memory a file takes."""
+    """Prints the tables; in a child process, prints the memory that a file takes."""
     if sys.argv[1:2] == ["--memory"]:
         print(json.dumps(memory(Path(sys.argv[2]))))
         return
@@ -64,17 +63,17 @@ def main() -> None:
 
 
 def print_writes(files: dict[int, Path]) -> None:
-    """The cost of a registration's worth of writes, by how many clients are stored."""
+    """Prints the cost of a registration's writes by the number of stored clients."""
     with tempfile.TemporaryDirectory(dir=files[SIZES[0]].parent) as folder:
         costs, syncs = asyncio.run(write_costs(files, Path(folder, "syncs")))
     medians = {size: statistics.median(each) for size, each in costs.items()}
-    print(f"\na registration's writes; a bare sync takes {statistics.median(syncs):.0f} us")
+    print(f"\nwrites of a registration; a bare sync takes {statistics.median(syncs):.0f} us")
     for size, cost in medians.items():
         print(f"{size:>9,} clients  {cost:6.0f} us  x{cost / medians[SIZES[0]]:.2f}")
 
 
 def print_opening(file: Path) -> None:
-    """How long it takes to open a file, and to parse it."""
+    """Prints how long it takes to open a file, and to parse it."""
     opening, parsing = [], []
     for _ in range(ROUNDS):
         opening.append(took(lambda: asyncio.run(TinyDBStore(file, public_allowed=True).close())))
@@ -87,8 +86,8 @@ def print_opening(file: Path) -> None:
 
 
 def print_memory(files: dict[int, Path]) -> None:
-    """What memory a client takes."""
-    print("\nmemory per client, and at the highest while it is opened")
+    """Prints the memory per client."""
+    print("\nmemory per client after opening the file, and at the peak")
     for size, file in files.items():
         told = subprocess.run(
             [sys.executable, __file__, "--memory", str(file)], stdout=subprocess.PIPE, check=True
@@ -98,7 +97,7 @@ def print_memory(files: dict[int, Path]) -> None:
 
 
 def filled(file: Path, clients: int) -> Path:
-    """A data file of so many clients."""
+    """Writes a data file with this many clients."""
     contents = Contents()
     for number in range(clients):
         user_id, address = 1001 + 2 * number, f"person.{number}@example.test"
@@ -118,26 +117,26 @@ _OF_THE_USER = {"email_key", "password_hash"}
 
 
 def about_to_register(address: str) -> Registration:
-    """A registration as the route makes it."""
+    """Returns a registration as the route creates it."""
     name, phone, company = ("Ada", "Lovelace"), "+44 20 7946 0018", (42, "Analytical Engines")
     return Registration(address, address, HASH, *name, phone, *company, False, NOW)  # noqa: FBT003
 
 
 def session_of(user_id: int) -> Session:
-    """A session as the route opens it."""
+    """Returns a session as the route opens it."""
     digest = hashlib.sha256(str(user_id).encode()).hexdigest()
     return Session(digest, user_id, "planoauth", False, NOW, NOW)  # noqa: FBT003
 
 
 def mail_to(address: str) -> Mail:
-    """A welcome e-mail."""
+    """Returns a welcome e-mail."""
     return Mail(address, "welcome@example.test", "Welcome", TEXT, "0123456789abcdef", NOW)
 
 
 async def write_costs(
     files: dict[int, Path], beside: Path
 ) -> tuple[dict[int, list[float]], list[float]]:
-    """Microseconds a registration, by size and round; and those of a bare sync, by round."""
+    """Returns the µs per registration, by size and round, and per bare sync, by round."""
     stores = {size: TinyDBStore(file, public_allowed=True) for size, file in files.items()}
     costs: dict[int, list[float]] = {size: [] for size in files}
     syncs = []
@@ -150,12 +149,12 @@ async def write_costs(
         syncs.append(took(lambda: bare_syncs(beside)) / REGISTRATIONS * 1e6)
     for store in stores.values():
         await store.close()
-    # The first round warms up, and makes the journals.
+    # The first round warms up and creates the journals.
     return {size: each[1:] for size, each in costs.items()}, syncs[1:]
 
 
 async def registered(store: TinyDBStore, address: str) -> None:
-    """A registration's worth of writes."""
+    """Performs the writes of one registration."""
     async with store.begin_registration(about_to_register(address), None) as pending:
         await pending.add_mail(mail_to(address))
         await pending.put_session(session_of(pending.user.id))
@@ -163,7 +162,7 @@ async def registered(store: TinyDBStore, address: str) -> None:
 
 
 def bare_syncs(file: Path) -> None:
-    """What the disk alone needs for as many registrations."""
+    """Writes and syncs as many bytes as the registrations, without a store."""
     with file.open("ab", buffering=0) as journal:
         for _ in range(REGISTRATIONS):
             journal.write(bytes(1200))
@@ -171,7 +170,7 @@ def bare_syncs(file: Path) -> None:
 
 
 def memory(file: Path) -> tuple[int, int]:
-    """Bytes that this process grows by, and grew by at the most, when it opens the file."""
+    """Returns how much this process grows when it opens the file, and the peak, in bytes."""
     with watched() as grown:
         store = TinyDBStore(file, public_allowed=True)
     asyncio.run(store.close())
@@ -180,7 +179,7 @@ def memory(file: Path) -> tuple[int, int]:
 
 @contextmanager
 def watched() -> Iterator[list[int]]:
-    """Tells afterwards by how many bytes the resident set grew, and by how many at the most."""
+    """Yields a list, to which the growth of the resident set and its peak are added, in bytes."""
     grown: list[int] = []
     before = resident("VmRSS")
     yield grown
@@ -188,13 +187,13 @@ def watched() -> Iterator[list[int]]:
 
 
 def resident(name: str) -> int:
-    """A figure that Linux keeps of this process, in bytes."""
+    """Returns a memory figure of this process from Linux, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def took(act: Callable[[], Any]) -> float:
-    """Seconds that `act` takes."""
+    """Returns how long `act` takes, in seconds."""
     begun = time.perf_counter()
     act()
     return time.perf_counter() - begun

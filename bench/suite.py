@@ -1,11 +1,11 @@
-"""How long the whole conformance suite takes, beside the testers that people would pick instead.
+"""Measures how long the whole conformance suite takes, compared with other API testers.
 
     python bench/suite.py
 
-Each meets a stub of its own, just started on a free port of this machine; measured are wall times
-from the start of the tester's process to its end, round by round in turn, so that noise meets all
-alike. Printed are medians; the ratio is to the suite. `met` is how many of the 18 statuses the
-server had given out by the end of one run, which tells what the time was spent on.
+Each tester runs against its own stub, just started on a free local port. The time is the wall time
+of the tester's whole process. Each round runs all testers in turn, so that noise affects all of
+them equally. The table shows medians, and ratios to the suite. `met` is how many of the 18 statuses
+the server returned in one run, which shows what the time was spent on.
 """
 
 import json
@@ -30,7 +30,7 @@ SUITE = "verify, all cases"
 
 
 def main() -> None:
-    """Runs everything ROUNDS times in turn, and prints the table."""
+    """Runs all testers ROUNDS times, in turn, and prints the table."""
     taken: dict[str, list[float]] = {}
     met: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -47,14 +47,14 @@ def main() -> None:
     print(f"medians of {ROUNDS} rounds, wall time of a whole process")
     for name in names:
         if name not in medians:
-            print(f"{name:<20} absent: bench/README.md tells how it is installed")
+            print(f"{name:<20} absent; see bench/README.md for how to install it")
             continue
         ratio = medians[name] / medians[SUITE]
         print(f"{name:<20} {medians[name]:6.2f} s  x{ratio:.2f}  met {met[name]:2} of 18")
 
 
 def runs(document: Path, base: str) -> testers.Commands:
-    """What is measured, on the server at `base`."""
+    """Returns the commands to measure, for the server at `base`."""
     one = ["--only", "route/post-registers"]
     return {
         SUITE: [*COMMAND, "verify", base, "-q"],
@@ -65,7 +65,7 @@ def runs(document: Path, base: str) -> testers.Commands:
 
 @contextmanager
 def stub(data: Path) -> Iterator[str]:
-    """A stub that has met nothing yet: its base URL."""
+    """Starts a stub without data; yields its base URL."""
     data.unlink(missing_ok=True)
     serving = [*COMMAND, "serve", "--port", "0", "--data", str(data)]
     with subprocess.Popen(
@@ -80,14 +80,14 @@ def stub(data: Path) -> Iterator[str]:
 
 
 def wall(command: list[str], folder: Path) -> float:
-    """Seconds that the whole process takes."""
+    """Returns how long the whole process takes, in seconds."""
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=testers.ENVIRONMENT, check=False, **testers.QUIET)
     return time.perf_counter() - started
 
 
 def statuses(base: str) -> int:
-    """How many statuses the stub at `base` has given out of its own accord."""
+    """Returns how many statuses the stub at `base` has returned without being forced."""
     with urlopen(f"{base.removesuffix('/api/v1')}/_mock/coverage") as answer:
         return sum(bool(row["natural"]) for row in json.load(answer)["statuses"])
 

@@ -1,7 +1,7 @@
-"""Other people's active testers, as commands that judge a server of this route by its document.
+"""Other API testers, as commands that test a server of this route against its document.
 
-Each goes by its own defaults, because that is what somebody meets who tries it. What npm did not
-install (README.md says how) is None here, and the table names it as absent.
+Each runs with its defaults, as a new user would run it. A tool that is not installed (README.md
+describes how to install it) has no command here, and the table lists it as absent.
 """
 
 import http.client
@@ -21,21 +21,21 @@ import yaml
 MODULES = Path(__file__).parent / "node_modules" / ".bin"
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
-# A Node that the tools themselves asked npm for goes before the machine's, and nothing calls home.
+# The Node that npm installed for the tools precedes the system's; telemetry is disabled.
 ENVIRONMENT = {
     **os.environ,
     "PATH": os.pathsep.join([str(MODULES), os.environ.get("PATH", "")]),
     "REDOCLY_TELEMETRY": "off",
 }
 
-# Tool -> its command; None: it is not installed here.
+# Tool -> its command, or None if it is not installed.
 Commands = dict[str, list[str] | None]
 
 
 def commands(document: Path, route: str) -> Commands:
-    """A whole run of each tool on the server at `route`, by the contract in `document`.
+    """Returns the command of each tool that tests the server at `route` against `document`.
 
-    `route` is the base URL, which ends with the document's own base path.
+    `route` is the base URL, including the document's base path.
     """
     described = document.with_name("arazzo.yaml")
     if (tool := npm("redocly")) and not described.exists():
@@ -60,19 +60,19 @@ def commands(document: Path, route: str) -> Commands:
 
 
 def npm(name: str) -> str | None:
-    """Where npm put the command `name`."""
+    """Returns the path of a command that npm installed."""
     return shutil.which(name, path=str(MODULES))
 
 
 def beside(name: str) -> str | None:
-    """Where pip put the command `name`."""
+    """Returns the path of a command that pip installed."""
     return shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 def drive(document: str, route: str) -> None:
-    """Every example of a request in the document, sent once through Prism's proxy.
+    """Sends each example request of the document once through Prism's proxy.
 
-    The proxy judges what passes through it and sends nothing of its own.
+    The proxy validates what passes through it and sends no requests of its own.
     """
     contract = yaml.safe_load(Path(document).read_text("utf-8"))
     operation = contract["paths"]["/clients/register"]["post"]
@@ -90,7 +90,7 @@ def drive(document: str, route: str) -> None:
 
 @contextmanager
 def proxy(document: str, upstream: str) -> Iterator[int]:
-    """Prism's proxy in front of `upstream`: the port on which it listens."""
+    """Starts Prism's proxy in front of `upstream`; yields its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

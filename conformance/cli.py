@@ -122,7 +122,7 @@ def output_report(
     return ExitCode.USAGE if failures else code
 
 
-def detect_target(url: str) -> Target:
+def target_at(url: str) -> Target:
     """Detects the target at a URL. Raises ProfileError.
 
     A stub whose control plane refuses access is treated like any other server, with a notice.
@@ -138,9 +138,7 @@ def detect_target(url: str) -> Target:
         return detection.target_without_control(url)
 
 
-def target_from(
-    options: argparse.Namespace, detect: Callable[[str], Target] = detect_target
-) -> Target:
+def target_from(options: argparse.Namespace, detect: Callable[[str], Target] = target_at) -> Target:
     """Returns the target of the options; `detect` turns a URL into one. Raises ProfileError."""
     if (options.url is None) == (options.profile is None):
         raise ProfileError("expected a URL or a --profile FILE, and not both; see --help")

@@ -76,7 +76,7 @@ def _verify(options: argparse.Namespace) -> int:
         fuzz.check_prerequisites(options)
     target = cli.target_from(options)
     started, clock = datetime.now(UTC), time.perf_counter()
-    results, completed = asyncio.run(run_cases(cases, target, options))
+    results, completed = asyncio.run(run_suite(cases, target, options))
     evidence = collect_evidence(
         results, target, complete=not options.only, interrupted=not completed
     )
@@ -106,7 +106,7 @@ def _verify(options: argparse.Namespace) -> int:
     return cli.output_report(build_report(results, target, load_statuses(), summary), options)
 
 
-async def run_cases(
+async def run_suite(
     cases: Sequence[Case], target: Target, options: argparse.Namespace
 ) -> tuple[list[Result], bool]:
     """Returns the results of `cases`, and whether the run was completed.

@@ -58,7 +58,7 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
     try:
         if url and profile:
             raise ProfileError(f"expected {URL_OPTION} or {PROFILE_OPTION}, and not both")
-        target = load_profile(Path(profile)) if profile else cli.detect_target(url)
+        target = load_profile(Path(profile)) if profile else cli.target_at(url)
         checks = asyncio.run(detection.run_smoke_test(target, load_statuses()))
         detection.require_this_api(checks, target)
         cases = load_cases()

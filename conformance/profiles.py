@@ -84,7 +84,7 @@ def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
     """Yields the problems that a schema cannot express, one line each."""
     for name in ("base_url", "hook", "proxy"):
         try:
-            check_url(profile.get(name, "http://localhost"))
+            check_url(profile.get(name, "http://localhost"), show_value=False)
         except ProfileError as error:
             yield f"{name}: {error}"
     if not profile.get("proxy", "http:").startswith("http:"):

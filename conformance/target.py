@@ -213,15 +213,18 @@ def documented_route() -> str:
     return str(path)
 
 
-def check_url(url: str) -> None:
-    """Raises ProfileError unless `url` is usable; the message shows no credentials."""
+def check_url(url: str, *, show_value: bool = True) -> None:
+    """Raises ProfileError unless `url` is usable; the message shows no credentials.
+
+    Without `show_value`, it does not show what is no URL either, which may be a secret.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        found = "one with a user" if "@" in url else repr(url)
+        found = "one with a user" if "@" in url else repr(url) if show_value else "another text"
         raise ProfileError(f"expected a URL such as {EXAMPLE_URL}, found {found}")
     unexpected = {"a user": parts.username, "a query": parts.query, "a fragment": parts.fragment}
     if names := [name for name, value in unexpected.items() if value]:

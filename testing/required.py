@@ -38,7 +38,7 @@ def find_missing(slugs: list[str], met: Iterable[Counts]) -> list[str]:
     counts: Counter[str] = Counter()
     for each in met:
         counts.update(each)
-    report = traffic.build_report(
+    report = traffic.summarize_coverage(
         traffic.Coverage(natural=counts), load_statuses(), slugs, natural=True
     )
     missing: list[str] = report["missing"]

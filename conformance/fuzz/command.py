@@ -131,7 +131,7 @@ def check_prerequisites(options: argparse.Namespace) -> None:
     except ModuleNotFoundError as missing:
         raise cli.MissingDependency(f"{MISSING}; found no {missing.name}") from None
 
-    corpus.load(options.corpus)
+    corpus.load_corpus(options.corpus)
     check_directory(options.corpus)
 
 

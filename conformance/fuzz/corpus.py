@@ -22,7 +22,7 @@ from clients_register.spec.statuses import load_statuses
 MAX_NAME = 80
 
 
-def load(folder: Path) -> tuple[Case, ...]:
+def load_corpus(folder: Path) -> tuple[Case, ...]:
     """Loads the cases in `folder`, if it exists. Raises CaseError."""
     try:
         texts = {each.name: each.read_text("utf-8") for each in sorted(folder.glob("*.yaml"))}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients_register.conformance.fuzz.model import AddressForm, classify_address
-from clients_register.conformance.fuzz.oracle import PARAMETERS, Params, Prediction, has_type
+from clients_register.conformance.fuzz.oracle import PARAMETERS, PassedParams, Prediction, has_type
 from clients_register.spec.statuses import StatusTable
 
 
@@ -51,7 +51,7 @@ class CampaignCoverage:
             if path == "client.email":
                 self._count_address_form(params)
 
-    def _count_address_form(self, params: Params) -> None:
+    def _count_address_form(self, params: PassedParams) -> None:
         if params.email is not None:
             form = classify_address(params.email)
             if form is not AddressForm.OPEN:

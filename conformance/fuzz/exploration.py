@@ -77,7 +77,7 @@ def explore(
 
     `command` is the one that repeats the campaign. Raises CaseError, ProfileError.
     """
-    runner = SuiteRunner(corpus.load(folder), target, statuses, plan.control_token)
+    runner = SuiteRunner(corpus.load_corpus(folder), target, statuses, plan.control_token)
     completed = asyncio.run(runner.run_until_cancelled())
     replayed = runner.results
     for each in replayed:

@@ -82,7 +82,7 @@ def _run_schemathesis(campaign: Campaign, share: float) -> None:
             schema = layer.load_schema(sandbox.model, examples=MAX_EXAMPLES, seed=seed)
             base_path = target.path.removesuffix(target.route)
             schema.config.update(base_url=target.origin + sandbox.prefix + base_path)
-            for violation in layer.explore(schema, run):
+            for violation in layer.run_schemathesis(schema, run):
                 campaign.add(violation)
 
 

@@ -2,7 +2,7 @@
 
     predict
       decode_request   media type, base64, JSON -> broken rules, value
-      Params           the parameters that count as passed
+      PassedParams     the parameters that count as passed
       _find_...        broken rules of identity, presence, types, values, people
       _outcome         the first row of the spec with a broken rule determines the response
 
@@ -90,7 +90,7 @@ class DecodedRequest:
     plain: bool = False
 
 
-class Params:
+class PassedParams:
     """The parameters that count as passed (neither null nor blank), by dotted path."""
 
     def __init__(self, sent: Any) -> None:
@@ -139,7 +139,7 @@ class Prediction:
 
     outcomes: tuple[Outcome, ...]
     broken: tuple[BrokenRule, ...]
-    params: Params
+    params: PassedParams
     bearer: SessionModel | None
 
     def outcomes_of(self, slug: str | None) -> tuple[Outcome, ...]:
@@ -156,14 +156,14 @@ def predict(request: DecodedRequest, model: WorldModel, *, routed: bool = True) 
 
     A request that is not `routed` has another path or method.
     """
-    params = Params(request.value if not request.broken else None)
+    params = PassedParams(request.value if not request.broken else None)
     broken = [BrokenRule(rule) for rule in sorted(model.broken)]
     if not routed:
         broken.append(BrokenRule("route_exists", grade=Grade.DOCUMENTED))
     broken += request.broken
     bearer = None
     if all(each.uncertain for each in request.broken):
-        params = Params(request.value)
+        params = PassedParams(request.value)
         token = params.text("token")
         bearer = model.sessions.get(token) if token is not None else None
         broken += _find_identity(params, model)
@@ -254,7 +254,7 @@ def _has_plain_type(headers: Sequence[tuple[str, str]]) -> bool:
     return [value for name, value in headers if name.lower().startswith("content-")] == [MEDIA_TYPE]
 
 
-def _find_identity(params: Params, model: WorldModel) -> Iterator[BrokenRule]:
+def _find_identity(params: PassedParams, model: WorldModel) -> Iterator[BrokenRule]:
     token = params["token"]
     if token is None or (isinstance(token, str) and token in model.application_tokens):
         return
@@ -267,7 +267,7 @@ def _find_identity(params: Params, model: WorldModel) -> Iterator[BrokenRule]:
         yield BrokenRule("user_has_a_role", grade=Grade.FAMILY)
 
 
-def _find_missing(params: Params) -> Iterator[BrokenRule]:
+def _find_missing(params: PassedParams) -> Iterator[BrokenRule]:
     rules = {"": "required_params_are_passed", "client": "required_client_fields_are_passed"}
     for each in PARAMETERS:
         if each.required and each.path not in params.values:
@@ -276,7 +276,7 @@ def _find_missing(params: Params) -> Iterator[BrokenRule]:
             yield BrokenRule(rules[each.container], each.path, message, grade)
 
 
-def _find_wrong_types(params: Params) -> Iterator[BrokenRule]:
+def _find_wrong_types(params: PassedParams) -> Iterator[BrokenRule]:
     for each in PARAMETERS:
         value = params[each.path]
         # A token of another type is just an unknown one.
@@ -284,7 +284,7 @@ def _find_wrong_types(params: Params) -> Iterator[BrokenRule]:
             yield BrokenRule("types_are_right", each.path, "wrong_type")
 
 
-def _find_wrong_values(params: Params, model: WorldModel) -> Iterator[BrokenRule]:
+def _find_wrong_values(params: PassedParams, model: WorldModel) -> Iterator[BrokenRule]:
     email = params.email
     if email is not None and len(email) <= _MAX_LENGTHS["client.email"]:
         form = classify_address(email)
@@ -317,7 +317,7 @@ def _find_wrong_values(params: Params, model: WorldModel) -> Iterator[BrokenRule
     yield from _find_unstorable(params)
 
 
-def _find_unstorable(params: Params) -> Iterator[BrokenRule]:
+def _find_unstorable(params: PassedParams) -> Iterator[BrokenRule]:
     for path, limit in _MAX_LENGTHS.items():
         text = params.text(path)
         if text is None or path == "client.password":
@@ -335,7 +335,7 @@ def _find_unstorable(params: Params) -> Iterator[BrokenRule]:
 
 
 def _find_people(
-    params: Params, model: WorldModel, bearer: SessionModel | None
+    params: PassedParams, model: WorldModel, bearer: SessionModel | None
 ) -> Iterator[BrokenRule]:
     email = params.email
     if email is None or len(email) > _MAX_LENGTHS["client.email"]:
@@ -350,7 +350,7 @@ def _find_people(
         yield BrokenRule("user_is_proven", "client.password", "mismatch")
 
 
-def _is_proven(owner: UserModel, params: Params, bearer: SessionModel | None) -> bool:
+def _is_proven(owner: UserModel, params: PassedParams, bearer: SessionModel | None) -> bool:
     by_token = bearer is not None and bearer.user is owner
     return by_token or owner.password == (params.text("client.password") or object())
 

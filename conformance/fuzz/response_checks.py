@@ -12,7 +12,7 @@ from clients_register.conformance.fuzz.model import (
     address_key,
     classify_address,
 )
-from clients_register.conformance.fuzz.oracle import VIEWS, Outcome, Params, Prediction
+from clients_register.conformance.fuzz.oracle import VIEWS, Outcome, PassedParams, Prediction
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import StateArranger
 from clients_register.spec.statuses import Stage
@@ -120,7 +120,7 @@ async def check_effects(
             yield Finding.of("mailed", Grade.DECIDED, str(expected), str(mails), met=False)
 
 
-def _check_client(params: Params, data: Any) -> Iterator[Finding]:
+def _check_client(params: PassedParams, data: Any) -> Iterator[Finding]:
     members = _view(params, "client")
     yield from _check_members("client", members, data)
     if not isinstance(data, Mapping):
@@ -137,7 +137,7 @@ def _check_client(params: Params, data: Any) -> Iterator[Finding]:
         yield Finding.of("/data/id", Grade.DECIDED, "an integer", shown, met=False)
 
 
-def _view(params: Params, kind: str) -> tuple[str, ...]:
+def _view(params: PassedParams, kind: str) -> tuple[str, ...]:
     requested = params["view" if kind == "client" else f"{kind}_view"]
     return VIEWS[kind][requested or "default"]
 

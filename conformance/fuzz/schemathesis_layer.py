@@ -25,7 +25,7 @@ from clients_register.conformance.fuzz import registrations
 from clients_register.conformance.fuzz.campaign import GONE, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
-from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, Params
+from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
 from clients_register.conformance.results import Finding, Verdict
@@ -43,7 +43,7 @@ DISABLED_CHECKS: Mapping[str, str] = {
 }
 EXEMPT_BODIES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "negative_data_rejection": (
-        lambda body: bool(Params(body).blank),
+        lambda body: bool(PassedParams(body).blank),
         "blank values count as not passed, whatever their type (Q-NULLS)",
     ),
 }
@@ -138,7 +138,7 @@ def load_schema(model: WorldModel, *, examples: int, seed: int) -> Any:
     return schemathesis.openapi.from_dict(decoded_document(model), config=_config(examples, seed))
 
 
-def explore(schema: Any, run: SchemathesisRun) -> Iterator[ContractViolation]:
+def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViolation]:
     """Runs Schemathesis, and yields the smallest example of each violation.
 
     Raises CampaignEnded.

@@ -1,4 +1,4 @@
-// Search and filter over the cases, links that open what they lead to, and copying.
+// Searches and filters the cases, opens the case that a link leads to, and copies commands.
 
 const cases = [...document.querySelectorAll(".case")];
 const search = document.querySelector("#search");
@@ -45,7 +45,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(text);
     event.target.textContent = "Copied";
   } catch {
-    // A page from a file has no clipboard everywhere; the text is selected instead.
+    // Not every browser gives a page from a file access to the clipboard; select the text instead.
     getSelection().selectAllChildren(event.target.parentElement.querySelector("pre"));
   }
 });

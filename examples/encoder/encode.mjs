@@ -1,11 +1,11 @@
-// The body of a registration: base64 of UTF-8 JSON. For browsers and for Node.
+// Encodes the body of a registration: base64 of UTF-8 JSON. For browsers and Node.
 //
-// btoa() alone takes no character above U+00FF and would send the others as Latin-1, so the text
-// becomes UTF-8 bytes first, and each byte one character for btoa().
+// btoa() rejects characters above U+00FF and encodes the others as Latin-1. The text is therefore
+// converted to UTF-8 bytes first, and each byte to one character for btoa().
 
 /**
- * @param {unknown} params what the route documents, such as {application, client: {email, password}}
- * @returns {string} the body, to be sent as text/plain
+ * @param {unknown} params the documented parameters, such as {application, client: {email, password}}
+ * @returns {string} the body, to send as text/plain
  */
 export function encode(params) {
   const bytes = new TextEncoder().encode(JSON.stringify(params));

@@ -1,4 +1,4 @@
-"""The encoder against answers that were worked out apart from it."""
+"""Tests the encoder with known answers that were computed independently."""
 
 import json
 from pathlib import Path

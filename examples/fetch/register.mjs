@@ -1,14 +1,14 @@
-// What a frontend has somewhere: the one call of the API, and nothing of the stub.
+// The frontend's call of the API. It knows nothing about the stub.
 
 import { encode } from "../encoder/encode.mjs";
 
 /**
  * Registers a client.
  *
- * @param {string} base where the API is, such as https://api.example.com
- * @param {object} params what the route documents
- * @param {HeadersInit} [headers] further headers
- * @returns {Promise<object>} the envelope, whose `status` says what happened
+ * @param {string} base the base URL of the API, such as https://api.example.com
+ * @param {object} params the documented parameters
+ * @param {HeadersInit} [headers] additional headers
+ * @returns {Promise<object>} the envelope, whose `status` is the outcome
  */
 export async function register(base, params, headers = {}) {
   const answer = await fetch(`${base}/api/v1/clients/register`, {

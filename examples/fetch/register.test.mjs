@@ -9,7 +9,7 @@ const ada = {
   client: { email: "ada@example.test", password: "correct horse battery staple" },
 };
 
-test("a new address registers, and is welcomed by mail", () =>
+test("a new address is registered and gets a welcome mail", () =>
   inWorld(async ({ base, control }) => {
     const envelope = await register(base, ada);
     assert.equal(envelope.status, "action-successful");
@@ -18,7 +18,7 @@ test("a new address registers, and is welcomed by mail", () =>
     assert.equal(mail.to, "ada@example.test");
   }));
 
-test("by natural cause: an address is taken the second time", () =>
+test("by natural cause: the second registration of an address fails", () =>
   inWorld(async ({ base }) => {
     await register(base, ada);
     const envelope = await register(base, ada);
@@ -26,7 +26,7 @@ test("by natural cause: an address is taken the second time", () =>
     assert.deepEqual(envelope.errors, [{ attr: "client.email", message: "taken" }]);
   }));
 
-test("by natural cause: the next mail fails, then the address is taken", () =>
+test("by natural cause: the mail fails, but the address is registered", () =>
   inWorld(async ({ base, control }) => {
     await control("PUT", "/faults", { mail_failures: 1 });
     assert.equal((await register(base, ada)).status, "mandrill-email-failed");
@@ -39,7 +39,7 @@ test("by header: any status, for one request", () =>
     assert.equal(envelope.status, "session-expired");
   }));
 
-test("by script: a crash, then all is well again", () =>
+test("by script: a crash, then a success", () =>
   inWorld(async ({ base, control }) => {
     await control("PUT", "/next", ["application-crash"]);
     assert.equal((await register(base, ada)).status, "application-crash");

@@ -1,4 +1,4 @@
-// A world of the stub for one test: its own clients, script, faults and mails.
+// A world of the stub for one test, with its own clients, script, faults and mails.
 
 import { randomUUID } from "node:crypto";
 
@@ -15,7 +15,7 @@ export async function inWorld(use) {
   }
 }
 
-/** What the control plane answers; undefined where that is empty. */
+/** Calls the control plane. Returns its response, or undefined if the body is empty. */
 async function ask(base, method, path, body) {
   const answer = await fetch(`${base}/_mock${path}`, {
     method,

@@ -1,4 +1,4 @@
-// What each test gets: a world of the stub, and the page whose API that world is.
+// Fixtures of each test: a world of the stub, and the page that uses this world as its API.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -10,7 +10,7 @@ const FOLDER = join(import.meta.dirname ?? new URL(".", import.meta.url).pathnam
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript" };
 
 export const test = base.extend({
-  // The page stands on a server of its own: another origin than the API's, as in life.
+  // As in production, the page and the API have different origins.
   site: [
     async ({}, use) => {
       const server = createServer(async (request, response) => {

@@ -1,4 +1,5 @@
-// A person registers. The tests type addresses, and no request is tampered with.
+// Registers by filling in the form. The typed address chooses the response, and no request is
+// intercepted.
 
 import { expect, test } from "./fixtures.mjs";
 
@@ -10,32 +11,32 @@ async function register(form, email) {
 
 for (const [email, told] of [
   ["action-successful@status.test", "Welcome!"],
-  ["email-already-registered@status.test", "has an account already"],
-  ["mandrill-email-failed@status.test", "our e-mail to you failed"],
+  ["email-already-registered@status.test", "already has an account"],
+  ["mandrill-email-failed@status.test", "could not send you an e-mail"],
   ["ada+application-crash@status.test", "Something went wrong (application-crash)"],
 ]) {
-  test(`the address ${email} chooses the answer`, async ({ form }) => {
+  test(`the address ${email} chooses the response`, async ({ form }) => {
     await register(form, email);
     await expect(form.getByRole("status")).toContainText(told);
   });
 }
 
-test("a person registers and gets mail", async ({ form, world }) => {
+test("a registration sends a mail", async ({ form, world }) => {
   await register(form, "grace@example.test");
   await expect(form.getByRole("status")).toContainText("Welcome!");
   const mail = await world.control("GET", "/outbox/latest?to=grace@example.test&wait=5");
   expect(mail.subject).toContain("Welcome");
 });
 
-test("an address is taken the second time", async ({ form }) => {
+test("the second registration of an address fails", async ({ form }) => {
   await register(form, "ada@example.test");
   await expect(form.getByRole("status")).toContainText("Welcome!");
   await register(form, "ada@example.test");
-  await expect(form.getByRole("status")).toContainText("has an account already");
+  await expect(form.getByRole("status")).toContainText("already has an account");
 });
 
-test("a broken connection is told", async ({ form, world }) => {
-  // A browser may try once more by itself where a connection that it had kept is reset.
+test("a broken connection is reported", async ({ form, world }) => {
+  // A browser may retry by itself if a kept-alive connection is reset.
   await world.control("PUT", "/next", [{ fault: "reset", times: 2 }]);
   await register(form, "ada@example.test");
   await expect(form.getByRole("status")).toContainText("Are you online?");

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { defineConfig } from "@playwright/test";
 
-// The system's Chromium; where there is none, the one of `npx playwright install chromium`.
+// The system's Chromium if there is one, otherwise that of `npx playwright install chromium`.
 const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
 
 export default defineConfig({

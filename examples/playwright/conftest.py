@@ -1,4 +1,4 @@
-"""The page on a server of its own, as in life: another origin than the API's; and a browser."""
+"""Serves the page from another origin than the API's, as in production, and starts a browser."""
 
 import shutil
 import threading
@@ -16,15 +16,15 @@ from clients_register.testing.world import World
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and says nothing about it."""
+    """Serves files without logging."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
-    """Where the page is."""
+    """Serves the page; yields its URL."""
     folder = Path(__file__).parent
     handler = partial(Quiet, directory=str(folder.parent))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -35,7 +35,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium; where there is none, the one of `playwright install`."""
+    """Starts the system's Chromium if there is one, otherwise that of `playwright install`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -46,7 +46,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def form(site: str, chromium: Browser, clients_register: World) -> Iterator[Page]:
-    """The page, whose API is this test's world of the stub."""
+    """Opens the page, which uses this test's world of the stub as its API."""
     page = chromium.new_page()
     page.goto(f"{site}?{urlencode({'api': clients_register.base})}")
     yield page

@@ -1,5 +1,5 @@
-// The page's only script. Where the API is, a real page would know from its build; this one takes
-// it from its own address: ?api=http://127.0.0.1:4018
+// The page's only script. A real page would get the URL of the API from its build; this one takes
+// it from its query string: ?api=http://127.0.0.1:4018
 
 import { encode } from "../encoder/encode.mjs";
 
@@ -9,9 +9,9 @@ const told = document.querySelector("[role=status]");
 
 const messages = {
   "action-successful": "Welcome! We have sent you an e-mail.",
-  "email-already-registered": "This address has an account already.",
-  "mandrill-email-failed": "You are registered, but our e-mail to you failed.",
-  "invalid-param": "Please check what you typed.",
+  "email-already-registered": "This address already has an account.",
+  "mandrill-email-failed": "You are registered, but we could not send you an e-mail.",
+  "invalid-param": "Please check your input.",
 };
 
 form.addEventListener("submit", async (event) => {
@@ -31,6 +31,6 @@ async function register(params) {
     const { status } = await answer.json();
     return messages[status] ?? `Something went wrong (${status}).`;
   } catch {
-    return "We could not be reached. Are you online?";
+    return "We could not reach the server. Are you online?";
   }
 }

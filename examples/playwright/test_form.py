@@ -1,4 +1,4 @@
-"""A person registers. The tests type addresses, and no request is tampered with."""
+"""Registers by filling in the form. The typed address chooses the response."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -7,7 +7,7 @@ from clients_register.testing.world import World
 
 
 def register(form: Page, email: str) -> None:
-    """Fills in the form and sends it."""
+    """Fills in the form and submits it."""
     form.get_by_label("E-mail").fill(email)
     form.get_by_label("Password").fill("richtig Pferd, Bättérie 🐎")
     form.get_by_role("button", name="Register").click()
@@ -17,8 +17,8 @@ def register(form: Page, email: str) -> None:
     ("email", "told"),
     [
         ("action-successful@status.test", "Welcome!"),
-        ("email-already-registered@status.test", "has an account already"),
-        ("mandrill-email-failed@status.test", "our e-mail to you failed"),
+        ("email-already-registered@status.test", "already has an account"),
+        ("mandrill-email-failed@status.test", "could not send you an e-mail"),
         ("ada+application-crash@status.test", "Something went wrong (application-crash)"),
     ],
 )
@@ -37,11 +37,11 @@ def test_an_address_is_taken_the_second_time(form: Page) -> None:
     register(form, "ada@example.test")
     expect(form.get_by_role("status")).to_contain_text("Welcome!")
     register(form, "ada@example.test")
-    expect(form.get_by_role("status")).to_contain_text("has an account already")
+    expect(form.get_by_role("status")).to_contain_text("already has an account")
 
 
 def test_a_broken_connection_is_told(form: Page, clients_register: World) -> None:
-    # A browser may try once more by itself where a connection that it had kept is reset.
+    # A browser may retry by itself if a kept-alive connection is reset.
     clients_register.force({"fault": "reset", "times": 2})
     register(form, "ada@example.test")
     expect(form.get_by_role("status")).to_contain_text("Are you online?")

@@ -1,4 +1,4 @@
-// A typed client of the route. All types come from the document; none is written here.
+// A typed client of the route. All types are generated from the document.
 
 import createClient from "openapi-fetch";
 
@@ -10,7 +10,7 @@ const route = "/clients/register";
 
 type Responses = paths[typeof route]["post"]["responses"];
 
-/** Every envelope that the route answers with, told apart by `status`. */
+/** Every envelope that the route returns, discriminated by `status`. */
 export type Envelope = {
   [Code in keyof Responses]: Responses[Code] extends { content: { "application/json": infer Body } }
     ? Body
@@ -27,7 +27,7 @@ export async function register(baseUrl: string, registration: Registration): Pro
   return data ?? error!;
 }
 
-/** Base64 of UTF-8 JSON. btoa() takes bytes only. */
+/** Encodes as base64 of UTF-8 JSON. btoa() accepts only characters up to U+00FF. */
 function encode(registration: Registration): string {
   const bytes = new TextEncoder().encode(JSON.stringify(registration));
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));

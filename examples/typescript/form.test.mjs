@@ -15,10 +15,10 @@ const registration = (email) => ({
 test("a new client is welcomed", async () =>
   assert.match(await submit(base, registration("ada@example.test")), /^Welcome to PlanoAuth, client \d+$/));
 
-test("a malformed address is named", async () =>
+test("a malformed address is reported", async () =>
   assert.equal(await submit(base, registration("ada")), "Please check client.email"));
 
-test("a status that the address asks for is told", async () => {
+test("a status that the address forces is reported", async () => {
   const told = await submit(base, registration("mandrill-email-failed@status.test"));
-  assert.equal(told, "You are registered, but our e-mail to you failed");
+  assert.equal(told, "You are registered, but we could not send you an e-mail");
 });

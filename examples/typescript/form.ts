@@ -1,8 +1,8 @@
-// What a form makes of each status. The compiler knows which of them carry what.
+// How a form handles each status. The compiler knows the members of each envelope.
 
 import { register, type Envelope, type Registration } from "./client.js";
 
-/** What to tell a person. */
+/** Returns the message for the user. */
 export function message(envelope: Envelope): string {
   switch (envelope.status) {
     case "action-successful":
@@ -13,26 +13,26 @@ export function message(envelope: Envelope): string {
       return `Please check ${envelope.errors.map((error) => error.attr).join(", ")}`;
     case "email-already-registered":
     case "email-already-registerd":
-      return "This address has an account already";
+      return "This address already has an account";
     case "mandrill-email-failed":
-      return "You are registered, but our e-mail to you failed";
+      return "You are registered, but we could not send you an e-mail";
     default:
       return `Something went wrong (${envelope.status})`;
   }
 }
 
-/** Registers, and says what came of it. */
+/** Registers, and returns the message for the user. */
 export async function submit(baseUrl: string, registration: Registration): Promise<string> {
   return message(await register(baseUrl, registration));
 }
 
-// Mistakes that the types catch. Were one of them none, the compiler would complain here.
+// Mistakes that the types catch. If one of them compiled, its @ts-expect-error would be an error.
 export const mistakes = (envelope: Envelope) => [
   // @ts-expect-error: no such status
   envelope.status === "email-already-registred",
-  // @ts-expect-error: not every view of a client shows the address
+  // @ts-expect-error: not every view of a client contains the address
   envelope.status === "action-successful" && envelope.data.email,
-  // @ts-expect-error: only some statuses list errors
+  // @ts-expect-error: only some envelopes have errors
   envelope.errors,
   // @ts-expect-error: a registration needs a password
   { application: "planoauth", client: { email: "ada@example.test" } } satisfies Registration,

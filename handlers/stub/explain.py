@@ -19,7 +19,7 @@ FORCED = {
 }
 
 
-async def explain(
+async def explain_response(
     context: RequestContext | None, slug: str | None, forced: str | None
 ) -> dict[str, Any]:
     """Returns the explanation as a JSON value.

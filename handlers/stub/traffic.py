@@ -13,7 +13,7 @@ from typing import Any
 
 from clients_register.handlers.clock import format_time
 from clients_register.handlers.context import Request, RequestContext
-from clients_register.handlers.stub.explain import explain
+from clients_register.handlers.stub.explain import explain_response
 from clients_register.handlers.stub.problems import Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.statuses import StatusTable
@@ -70,7 +70,7 @@ class LogEntry:
             "fault": self.fault,
             "params": redact(value) if isinstance(value, dict) else None,
             "answer": redact(dict(self.envelope or {})),
-            "explanation": await explain(self.context, self.slug, self.forced),
+            "explanation": await explain_response(self.context, self.slug, self.forced),
         }
 
 
@@ -150,7 +150,7 @@ def total(coverages: Iterable[Coverage]) -> Coverage:
     return result
 
 
-def build_report(
+def summarize_coverage(
     coverage: Coverage, statuses: StatusTable, required: list[str], *, natural: bool
 ) -> dict[str, Any]:
     """Reports the coverage as a JSON value; `missing` lists the `required` slugs not covered.
@@ -173,7 +173,7 @@ def build_report(
 
 def summarize(coverage: Coverage, statuses: StatusTable) -> str:
     """Summarizes the coverage for the terminal, when the stub stops."""
-    report = build_report(coverage, statuses, [row.slug for row in statuses], natural=False)
+    report = summarize_coverage(coverage, statuses, [row.slug for row in statuses], natural=False)
     lines = [f"\nStatuses met: {report['met']} of {report['of']}"]
     lines += [
         f"  {row['slug']:<26} {row['natural']:>6} by the rules {row['forced']:>6} forced"

@@ -88,6 +88,12 @@ def test_a_faulty_profile_is_refused(tmp_path: Path, text: str, told: str) -> No
         PROFILE.replace("${BASE}", "https://me:k3y-7f3a@staging.test:99999"),
         PROFILE + "proxy: http://me:k3y-7f3a@proxy.test",
         PROFILE + "limits: {timeout: '${KEY}'}",
+        PROFILE + "proxy: ${KEY}",
+        PROFILE + "hook: ${KEY}",
+        PROFILE.replace("${BASE}", "${KEY}"),
+        PROFILE.replace("tests.test", "${KEY}"),
+        PROFILE + "claims: [k3y-of-7f3a]",
+        PROFILE + "arrange: {clock: k3y-of-7f3a}",
     ],
 )
 def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:

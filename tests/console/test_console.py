@@ -97,7 +97,7 @@ def test_a_session_ends_when_the_clock_is_moved_on(console: "Page") -> None:
     # The personas' sessions count back from the first look at them.
     go(console, "people").locator("#session-rows tr").first.wait_for()
     press(go(console, "time"), "+72 hours")
-    told(console, "The clock of this world was moved")
+    told(console, "The clock of this world was advanced")
     row = go(console, "people").locator("#session-rows tr", has_text="liaison-session").first
     row.locator("text=unused").wait_for()
     answer = register(console, token="liaison-session", email="someone@tests.test")
@@ -109,9 +109,9 @@ def test_a_frozen_clock_stands_until_it_is_let_go(
 ) -> None:
     view = go(console, "time")
     press(view, "Freeze")
-    told(console, "Time stands still.")
+    told(console, "Time is frozen.")
     assert shared_stub.control("GET", "/clock", world=world).json()["frozen"]
-    view.get_by_label("Set to, in UTC").fill("2030-01-15T09:30:00")
+    view.get_by_label("Set to (UTC)").fill("2030-01-15T09:30:00")
     press(view, "Set")
     view.locator("#clock-time", has_text="09:30:00").wait_for()
     press(view, "Back to real time")
@@ -131,7 +131,7 @@ def test_the_clock_is_frozen_before_the_page_has_read_it(
         console.reload()
     ready(console)
     press(go(console, "time"), "Freeze")
-    told(console, "Time stands still.")
+    told(console, "Time is frozen.")
     assert shared_stub.control("GET", "/clock", world=world).json()["frozen"]
 
 
@@ -171,14 +171,14 @@ def test_the_picture_of_the_coverage_follows_what_was_met(console: "Page") -> No
 def test_a_script_and_a_fault_are_set_and_taken_back(console: "Page") -> None:
     view = go(console, "answers")
     view.get_by_label("The service is deployed").click()
-    told(console, "The faults of this world are set.")
+    told(console, "The faults of this world were changed.")
     view.get_by_label("Status").select_option("client-required")
     press(view, "Add to the script")
     view.locator("#items li", has_text="client-required").wait_for()
     assert "client-required" in register(console, email="a@tests.test")
     assert "service-not-found" in register(console)
-    press(go(console, "answers"), "All whole again")
-    told(console, "Nothing is broken any more.")
+    press(go(console, "answers"), "Clear the faults")
+    told(console, "The faults of this world were cleared.")
     assert "action-successful" in register(console)
 
 
@@ -189,7 +189,7 @@ def test_a_fault_is_added_to_those_that_others_have_set(
         view = go(console, "answers")
     shared_stub.control("PUT", "/faults", {"mail_failures": 3}, world=world)
     view.get_by_label("The service is deployed").click()
-    told(console, "The faults of this world are set.")
+    told(console, "The faults of this world were changed.")
     found = shared_stub.control("GET", "/faults", world=world).json()
     assert (found["service_deployed"], found["mail_failures"]) == (False, 3)
 
@@ -236,7 +236,7 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     view.get_by_label("New world").fill(other)
     view.get_by_label("As a copy of").select_option(world)
     press(view, "Create")
-    view.get_by_role("link", name=f"Go to {other}", exact=True).click()
+    view.get_by_role("link", name=f"Open {other}", exact=True).click()
     console.wait_for_url(f"**/_world/{other}/_mock/#worlds")
     ready(console)
     assert "email-already-registered" in register(console, email="moved@tests.test")
@@ -246,7 +246,7 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     row = go(console, "worlds").locator("#world-rows tr", has_text=other)
     press(row, f"Delete {other}")
     row.get_by_role("button", name=f"Delete {other}").click()
-    told(console, f"The world {other} is gone.")
+    told(console, f"The world {other} was deleted.")
     row.wait_for(state="detached")
 
 
@@ -254,15 +254,15 @@ def test_a_world_is_reset(console: "Page", shared_stub: LiveStub, world: str) ->
     register(console, email="gone@tests.test")
     view = go(console, "worlds")
     press(view, "Reset this world")
-    press(view, "Reset all of it?")
-    told(console, "This world is as at the start.")
+    press(view, "Reset everything?")
+    told(console, "This world was reset.")
     found = shared_stub.control("GET", "/clients?email=gone@tests.test", world=world).json()
     assert found == []
 
 
 def test_a_card_is_reached_and_pressed_by_keyboard_alone(console: "Page") -> None:
     console.keyboard.press("Tab")
-    assert console.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert console.evaluate("document.activeElement.textContent") == "Skip to content"
     console.keyboard.press("Enter")
     focused = "document.activeElement.closest('article')?.dataset.slug"
     for _ in range(8):

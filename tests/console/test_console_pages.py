@@ -84,9 +84,9 @@ def test_the_token_is_asked_for_once_and_again_where_it_is_wrong(
     with window(chromium, guarded.at("/_mock/")) as page:
         for token in ("closed sesame", "open sesame"):
             page.get_by_label("Token", exact=True).last.fill(token)
-            page.get_by_role("button", name="Go on").click()
+            page.get_by_role("button", name="Continue").click()
             if token == "closed sesame":
-                page.get_by_text("That was not it.").wait_for()
+                page.get_by_text("Wrong token.").wait_for()
         ready(page)
         page.reload()
         ready(page)

@@ -114,7 +114,7 @@ def test_a_fault_is_shrunk_and_kept_as_a_case_that_finds_it_again(tmp_path: Path
     with mutant("client-of-any-type") as url:
         code, report, said = fuzzed(tmp_path, url, *asked)
         assert code == 1, said
-        (case,) = corpus.load(tmp_path / "corpus")
+        (case,) = corpus.load_corpus(tmp_path / "corpus")
         assert case.send.content is not None
         params = case.send.content[1]
         assert set(params) == {"application", "client"}
@@ -136,7 +136,7 @@ def test_a_fault_is_shrunk_to_what_it_takes(tmp_path: Path) -> None:
     asked = ("--strict", "--seed", "1", "--requests", "2000", "--layer", "parameters", "--first")
     with mutant("company-id-coerced") as url:
         fuzzed(tmp_path, url, *asked)
-    (case,) = corpus.load(tmp_path / "corpus")
+    (case,) = corpus.load_corpus(tmp_path / "corpus")
     assert case.send.content is not None
     params = case.send.content[1]
     assert params["client"]["company_id"] in {"42", "43", "44"}
@@ -147,7 +147,7 @@ def test_a_fault_is_shrunk_to_what_it_takes(tmp_path: Path) -> None:
 def test_a_kept_case_passes_on_the_right_server(stub: LiveStub, tmp_path: Path) -> None:
     with mutant("urlsafe-read") as url:
         fuzzed(tmp_path, url, "--strict", "--seed", "1", "--layer", "envelopes", "--first")
-    assert corpus.load(tmp_path / "corpus")
+    assert corpus.load_corpus(tmp_path / "corpus")
     code, report, said = fuzzed(
         tmp_path, base(stub), "--strict", "--seed", "1", "--requests", "20", "--layer", "envelopes"
     )

@@ -12,8 +12,8 @@ from clients_register.conformance.fuzz.model import initial_model
 from clients_register.conformance.fuzz.schemathesis_layer import (
     LAYER,
     SchemathesisRun,
-    explore,
     load_schema,
+    run_schemathesis,
 )
 from clients_register.conformance.states import StateArranger
 from clients_register.conformance.target import Limiter, target_for_url
@@ -42,6 +42,6 @@ def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
         sight = SchemathesisRun(examiner, portal.call, lambda: run.limiter.requests >= 400)
         loaded = load_schema(sandbox.model, examples=100, seed=1)
         loaded.app = product.app
-        found = list(explore(loaded, sight))
+        found = list(run_schemathesis(loaded, sight))
     assert [each.signature for each in found] == []
     assert tally.requests[LAYER] > 200

@@ -50,7 +50,7 @@ COMPLAINTS: list[tuple[str, str, Any, int, list[str], str]] = [
     ("PUT", "/clock", {"advanse": "P1D"}, 400, ["the body", "advanse"], "Did you mean advance?"),
     ("PUT", "/clock", {"advance": "1 day"}, 400, ["advance", '"1 day"'], "P7D, PT72H"),
     ("PUT", "/clock", {"advance": 5}, 400, ["advance", "a string", "found 5"], "P7D"),
-    ("PUT", "/clock", {"frozen": "yes"}, 400, ["frozen", "a boolean", '"yes"'], "still"),
+    ("PUT", "/clock", {"frozen": "yes"}, 400, ["frozen", "a boolean", '"yes"'], "is frozen"),
     ("PUT", "/clock", {"now": "today"}, 400, ["now", "ISO 8601", "'today'"], "2030-01-15T09:30"),
     ("PUT", "/clock", {"now": "2030-01-15T09:30:00"}, 400, ["now", "zone"], "T09:30:00Z"),
     (

@@ -39,7 +39,7 @@ def line(page: "Page", slug: str) -> str:
     answer = card(page, slug).locator(".answer .line")
     answer.wait_for()
     text = answer.inner_text()
-    press(card(page, slug), "Close the answer")
+    press(card(page, slug), "Close the response")
     return " ".join(text.split()[:-2])
 
 

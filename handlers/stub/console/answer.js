@@ -1,10 +1,10 @@
-// How JSON and answers look.
+// Renders JSON and responses.
 
 import { badge, h } from "./dom.js";
 
 const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** `value` as indented JSON with its parts told apart. */
+/** Renders `value` as indented JSON with syntax highlighting. */
 export function json(value, label) {
   const text = JSON.stringify(value, null, 2) ?? "";
   const nodes = [];
@@ -18,7 +18,7 @@ export function json(value, label) {
   return code([...nodes, text.slice(end)], label);
 }
 
-/** A block of code; it scrolls, so the keyboard must reach it. */
+/** Renders a block of code. It scrolls, so it has to be reachable by keyboard. */
 export const code = (content, label) =>
   h("pre", { tabindex: "0", role: "region", "aria-label": label }, h("code", {}, content));
 
@@ -26,15 +26,15 @@ export const kind = (code) => `code-${String(code)[0]}`;
 
 export const codeBadge = (code) => h("span", { class: `code ${kind(code)}` }, String(code));
 
-/** An answer as `send` gives it: code, status, headers, body. */
+/** Renders the result of `send`: code, status, headers, body. */
 export function answer(given) {
   const took = h("span", { class: "quiet" }, `${given.milliseconds.toFixed(0)} ms`);
   if (given.broken !== undefined) {
     return h(
       "div",
       { class: "answer" },
-      h("p", { class: "line" }, badge("no answer", "bad"), took),
-      h("p", {}, `The connection ended without a whole answer (${given.broken}).`),
+      h("p", { class: "line" }, badge("no response", "bad"), took),
+      h("p", {}, `The connection ended before the response was complete (${given.broken}).`),
     );
   }
   const status = given.value?.status;
@@ -49,7 +49,7 @@ export function answer(given) {
       given.forced ? badge(`forced by ${given.forced}`) : badge("by the real rules", "good"),
       took,
     ),
-    given.value === null ? code(given.text, "Body") : json(given.value, "Body of the answer"),
+    given.value === null ? code(given.text, "Body") : json(given.value, "Body of the response"),
     h(
       "details",
       {},

@@ -1,9 +1,9 @@
-// The one way to the server: the control plane of this world, and the route of this world. All
-// addresses are relative to the page, so that the page works in every world.
+// All requests to the server: to the control plane and to the route of this world. URLs are relative
+// to the page, so that the page works in every world.
 
 const TOKEN = "clients-register.control-token";
 
-/** What the control plane says when it cannot do something; `hint` tells what to do next. */
+/** A problem returned by the control plane; `hint` says what to do next. */
 export class Complaint extends Error {
   constructor({ title, detail, hint }) {
     super(detail ?? title);
@@ -11,14 +11,14 @@ export class Complaint extends Error {
   }
 }
 
-/** Tells the parts of the page that something happened: `traffic`, or `state`. */
+/** Notifies the parts of the page of an event: `traffic` or `state`. */
 export const news = new EventTarget();
 export const tell = (what) => news.dispatchEvent(new Event(what));
 
-// The number of changes this page has made.
+// The number of changes that this page has made.
 let changes = 0;
 
-/** Asks the control plane. Returns what it answers, null where that is nothing. Throws Complaint. */
+/** Calls the control plane. Returns its response, or null if there is no body. Throws Complaint. */
 export async function control(method, path, body, { signal } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
@@ -59,7 +59,7 @@ export const needsToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 let asked = null;
 
-/** Asks the person for the token, once however many requests need it. */
+/** Asks the user for the token, once for all requests that need it. */
 function askForToken(refused) {
   if (sessionStorage.getItem(TOKEN) !== refused) return Promise.resolve();
   asked ??= new Promise((resolve) => {
@@ -73,7 +73,7 @@ function askForToken(refused) {
       dialog.close();
       resolve();
     };
-    // Without a token there is nothing to show, so there is no way round.
+    // Without a token there is nothing to show, so the dialog cannot be canceled.
     dialog.oncancel = (event) => event.preventDefault();
     if (!dialog.open) dialog.showModal();
     field.select();
@@ -81,7 +81,7 @@ function askForToken(refused) {
   return asked;
 }
 
-/** What the page knows of its world: `name`, `route`, `mock` and `root` are absolute URLs. */
+/** The world of this page: its `name`, and the absolute URLs `route`, `mock` and `root`. */
 export const here = { name: "", route: "", mock: "", root: "" };
 
 export async function locate() {
@@ -96,7 +96,7 @@ export async function locate() {
   here.contract = health.contract.version;
 }
 
-/** Sends a request as a caller of the stub would. A connection that breaks is an answer, too. */
+/** Sends a request like a caller of the stub. A broken connection is a result, not an error. */
 export async function send(url, { method = "POST", headers = {}, body } = {}) {
   const started = performance.now();
   try {

@@ -1,11 +1,11 @@
-// The time of the world.
+// The clock of the world.
 
 import { control, read, tell } from "./api.js";
 import { button, find, guarded, h, moment, say } from "./dom.js";
 
 const STEPS = [["+1 hour", "PT1H"], ["+72 hours", "PT72H"], ["+7 days", "P7D"]];
 
-// Null until the first reading arrives. Until then the page assumes that the clock runs.
+// Null until it is first read. Until then, the page assumes that the clock runs.
 let clock = null;
 let readAt = 0;
 
@@ -14,7 +14,7 @@ export function start() {
     ...STEPS.map(([text, advance]) =>
       button(text, async () => {
         show(await control("PUT", "clock", { advance }));
-        say(`The clock of this world was moved: ${text}.`);
+        say(`The clock of this world was advanced: ${text}.`);
         tell("state");
       }),
     ),
@@ -22,7 +22,7 @@ export function start() {
   find("#clock-tools").append(
     button("Freeze", async () => {
       show(await control("PUT", "clock", { frozen: !clock?.frozen }));
-      say(clock.frozen ? "Time stands still." : "Time goes on.");
+      say(clock.frozen ? "Time is frozen." : "Time runs again.");
     }, { id: "freeze" }),
     button("Back to real time", async () => {
       show(await control("DELETE", "clock"));
@@ -44,7 +44,7 @@ export function start() {
 
 export const refresh = () => read(["clock"], show);
 
-/** The present of the world in milliseconds. */
+/** Returns the current time of the world in milliseconds. */
 export function present() {
   if (!clock) return Date.now();
   return Date.parse(clock.now) + (clock.frozen ? 0 : performance.now() - readAt);
@@ -53,7 +53,7 @@ export function present() {
 function show(read) {
   clock = read;
   readAt = performance.now();
-  find("#freeze").textContent = clock.frozen ? "Let it tick" : "Freeze";
+  find("#freeze").textContent = clock.frozen ? "Unfreeze" : "Freeze";
   const ahead = Math.round(clock.ahead);
   find("#ahead").textContent =
     ahead === 0 && !clock.frozen ? "Real time" : `${span(ahead)} real time${clock.frozen ? ", frozen" : ""}`;

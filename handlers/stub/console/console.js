@@ -1,4 +1,4 @@
-// The page as a whole: which view shows, and what is read anew when something happened.
+// The page as a whole: which view is shown, and what is reloaded after an event.
 
 import { here, locate, news } from "./api.js";
 import * as clock from "./clock.js";
@@ -14,7 +14,7 @@ import * as worlds from "./worlds.js";
 
 const FIRST = "statuses";
 
-// What a view shows beside what always shows.
+// What is refreshed for a view, in addition to what is always refreshed.
 const VIEWS = {
   statuses: null,
   register: null,
@@ -27,14 +27,14 @@ const VIEWS = {
   worlds,
 };
 
-// Milliseconds in which events are taken for one, so that a busy stub is not asked without end.
+// Milliseconds within which events are combined, so that a busy stub is not queried all the time.
 const CALM = 120;
 
 let current = FIRST;
 
 function show({ focus }) {
   const asked = location.hash.slice(1);
-  // The link that skips to the content leads to no other view.
+  // The skip link does not change the view.
   if (asked && !Object.hasOwn(VIEWS, asked)) return;
   current = asked || FIRST;
   document.body.dataset.view = current;
@@ -50,8 +50,8 @@ function show({ focus }) {
   refresh();
 }
 
-// On a phone the links are a row that scrolls. scrollIntoView would also move the place from which
-// Tab goes on, past the link that skips to the content.
+// On a phone the links are a scrolling row. scrollIntoView would also move the point from which Tab
+// continues, past the skip link.
 function centre(link) {
   const row = link.closest("nav");
   const [inner, outer] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
@@ -114,4 +114,4 @@ async function start() {
   document.body.dataset.ready = "yes";
 }
 
-start().catch((error) => say(`The page could not start: ${error.message}`, "bad"));
+start().catch((error) => say(`The page failed to start: ${error.message}`, "bad"));

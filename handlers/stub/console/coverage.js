@@ -1,4 +1,4 @@
-// Which statuses the callers of this world have met, as a ring of one piece per status.
+// The statuses that callers of this world have met, as a ring with one segment per status.
 
 import { control, here, read, tell } from "./api.js";
 import { codeBadge } from "./answer.js";
@@ -6,7 +6,7 @@ import { copier, dangerous, find, h, say, svg } from "./dom.js";
 import { showMet } from "./statuses.js";
 
 const [SIZE, OUTER, INNER] = [220, 104, 76];
-const WORDS = { natural: "met naturally", forced: "met by force only", never: "not met" };
+const WORDS = { natural: "met naturally", forced: "met only when forced", never: "not met" };
 
 let statuses = [];
 
@@ -15,13 +15,13 @@ export function start(known) {
   const gate = `curl -fsS '${here.mock}/coverage?require=common'`;
   find("#gate").textContent = gate;
   find("#coverage-tools").append(
-    dangerous("Forget", "Forget all?", async () => {
+    dangerous("Clear", "Clear the coverage?", async () => {
       await control("DELETE", "coverage");
-      say("Nothing counts as met any more.");
+      say("The coverage was cleared.");
       tell("state");
     }),
   );
-  find("#gate-tools").append(copier(() => gate, "the line for CI"));
+  find("#gate-tools").append(copier(() => gate, "the command for CI"));
   find("#sum").hidden = here.name !== "default";
 }
 
@@ -38,7 +38,7 @@ function show(report) {
 
 const own = ({ natural, forced }) => (natural ? "natural" : forced ? "forced" : "never");
 
-// Two spellings of one status are met together.
+// Both spellings of a status count as met together.
 const kindOf = ({ other, ...counts }) => (own(counts) === "never" && other ? own(other) : own(counts));
 
 function spelledOtherwise({ slug, alias_of }, counted) {
@@ -56,7 +56,7 @@ function byCode(known, counted) {
   return [...groups].sort(([one], [other]) => one - other);
 }
 
-/** Text first: the drawing says the same again, and is one thing to those who listen. */
+/** Draws the ring. The list has the same content, so screen readers see the ring as one image. */
 function ring({ met, of }, pieces) {
   const codes = new Set(pieces.map((piece) => piece.code)).size;
   const [gap, between] = [1.6, 7];

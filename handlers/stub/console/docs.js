@@ -1,4 +1,4 @@
-// Both documents, drawn by Swagger UI; neither leaves this machine.
+// Shows both documents with Swagger UI. Neither leaves this machine.
 window.addEventListener("load", () => {
   SwaggerUIBundle({
     dom_id: "#documents",
@@ -9,7 +9,7 @@ window.addEventListener("load", () => {
     layout: "StandaloneLayout",
     presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
     validatorUrl: null,
-    // The route takes base64 of JSON, which the console's form encodes; here one reads.
+    // Read only: the route takes base64 of JSON, which the console's form encodes.
     supportedSubmitMethods: [],
   });
 });

@@ -1,6 +1,6 @@
-// Small things that every part of the page is built with. Data only ever becomes text nodes.
+// Building blocks of all parts of the page. Data always becomes text nodes, never HTML.
 
-/** Builds an element. Keys with `on` are listeners, `class` and `data-...` attributes, `true` bare. */
+/** Builds an element. Keys with `on` are listeners, others attributes; `true` has no value. */
 export function h(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -14,7 +14,7 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
-/** The same for drawings. */
+/** Builds an SVG element. */
 export function svg(name, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -24,7 +24,7 @@ export function svg(name, attributes = {}, ...children) {
 
 export const find = (selector, within = document) => within.querySelector(selector);
 
-/** Tells everybody, those who listen to the page too. */
+/** Shows a message, which screen readers announce. */
 export function say(text, kind = "good") {
   const told = find("#told");
   told.dataset.kind = kind;
@@ -33,12 +33,12 @@ export function say(text, kind = "good") {
   say.timer = setTimeout(() => (told.textContent = ""), 6000);
 }
 
-/** A button; what `act` throws is told, and it takes no second click meanwhile. */
+/** Builds a button. It shows errors of `act`, and ignores clicks while `act` runs. */
 export function button(text, act, attributes = {}) {
   return h("button", { type: "button", ...attributes, onclick: (event) => guarded(event.currentTarget, act) }, text);
 }
 
-/** Runs `act` once at a time on behalf of `control`. */
+/** Runs `act` for `control`, never twice at a time, and shows its errors. */
 export async function guarded(control, act) {
   if (control.getAttribute("aria-busy") === "true") return;
   control.setAttribute("aria-busy", "true");
@@ -51,7 +51,7 @@ export async function guarded(control, act) {
   }
 }
 
-/** A button that asks once more before it acts; leaving it is the answer no. */
+/** Builds a button that asks for confirmation before it acts; moving focus away cancels. */
 export function dangerous(text, question, act, attributes = {}) {
   const made = button(
     text,
@@ -73,7 +73,7 @@ export function dangerous(text, question, act, attributes = {}) {
   return made;
 }
 
-/** A button that copies what `text` gives, and says that it did. */
+/** Builds a button that copies the result of `text` and confirms it. */
 export function copier(text, what) {
   const label = h("span", {}, "Copy");
   return h(
@@ -98,18 +98,18 @@ async function toClipboard(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Off loopback without TLS there is no clipboard; a selected field still copies.
+    // Without TLS, the clipboard API is available only on loopback. A selected field can be copied.
     const field = h("textarea", { class: "unseen", "aria-hidden": "true" });
     field.value = text;
     document.body.append(field);
     field.select();
     const copied = document.execCommand("copy");
     field.remove();
-    if (!copied) throw new Error("The browser does not let the page copy; select the text instead.");
+    if (!copied) throw new Error("The browser does not allow the page to copy. Select the text and copy it yourself.");
   }
 }
 
-/** Choices of which one holds, moved through with the arrow keys: a row of radio buttons. */
+/** Builds a row of radio buttons, which the arrow keys move through. */
 export function choices(legend, options, choose, { unseen = true } = {}) {
   const name = `choice-${(choices.count = (choices.count ?? 0) + 1)}`;
   const made = options.map(([value, text], index) =>
@@ -126,10 +126,10 @@ export function choices(legend, options, choose, { unseen = true } = {}) {
 export const badge = (text, kind = "", attributes = {}) =>
   h("span", { class: `badge ${kind}`, ...attributes }, text);
 
-/** `2026-01-15T09:30:00.000Z` as people read it. */
+/** Formats `2026-01-15T09:30:00.000Z` for people. */
 export const moment = (text) => (text ? text.replace("T", " ").replace(/(\.\d+)?Z$/, "") : "never");
 
-/** Cells of a table that becomes a list of cards where there is no room. */
+/** Builds a row of a table that becomes a list of cards on narrow screens. */
 export const row = (cells) =>
   h("tr", {}, cells.map(([label, ...content]) => h("td", { "data-label": label }, h("div", {}, content))));
 

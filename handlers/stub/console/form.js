@@ -1,4 +1,4 @@
-// A registration as a form: every parameter, what goes over the wire, and what came of it.
+// The registration form: every parameter, the encoded request, and the response.
 
 import { here, send, tell } from "./api.js";
 import { answer, code, json } from "./answer.js";
@@ -10,7 +10,7 @@ const VIEWS = [
   "planox_client_read_branding", "planox_client_read_preferences", "contract_type_view",
 ];
 
-// Suggestions, and not choices: what the server does not know is worth sending, too.
+// Suggestions, not fixed choices: values that the server does not know are worth sending, too.
 const CLIENT = [
   { attr: "client.email", label: "E-mail", wide: true, hint: "Or a magic address" },
   { attr: "client.password", label: "Password", wide: true, start: "correct horse battery staple" },
@@ -23,14 +23,14 @@ const CLIENT = [
 const CALL = [
   { attr: "application", label: "Application", start: "planoauth", suggest: ["planoauth", "planoorder", "planox2"] },
   { attr: "enterprise", label: "Enterprise", choose: ["", "true", "false"], read: truth },
-  { attr: "token", label: "Token", hint: "Of a session; leave it out to be a visitor" },
+  { attr: "token", label: "Token", hint: "Of a session; leave it empty to register as a visitor" },
   { attr: "view", label: "View", suggest: VIEWS },
   { attr: "application_view", label: "Application view", suggest: ["default"] },
   { attr: "session_view", label: "Session view", suggest: ["default"] },
 ];
 const inputs = new Map();
 
-/** An integer where it is one; anything else goes as it is, so that the server can refuse it. */
+/** Converts an integer. Other text is sent unchanged, so that the server can refuse it. */
 function number(text) {
   return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
 }
@@ -40,7 +40,7 @@ function truth(text) {
 }
 
 export function start(statuses) {
-  // Any would do; a mail that fails is what no test gets otherwise.
+  // Any status would do, but a failed mail is one that tests cannot get otherwise.
   const { address } = statuses.find(({ arrange }) => arrange?.mail_failures) ?? statuses[0];
   const form = find("#registration");
   find("#fields-client", form).append(...CLIENT.map(field));
@@ -54,15 +54,15 @@ export function start(statuses) {
     guarded(find("#register-it"), register);
   });
   find("#registration-actions").append(
-    button("Empty the form", () => fill({}), { class: "plain" }),
+    button("Clear the form", () => fill({}), { class: "plain" }),
   );
-  find("#curl-tools").append(copier(() => find("#curl").textContent, "the curl line"));
+  find("#curl-tools").append(copier(() => find("#curl").textContent, "the curl command"));
   find("#wire-tools").append(copier(() => find("#wire").textContent, "the body"));
   find("#field-client-email-hint").append(", such as ", h("code", {}, address));
   fill(Object.fromEntries([...CLIENT, ...CALL].filter((each) => each.start).map((each) => [each.attr, each.start])));
 }
 
-/** Puts values by attr into the form, and nothing else. */
+/** Fills in `values` by attr; clears the other fields unless `keep` is set. */
 export function fill(values, keep = false) {
   for (const [attr, { element }] of inputs) {
     if (!keep || attr in values) element.value = values[attr] ?? "";
@@ -77,7 +77,7 @@ function field({ attr, label, read = (text) => text, suggest, choose, hint, wide
   const described = [`${id}-fault`, ...(hint ? [`${id}-hint`] : [])].join(" ");
   const common = { id, "data-attr": attr, "aria-describedby": described };
   const element = choose
-    ? h("select", common, choose.map((each) => h("option", { value: each }, each || "not passed")))
+    ? h("select", common, choose.map((each) => h("option", { value: each }, each || "not sent")))
     : h("input", { ...common, autocomplete: "off", spellcheck: "false", type: "text", list: suggest && `${id}-list` });
   inputs.set(attr, { element, read });
   return h(
@@ -91,7 +91,7 @@ function field({ attr, label, read = (text) => text, suggest, choose, hint, wide
   );
 }
 
-/** The parameters that the form holds; an empty field is not passed. */
+/** Returns the parameters of the form, without empty fields. */
 function params() {
   const found = {};
   for (const { attr } of [...CALL, ...CLIENT]) {
@@ -106,9 +106,9 @@ function params() {
 
 function draw() {
   const held = params();
-  find("#decoded").replaceChildren(json(held, "Body, decoded"));
-  find("#wire").replaceChildren(code(encoded(held), "Body on the wire"));
-  find("#curl").replaceChildren(code(curl.params(held), "The same as a curl line"));
+  find("#decoded").replaceChildren(json(held, "Decoded body"));
+  find("#wire").replaceChildren(code(encoded(held), "Encoded body"));
+  find("#curl").replaceChildren(code(curl.params(held), "curl command"));
 }
 
 async function register() {
@@ -117,7 +117,7 @@ async function register() {
   const errors = Array.isArray(given.value?.errors) ? given.value.errors : [];
   const elsewhere = errors.filter(({ attr, message }) => !showFault(attr, message));
   find("#registration-result").replaceChildren(
-    h("h3", {}, "Answer"),
+    h("h3", {}, "Response"),
     answer(given),
     ...elsewhere.map(({ attr, message }) => h("p", {}, badge(attr, "bad"), ` ${message}`)),
   );
@@ -125,7 +125,7 @@ async function register() {
   tell("state");
 }
 
-/** Says beside the field of `attr` what is wrong with it; false where there is no such field. */
+/** Shows `message` next to the field of `attr`; returns false if there is no such field. */
 function showFault(attr, message) {
   const place = placeOf(attr);
   if (!place) return false;

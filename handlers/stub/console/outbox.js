@@ -5,7 +5,7 @@ import { dangerous, find, h, moment, none } from "./dom.js";
 
 export function start() {
   find("#outbox-tools").append(
-    dangerous("Empty", "Empty it?", async () => {
+    dangerous("Clear", "Clear the outbox?", async () => {
       await control("DELETE", "outbox");
       tell("state");
     }),
@@ -18,7 +18,7 @@ function show(mails) {
   find("#letters").replaceChildren(
     ...(mails.length
       ? mails.reverse().map(letter)
-      : [none("No mail yet. A registration that succeeds sends one; nothing leaves this machine.")]),
+      : [none("No mails yet. A successful registration sends one. No mail leaves this machine.")]),
   );
 }
 
@@ -35,5 +35,5 @@ const letter = ({ from, to, subject, text, sent_at, request_id }) =>
       ),
     ),
     h("p", { class: "text" }, text),
-    h("p", { class: "quiet small" }, `Caused by request ${request_id}`),
+    h("p", { class: "quiet small" }, `Sent by request ${request_id}`),
   );

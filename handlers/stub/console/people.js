@@ -1,4 +1,4 @@
-// Everybody in the world, and the sessions they have.
+// The users of the world, and their sessions.
 
 import { control, read, tell } from "./api.js";
 import { badge, button, copier, dangerous, find, guarded, h, moment, none, row, say } from "./dom.js";
@@ -8,16 +8,16 @@ const KIND = { live: "good", remembered: "good", "too-old": "bad", unused: "bad"
 
 export function start() {
   find("#people-tools").append(
-    dangerous("Only the personas", "Remove all others?", async () => {
+    dangerous("Keep only the personas", "Remove all others?", async () => {
       await control("DELETE", "clients");
-      say("Nobody is left but the personas, as at the start.");
+      say("Only the personas are left, in their initial state.");
       tell("state");
     }),
   );
   find("#sessions-tools").append(
-    dangerous("Only the personas' sessions", "Remove all others?", async () => {
+    dangerous("Keep only the personas' sessions", "Remove all others?", async () => {
       await control("DELETE", "sessions");
-      say("The sessions are as at the start.");
+      say("Only the personas' sessions are left, in their initial state.");
       tell("state");
     }),
   );
@@ -51,8 +51,8 @@ const newToken = () => `mine-${Math.random().toString(36).slice(2, 8)}`;
 function person({ user_id, email, persona, password, roles, client }) {
   const is = [client ? `client ${client.id}` : "", ...roles].filter(Boolean);
   return row([
-    ["Who", h("strong", {}, email), h("span", { class: "quiet small" }, ` user ${user_id}`)],
-    ["Is", is.length ? is.map((each) => badge(each)) : h("span", { class: "quiet" }, "no record")],
+    ["User", h("strong", {}, email), h("span", { class: "quiet small" }, ` user ${user_id}`)],
+    ["Roles", is.length ? is.map((each) => badge(each)) : h("span", { class: "quiet" }, "none")],
     ["Password", typed(password, `the password of ${email}`)],
     [
       "",
@@ -67,7 +67,7 @@ function person({ user_id, email, persona, password, roles, client }) {
           ? null
           : button("Restore", async () => {
               await control("PUT", `clients/${encodeURIComponent(persona)}`);
-              say(`The persona ${persona} is as at the start.`);
+              say(`The persona ${persona} was restored.`);
               tell("state");
             }, { class: "plain", "aria-label": `Restore the persona ${persona}` }),
       ),
@@ -78,11 +78,11 @@ function person({ user_id, email, persona, password, roles, client }) {
 function session({ token, email, state, application, last_used_at, expires_at }) {
   return row([
     ["Token", typed(token, `the token ${token}`)],
-    ["Whose", email],
+    ["User", email],
     ["State", badge(state, KIND[state])],
-    ["For", application],
+    ["Application", application],
     ["Last used", h("span", { class: "number" }, moment(last_used_at))],
-    ["Ends", h("span", { class: "number" }, moment(expires_at))],
+    ["Expires", h("span", { class: "number" }, moment(expires_at))],
     [
       "",
       token === null
@@ -95,8 +95,8 @@ function session({ token, email, state, application, last_used_at, expires_at })
   ]);
 }
 
-/** Something to type or copy; only a digest is kept of what is not here. */
+/** Text to type or copy. Of other passwords and tokens, the server has only a digest. */
 const typed = (text, what) =>
   text === null || text === undefined
-    ? h("span", { class: "quiet" }, "not known")
+    ? h("span", { class: "quiet" }, "unknown")
     : h("span", { class: "typed" }, h("code", {}, text), copier(() => text, what));

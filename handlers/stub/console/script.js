@@ -1,4 +1,4 @@
-// The answers that come next, and what is broken in the world.
+// The scripted responses and the faults of the world.
 
 import { control, read, tell } from "./api.js";
 import { badge, button, find, guarded, h, none, say } from "./dom.js";
@@ -17,7 +17,7 @@ export function start(statuses) {
   find("#script-tools").append(
     button("Clear", async () => {
       showScript(await control("DELETE", "next"));
-      say("Nothing is scripted any more.");
+      say("The script was cleared.");
     }),
   );
   const faults = find("#faults-form");
@@ -28,9 +28,9 @@ export function start(statuses) {
     written = written.then(() => guarded(faults, () => write(change)));
   });
   find("#faults-tools").append(
-    button("All whole again", async () => {
+    button("Clear the faults", async () => {
       showFaults(await control("DELETE", "faults"));
-      say("Nothing is broken any more.");
+      say("The faults of this world were cleared.");
     }),
   );
 }
@@ -41,7 +41,7 @@ export const refresh = () =>
     showFaults(faults);
   });
 
-/** An item as it may be sent back: what is null is left out. */
+/** Returns an item as it can be sent back: without null members. */
 const bare = (item) => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
 
 function itemOf(form) {
@@ -69,24 +69,24 @@ function shown({ slug, times, after, delay, rate, fault }) {
     badge(`${times} ×`),
     fault ? badge(fault, "bad") : null,
     after ? badge(`after ${after}`) : null,
-    delay ? badge(`${delay} s late`) : null,
-    rate < 1 ? badge(`${Math.round(rate * 100)} % of them`) : null,
+    delay ? badge(`${delay} s delay`) : null,
+    rate < 1 ? badge(`${Math.round(rate * 100)}% of responses`) : null,
   );
 }
 
-/** What the control plane expects of an element of the form. */
+/** Returns the value of a form element as the control plane expects it. */
 function valueOf({ type, value, checked }) {
   if (type === "checkbox") return checked;
   return type === "number" ? Number(value) : value || null;
 }
 
-// Changes are written one after the other, so that none is lost.
+// Changes are written one after another, so that none is lost.
 let written = Promise.resolve();
 
-/** Adds `change` to the faults as they are now, which others may have set in the meantime. */
+/** Adds `change` to the current faults, which others may have changed in the meantime. */
 async function write(change) {
   showFaults(await control("PUT", "faults", { ...(await control("GET", "faults")), ...change }));
-  say("The faults of this world are set.");
+  say("The faults of this world were changed.");
   tell("state");
 }
 

@@ -1,4 +1,4 @@
-// A card per status: what it means, what it rests on, and every way to have it.
+// A card per status: its meaning, its evidence, and every way to get it.
 
 import { control, here, send, tell } from "./api.js";
 import { answer, code, codeBadge } from "./answer.js";
@@ -22,7 +22,7 @@ export async function start() {
   return statuses;
 }
 
-/** Shows which statuses were met, from the report of the coverage. */
+/** Shows which statuses were met, according to the coverage report. */
 export function showMet(statuses) {
   for (const { slug, natural, forced } of statuses) cards.get(slug)?.met(natural, forced);
 }
@@ -68,7 +68,7 @@ function card(status, usual) {
       toggle,
     ),
     status.arrange === null
-      ? h("p", { class: "quiet small" }, "Comes naturally only where a setting of the server asks for it.")
+      ? h("p", { class: "quiet small" }, "Occurs naturally only with a certain setting of the server.")
       : null,
     result,
     snippets,
@@ -76,13 +76,13 @@ function card(status, usual) {
   const show = (given) => {
     const other = given.value && given.value.status !== status.slug;
     result.replaceChildren(
-      h("div", { class: "above" }, h("h4", {}, "Answer"), button("Close", () => result.replaceChildren(), { class: "plain", "aria-label": "Close the answer" })),
+      h("div", { class: "above" }, h("h4", {}, "Response"), button("Close", () => result.replaceChildren(), { class: "plain", "aria-label": "Close the response" })),
       ...(other
-        ? [h("p", { class: "note" }, "This world has moved on and answers otherwise; the traffic tells why. Reset the world to start over.")]
+        ? [h("p", { class: "note" }, "The state of this world leads to another response; Traffic shows why. Reset the world to start over.")]
         : []),
       answer(given),
     );
-    say(`${status.slug}: ${given.broken === undefined ? `answered ${given.code}` : "no answer"}.`);
+    say(`${status.slug}: ${given.broken === undefined ? `response ${given.code}` : "no response"}.`);
     tell("state");
   };
   return { element, status, met: (natural, forced) => showCounts(met, natural, forced) };
@@ -101,7 +101,7 @@ function badges({ evidence, uncommon, alias_of }) {
       }),
     ),
     uncommon ? badge("uncommon") : null,
-    alias_of ? badge(`means ${alias_of}`) : null,
+    alias_of ? badge(`alias of ${alias_of}`) : null,
   );
 }
 
@@ -112,7 +112,7 @@ function showCounts(place, natural, forced) {
   place.textContent = times.length ? `Met: ${times.join(", ")}` : "Not met yet";
 }
 
-/** The least that decodes, so that the answer does not depend on the body. */
+/** Minimal valid parameters, so that the response does not depend on the body. */
 const params = (email = "ada@example.test") => ({
   application: "planoauth",
   client: { email, password: PASSWORD },
@@ -124,7 +124,7 @@ const forced = (status) => send(here.route, wire.request(params(), prefer(status
 
 let earlier = Promise.resolve();
 
-/** Arranges, asks, and leaves the faults as they were; one after the other, since they are shared. */
+/** Sets the faults, sends the request, restores the faults; one at a time, as faults are shared. */
 function natural(status, usual) {
   const given = earlier.then(() => caused(status, usual));
   earlier = given.catch(() => null);
@@ -142,7 +142,7 @@ async function caused(status, usual) {
   }
 }
 
-/** The request, with an address that is still free where an earlier try has taken the example's. */
+/** Returns the request, with another address if an earlier attempt has taken the example's. */
 async function unspent(request) {
   const client = request.decoded?.client;
   if (typeof client?.email !== "string") return request;
@@ -189,7 +189,7 @@ function snippetsOf(status, usual) {
     h(
       "div",
       { class: "above" },
-      choices("Way", ways, (way) => (Object.assign(chosen, { way }), draw())),
+      choices("How to get it", ways, (way) => (Object.assign(chosen, { way }), draw())),
       choices("Language", [["curl", "curl"], ["fetch", "fetch"], ["playwright", "Playwright"]], (language) => (Object.assign(chosen, { language }), draw())),
       copier(() => block.textContent, `the code for ${status.slug}`),
     ),

@@ -1,13 +1,13 @@
-// What callers asked and got, as it happens, and why.
+// The request log of the world, live, with explanations.
 
 import { control, tell } from "./api.js";
 import { codeBadge, json } from "./answer.js";
 import { badge, dangerous, find, h, moment, none } from "./dom.js";
 
-// Rows kept on the page; the journal of the server keeps more.
+// Rows kept on the page; the server's request log keeps more.
 const KEPT = 200;
 
-// Milliseconds between two questions, so that a busy stub is not asked without end.
+// Milliseconds between two polls, so that a busy stub is not queried all the time.
 const CALM = 100;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -31,7 +31,7 @@ export function clear() {
   narrow();
 }
 
-/** Asks for news for ever. Where the server went away, it asks again and takes all it has. */
+/** Polls the request log forever. After a restart of the server, reads all of it again. */
 async function poll() {
   let after = 0;
   for (;;) {
@@ -47,7 +47,7 @@ async function poll() {
       tell("traffic");
       await pause(CALM);
     } catch {
-      live("gone", "no connection; trying again");
+      live("gone", "disconnected; reconnecting");
       await pause(2000);
       if (await starts()) {
         after = 0;
@@ -57,7 +57,7 @@ async function poll() {
   }
 }
 
-/** Whether the server answers again. */
+/** Whether the server responds again. */
 async function starts() {
   try {
     await control("GET", "health");
@@ -82,12 +82,12 @@ function narrow() {
   const empty = find("#no-traffic");
   empty.hidden = count > 0;
   empty.textContent = list().children.length
-    ? "No request fits."
-    : "Nothing yet. Whatever is sent to the route of this world shows here at once.";
+    ? "No request matches."
+    : "No requests yet. Requests to the route of this world appear here immediately.";
 }
 
 function line(entry) {
-  const status = entry.status ?? "complaint of the stub";
+  const status = entry.status ?? "problem reported by the stub";
   const body = h("div", { class: "more" });
   const details = h(
     "details",
@@ -113,12 +113,12 @@ function line(entry) {
 
 function more(entry) {
   return [
-    h("h4", {}, "Why this answer"),
+    h("h4", {}, "Why this response"),
     explanation(entry.explanation),
-    h("h4", {}, "Parameters, decoded"),
-    entry.params === null ? none("None could be decoded.") : json(entry.params, "Parameters, decoded"),
-    h("h4", {}, "Answer"),
-    json(entry.answer, "Answer"),
+    h("h4", {}, "Decoded parameters"),
+    entry.params === null ? none("No parameters were decoded.") : json(entry.params, "Decoded parameters"),
+    h("h4", {}, "Response"),
+    json(entry.answer, "Response"),
     h("p", { class: "quiet small" }, `${moment(entry.at)} UTC by this world's clock · request ${entry.id}`),
   ];
 }

@@ -1,8 +1,8 @@
-// How parameters go over the wire, and the same request in the languages people paste.
+// Encodes parameters, and writes requests as code to copy, in several languages.
 
 import { here, needsToken } from "./api.js";
 
-/** base64 of UTF-8; `btoa` alone takes no character beyond Latin-1. */
+/** Returns base64 of UTF-8; `btoa` alone rejects characters beyond Latin-1. */
 export function base64(text) {
   const bytes = new TextEncoder().encode(text);
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
@@ -10,14 +10,14 @@ export function base64(text) {
 
 export const encoded = (params) => base64(JSON.stringify(params));
 
-/** What a caller sends by `params`, and by the header `Prefer` if there is one. */
+/** Returns the request for `params`, with the header `Prefer` if given. */
 export const request = (params, prefer) => ({
   method: "POST",
   headers: { "Content-Type": "text/plain", ...(prefer ? { Prefer: prefer } : {}) },
   body: encoded(params),
 });
 
-/** The URL in this world of a path that an example names under the usual base. */
+/** Returns the URL in this world of an example's path, which is under the usual base. */
 export function inWorld(path, usual) {
   if (path === usual) return here.route;
   const folder = (text) => text.slice(0, text.lastIndexOf("/"));
@@ -53,12 +53,12 @@ export const curl = {
 
 const CALL = (url, method, headers, body) =>
   [
-    `const answer = await fetch(${JSON.stringify(url)}, {`,
+    `const response = await fetch(${JSON.stringify(url)}, {`,
     `  method: ${JSON.stringify(method)},`,
     `  headers: ${JSON.stringify(headers)},`,
     `  body: ${body},`,
     "});",
-    "console.log(answer.status, await answer.json());",
+    "console.log(response.status, await response.json());",
   ].join("\n");
 
 export const fetching = {
@@ -88,7 +88,7 @@ export const fetching = {
 export const playwright = {
   header: (prefer) =>
     [
-      "// Every registration of this page is answered so, whatever the form holds.",
+      "// Forces the response to every registration of this page, whatever the form contains.",
       'await page.route("**/clients/register", (route) =>',
       "  route.continue({",
       `    headers: { ...route.request().headers(), prefer: ${JSON.stringify(prefer)} },`,
@@ -98,13 +98,13 @@ export const playwright = {
 
   address: (address) =>
     [
-      "// The address alone does it; fill the rest of your form as usual.",
+      "// The address forces the response; fill in the rest of your form as usual.",
       `await page.getByLabel("E-mail").fill(${JSON.stringify(address)});`,
     ].join("\n"),
 
   natural: (url, { method, headers, body }, faults) => {
     const sent = [
-      `const answer = await request.fetch(${JSON.stringify(url)}, {`,
+      `const response = await request.fetch(${JSON.stringify(url)}, {`,
       `  method: ${JSON.stringify(method)},`,
       `  headers: ${JSON.stringify(headers)},`,
       `  data: ${JSON.stringify(body)},`,

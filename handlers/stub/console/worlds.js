@@ -1,4 +1,4 @@
-// The worlds of the server: go to one, make one, throw one away; and this one, from the start.
+// The worlds of the server: open, create or delete one, and reset this one.
 
 import { control, here, read, tell } from "./api.js";
 import { badge, button, copier, dangerous, find, guarded, h, row, say } from "./dom.js";
@@ -10,10 +10,10 @@ export function start() {
   find("#route").textContent = here.route;
   find("#route-tools").append(copier(() => here.route, "the route"));
   find("#reset-tools").append(
-    dangerous("Reset this world", "Reset all of it?", async () => {
+    dangerous("Reset this world", "Reset everything?", async () => {
       await control("POST", "reset");
       clear();
-      say("This world is as at the start.");
+      say("This world was reset.");
       tell("state");
     }, { id: "reset" }),
   );
@@ -23,7 +23,7 @@ export function start() {
     guarded(find("button", form), async () => {
       const { name, copy } = form.elements;
       await control("PUT", `worlds/${encodeURIComponent(name.value)}`, copy.value ? { copy: copy.value } : {});
-      say(`The world ${name.value} is there.`);
+      say(`The world ${name.value} was created.`);
       name.value = "";
       await refresh();
     });
@@ -37,7 +37,7 @@ function show(worlds) {
   const { copy } = find("#new-world").elements;
   const chosen = copy.value;
   copy.replaceChildren(
-    h("option", { value: "" }, "nothing: it starts with the personas"),
+    h("option", { value: "" }, "none: start with the personas"),
     ...worlds.map(({ name }) => h("option", { value: name }, name)),
   );
   copy.value = chosen;
@@ -46,7 +46,7 @@ function show(worlds) {
 function world({ name, base, clients, requests, idle_seconds }) {
   const current = name === here.name;
   return row([
-    ["World", h("strong", {}, name), current ? badge("here", "good") : null],
+    ["World", h("strong", {}, name), current ? badge("current", "good") : null],
     ["Base URL", h("span", { class: "typed" }, h("code", {}, base || "/"), copier(() => here.root + base, `the base URL of ${name}`))],
     ["Clients", h("span", { class: "number" }, clients === null ? "not opened yet" : String(clients))],
     ["Requests", h("span", { class: "number" }, String(requests))],
@@ -56,12 +56,12 @@ function world({ name, base, clients, requests, idle_seconds }) {
       h(
         "div",
         { class: "actions" },
-        current ? null : h("a", { href: `${here.root}${base}/_mock/#worlds`, class: "button", "aria-label": `Go to ${name}` }, "Go there"),
+        current ? null : h("a", { href: `${here.root}${base}/_mock/#worlds`, class: "button", "aria-label": `Open ${name}` }, "Open"),
         current || name === "default"
           ? null
           : dangerous("Delete", "Delete it?", async () => {
               await control("DELETE", `worlds/${encodeURIComponent(name)}`);
-              say(`The world ${name} is gone.`);
+              say(`The world ${name} was deleted.`);
               await refresh();
             }, { "aria-label": `Delete ${name}` }),
       ),

@@ -19,7 +19,7 @@ from clients_register.handlers.stub.control.call import NO_CONTENT, ControlCall,
 from clients_register.handlers.stub.faults import faults_for_states
 from clients_register.handlers.stub.problems import Problem
 from clients_register.handlers.stub.state import ScriptItem, parse_duration, parse_moment
-from clients_register.handlers.stub.traffic import ALL, LogEntry, build_report, parse_required
+from clients_register.handlers.stub.traffic import ALL, LogEntry, parse_required, summarize_coverage
 from clients_register.spec.schema_errors import suggest
 
 # The view in which the control plane shows clients.
@@ -377,7 +377,7 @@ async def get_coverage(call: ControlCall) -> ControlResponse:
     """Reports which statuses were returned; responds with 409 if a required one was not."""
     statuses = call.parts.statuses
     required = call.query.get("require")
-    report = build_report(
+    report = summarize_coverage(
         call.parts.worlds.coverage_of(call.world),
         statuses,
         parse_required(ALL if required is None else required, statuses),
