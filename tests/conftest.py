@@ -16,12 +16,11 @@ import httpcore  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from starlette.types import ASGIApp
-from support.hang import LIMIT
-from support.keeping import InDatabases, InFiles, Keep, Keeper
-from support.live import Live
+from support.limits import LIMIT
+from support.live import Live, LiveStub
 from support.postgres import Server, postgres_server
-from support.second import Second, second_server
-from support.stub import LiveStub
+from support.servers import Second, second_server
+from support.store import InDatabases, InFiles, Keep, Keeper
 
 from clients_register.conformance import http_client
 from clients_register.conformance.report import curl

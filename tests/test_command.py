@@ -10,8 +10,7 @@ from shutil import which
 
 import pytest
 import yaml
-from support.command import call
-from support.process import COMMAND, environment, run
+from support.command import COMMAND, call, environment, run
 
 from clients_register import __version__, spec
 from clients_register.__main__ import COMMANDS

@@ -19,13 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.absence import absent
-from support.authors import OPTIONS
-from support.live import Live
+from support.command import OPTIONS, absent, environment, run_program, serving
+from support.live import Live, LiveStub
 from support.postgres import Server
-from support.process import environment, run_program, serving
-from support.second import Second
-from support.stub import LiveStub
+from support.servers import Second
 
 from clients_register.spec.statuses import load_statuses
 from clients_register.spec.table import update_page

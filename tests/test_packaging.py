@@ -12,10 +12,9 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
-from support.absence import absent
-from support.hang import LIMIT
+from support.command import absent, environment, serving
+from support.limits import LIMIT
 from support.live import encoded, registration
-from support.process import environment, serving
 
 from clients_register import __version__
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from support import hang
-from support.hang import LIMIT
-from support.process import environment, reserved_port
+from support.command import environment, reserved_port
+from support.limits import LIMIT, communicate
 
 pytestmark = pytest.mark.once
 
@@ -51,7 +50,7 @@ def group() -> Iterator[list[subprocess.Popen[str]]]:
     for each in leaders:
         with suppress(ProcessLookupError):
             os.killpg(each.pid, signal.SIGTERM)
-        hang.communicate(each)
+        communicate(each)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the recipes are for a POSIX shell")
@@ -82,7 +81,7 @@ def test_a_recipe_judges_the_server_that_it_starts(
             text=True,
         )
     group.append(leader)
-    hang.communicate(leader)
+    communicate(leader)
     assert leader.returncode == 0, out.read_text("utf-8")
     assert {"report.json", "report.html", "report.xml"} <= {
         each.name for each in tmp_path.iterdir()

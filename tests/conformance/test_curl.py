@@ -5,8 +5,8 @@ import re
 import shutil
 
 import pytest
-from support.hang import LIMIT
-from support.process import environment
+from support.command import environment
+from support.limits import LIMIT
 
 from clients_register.conformance.http_client import HttpClient, HttpRequest
 from clients_register.conformance.report.curl import render_curl

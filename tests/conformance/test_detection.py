@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from support.command import call
-from support.stub import LiveStub
-from support.verifying import another_api, base
+from support.live import LiveStub
+from support.suite import another_api, base
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
 from clients_register.conformance.detection import detect_target

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.second import Second
+from support.servers import Second
 
 from clients_register.conformance.case import load_cases
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 from support.limits import controlled
-from support.scripted import counted, saying, serving
+from support.servers import counted, saying, serving
 
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 

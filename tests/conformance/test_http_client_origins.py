@@ -6,9 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.absence import needs_ipv6
-from support.certificate import certified
-from support.scripted import counted, saying, serving
+from support.command import certified, needs_ipv6
+from support.servers import counted, saying, serving
 
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 

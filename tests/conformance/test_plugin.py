@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.authors import OPTIONS
-from support.live import Live
-from support.stub import LiveStub
+from support.command import OPTIONS
+from support.live import Live, LiveStub
 
 # pytester forgets the modules that a run in this process imported, so that they are there before.
 

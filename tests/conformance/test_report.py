@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from support.command import call
-from support.report import HOSTILE, report
+from support.suite import HOSTILE, report
 
 from clients_register.conformance.report import (
     FORMATS,

@@ -5,8 +5,8 @@ import os
 import signal
 
 import pytest
-from support.stub import LiveStub
-from support.verifying import base
+from support.live import LiveStub
+from support.suite import base
 
 from clients_register.conformance.case import Case, load_cases, select_cases
 from clients_register.conformance.control import ControlClient

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import call
-from support.live import Live
-from support.process import reserved_port
-from support.second import Second
-from support.stub import LiveStub
-from support.verifying import another_api, bad, base, profile, verified
+from support.command import call, reserved_port
+from support.live import Live, LiveStub
+from support.servers import Second
+from support.suite import another_api, bad, base, profile, verified
 
 from clients_register.conformance.results import ExitCode
 

@@ -8,13 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from support import hang
-from support.command import call
-from support.hang import LIMIT, until
-from support.live import Live
-from support.process import COMMAND, environment, serving
-from support.stub import LiveStub
-from support.verifying import another_api, base, profile, verified
+from support.command import COMMAND, call, environment, serving
+from support.limits import LIMIT, communicate, until
+from support.live import Live, LiveStub
+from support.suite import another_api, base, profile, verified
 
 from clients_register.conformance.request import encode_base64
 from clients_register.conformance.results import ExitCode
@@ -101,7 +98,7 @@ def test_a_server_that_dies_meanwhile_is_no_violation(tmp_path: Path) -> None:
                 )
             )
             server.tell(signal.SIGKILL)
-            out, err = hang.communicate(process)
+            out, err = communicate(process)
     assert (process.returncode, err) == (ExitCode.DEFECT, "")
     assert "cases could not be judged" in out
     assert json.loads(report.read_text("utf-8"))["exit_code"] == ExitCode.DEFECT
@@ -133,7 +130,7 @@ def test_whoever_interrupts_learns_what_was_made(
         met = f"/requests?status={load_statuses().success.slug}"
         until(lambda: bool(shared_stub.control("GET", met).json()))
         process.send_signal(number)
-        out, _ = hang.communicate(process)
+        out, _ = communicate(process)
     assert process.returncode == ExitCode.TOO_LITTLE
     assert "interrupted after" in out
     told = json.loads(report.read_text("utf-8"))

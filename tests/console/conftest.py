@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser import browser, window
-from support.console import ready
-from support.stub import LiveStub
+from support.browser import browser, ready, window
+from support.live import LiveStub
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from support.console import card, go, line, press, ready, register, told
-from support.stub import LiveStub
+from support.browser import card, go, line, press, ready, register, told
+from support.live import LiveStub
 
 from clients_register.spec.statuses import load_statuses
 

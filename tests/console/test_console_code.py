@@ -4,7 +4,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support.console import card, go, press, told
+from support.browser import card, go, press, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

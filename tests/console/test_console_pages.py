@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser import window
-from support.console import ready
-from support.stub import LiveStub
+from support.browser import ready, window
+from support.live import LiveStub
 
 from clients_register import spec
 from clients_register.spec.schemas import parameters, views

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.hang import LIMIT
-from support.report import report
+from support.limits import LIMIT
+from support.suite import report
 
 from clients_register.conformance.report import FORMATS
 

@@ -9,11 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.absence import absent
-from support.authors import OPTIONS
-from support.hang import LIMIT
-from support.process import environment, run_program
-from support.stub import LiveStub
+from support.command import OPTIONS, absent, environment, run_program
+from support.limits import LIMIT
+from support.live import LiveStub
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.external import NPM, tool
+from support.command import NPM, tool
 
 from clients_register import spec
 from clients_register.spec.schemas import to_openapi_3_1

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
+from support.command import tool
 from support.exchanges import GOLDEN, Exchange, arranged
-from support.external import tool
-from support.hang import LIMIT
+from support.limits import LIMIT
 from support.live import Live
 
 from clients_register import spec

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
+from support.command import run_program
 from support.live import Live
-from support.process import run_program
 from teeth.fuzzing import CHECKS
 
 from clients_register import spec

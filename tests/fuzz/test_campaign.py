@@ -6,12 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from support.command import call
-from support.fuzzing import explored, fuzzed, mutant
-from support.process import environment, run
-from support.second import Second
-from support.stub import LiveStub
-from support.verifying import another_api, base, profile
+from support.command import call, environment, run
+from support.live import LiveStub
+from support.servers import Second
+from support.suite import another_api, base, explored, fuzzed, mutant, profile
 
 from clients_register.conformance.fuzz import LAYERS, corpus
 from clients_register.conformance.fuzz.campaign import Budget, Plan

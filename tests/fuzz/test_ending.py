@@ -18,12 +18,10 @@ import httpx
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from support.command import call
-from support.fuzzing import explored, fuzzed
-from support.hang import LIMIT, until
-from support.process import COMMAND, environment, serving
-from support.stub import LiveStub
-from support.verifying import base, profile
+from support.command import COMMAND, call, environment, serving
+from support.limits import LIMIT, until
+from support.live import LiveStub
+from support.suite import base, explored, fuzzed, profile
 
 from clients_register.conformance import interrupts
 from clients_register.conformance.case import Grade

@@ -4,9 +4,8 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from support.fuzzing import explored, fuzzed, mutant
-from support.stub import LiveStub
-from support.verifying import base, profile
+from support.live import LiveStub
+from support.suite import base, explored, fuzzed, mutant, profile
 
 from clients_register.conformance.fuzz.precedence import FAULTS, combinations_of
 from clients_register.spec.statuses import load_statuses

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from support.fuzzing import explored
-from support.stub import LiveStub
-from support.verifying import base
+from support.live import LiveStub
+from support.suite import base, explored
 
 from clients_register.handlers.serve import open_listener
 from clients_register.handlers.settings import Settings

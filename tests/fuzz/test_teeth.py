@@ -1,9 +1,8 @@
 """Each layer finds the faults in its scope, and finds none in the correct server."""
 
 import pytest
-from support.fuzzing import explored, mutant
-from support.stub import LiveStub
-from support.verifying import base
+from support.live import LiveStub
+from support.suite import base, explored, mutant
 
 from clients_register.conformance.fuzz import LAYERS, search
 

@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support import stores
-from support.killed import killed, work
 from support.postgres import Server
-from support.stores import STORES, Opening
+from support.store import STORES, Opening, in_database, in_file, killed, opened, work
 
 from clients_register.handlers.store.base import Store
 
@@ -23,15 +21,15 @@ def database(postgres: Server) -> str:
 def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
     """Opens each store, empty at first."""
     if request.param == "tinydb":
-        return stores.in_file(tmp_path)
+        return in_file(tmp_path)
     server: Server = request.getfixturevalue("postgres")
-    return stores.in_database(server, request.getfixturevalue("database"))
+    return in_database(server, request.getfixturevalue("database"))
 
 
 @pytest.fixture
 async def store(opening: Opening) -> AsyncIterator[Store]:
     """Each store, empty."""
-    async with stores.opened(opening) as store:
+    async with opened(opening) as store:
         yield store
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.kept import tables_of
 from support.live import Live, altered, encoded, registration
-from support.mandrill import KEY, FakeMandrill
+from support.servers import KEY, FakeMandrill
+from support.store import tables_of
 
 from clients_register.handlers.context import Services
 from clients_register.handlers.logs import HIDDEN

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.people import HASH, client, user
+from support.records import HASH, client, user
 
 from clients_register.handlers.models import encode_json
 

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.hang import LIMIT, until
+from support.command import Process, children, serving
+from support.limits import LIMIT, until
 from support.live import encoded, registration
-from support.process import Process, children, serving
 
 from clients_register.handlers import bcrypt_worker
 from clients_register.handlers import passwords as passwords_module

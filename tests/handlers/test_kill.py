@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.hang import LIMIT
+from support.command import Process, serving
+from support.limits import LIMIT
 from support.live import encoded, registration
-from support.process import Process, serving
 
 from clients_register.handlers.store.tinydb import TinyDBStore
 

@@ -1,8 +1,8 @@
 """Values that a client record does not take: too long, or a password that is lost in hashing."""
 
 import pytest
+from support.exchanges import faults
 from support.live import Live, registration
-from support.params import faults
 
 FIELDS = ("first_name", "last_name", "phone", "company_name")
 

@@ -7,12 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.cutting import Way
-from support.hang import LIMIT
-from support.limits import impatient
+from support.limits import LIMIT, impatient
 from support.live import Live
-from support.mandrill import KEY, FakeMandrill, held_back
-from support.postgres import Server
+from support.postgres import Server, Way
+from support.servers import KEY, FakeMandrill, held_back
 
 CRASH = {"code": 500, "status": "application-crash"}
 

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.keeping import Keep
-from support.kept import tables_of
+from support.command import reserved_port
 from support.limits import controlled
 from support.live import Live, SettableClock, registration
-from support.mandrill import KEY, Call, FakeMandrill, dripping, refusing, reporting
-from support.people import pending_registration
-from support.process import reserved_port
+from support.records import pending_registration
+from support.servers import KEY, Call, FakeMandrill, dripping, refusing, reporting
+from support.store import Keep, tables_of
 
 from clients_register.handlers.mail import Mailer
 from clients_register.handlers.models import Mail

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.certificate import certified
-from support.hang import LIMIT
-from support.mandrill import (
+from support.command import certified, reserved_port
+from support.limits import LIMIT
+from support.records import pending_registration
+from support.servers import (
     KEY,
     Behaviour,
     FakeMandrill,
@@ -22,8 +23,6 @@ from support.mandrill import (
     reporting,
     silent,
 )
-from support.people import pending_registration
-from support.process import reserved_port
 
 from clients_register.handlers.mail import MailFailed
 from clients_register.handlers.mandrill import Mandrill

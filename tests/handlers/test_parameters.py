@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.exchanges import changed, faults
 from support.live import Live, registration
-from support.params import changed, faults
 
 CLIENT = "client-session"
 ABSENCES = [("absent", "missing"), (None, "missing"), ("", "empty"), ("\t \n", "empty")]

@@ -9,9 +9,9 @@ import bcrypt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.hang import LIMIT
-from support.kept import text_of
+from support.limits import LIMIT
 from support.live import Live
+from support.store import text_of
 
 from clients_register.handlers.passwords import PasswordHasher, password_problem
 

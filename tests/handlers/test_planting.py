@@ -9,9 +9,9 @@ from typing import Any
 import bcrypt
 import pytest
 import yaml
-from support.kept import text_of
 from support.live import START, Live, SettableClock
-from support.people import HASH, about_to_register, register_client
+from support.records import HASH, about_to_register, register_client
+from support.store import text_of
 
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.seed import load_seed

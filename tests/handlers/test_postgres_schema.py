@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import stores
-from support.people import about_to_register, register_client
+from support.command import reserved_port
 from support.postgres import PASSWORD, Server
-from support.process import reserved_port
+from support.records import about_to_register, register_client
+from support.store import in_database, opened
 
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.postgres.database import Database
@@ -66,7 +66,7 @@ async def refusal(database: Database) -> str:
 
 
 async def test_servers_that_start_at_once_make_the_tables_once(postgres: Server) -> None:
-    opening = stores.in_database(postgres, postgres.made())
+    opening = in_database(postgres, postgres.made())
     opened = await asyncio.gather(*(opening() for _ in range(8)))
     made = await register_client(opened[0], about_to_register("ada@x.test"), None)
     for store in opened:
@@ -76,9 +76,9 @@ async def test_servers_that_start_at_once_make_the_tables_once(postgres: Server)
 
 async def test_tables_that_are_there_stay_as_they_are(postgres: Server) -> None:
     name = postgres.made()
-    await (await stores.in_database(postgres, name)()).close()
+    await (await in_database(postgres, name)()).close()
     before = postgres.told(name, TABLES)
-    await (await stores.in_database(postgres, name)()).close()
+    await (await in_database(postgres, name)()).close()
     assert postgres.told(name, TABLES) == before != []
 
 
@@ -96,7 +96,7 @@ async def test_what_is_of_another_program_is_refused_untouched(postgres: Server,
 @pytest.mark.parametrize("what", SPOILT)
 async def test_what_is_of_another_version_is_refused_untouched(postgres: Server, what: str) -> None:
     name, (statement, told) = postgres.made(), SPOILT[what]
-    await (await stores.in_database(postgres, name)()).close()
+    await (await in_database(postgres, name)()).close()
     postgres.told(name, statement)
     before = postgres.told(name, TABLES)
     with pytest.raises(StoreError, match=told):
@@ -107,7 +107,7 @@ async def test_what_is_of_another_version_is_refused_untouched(postgres: Server,
 async def test_other_schemas_of_the_database_are_nobodys_business(postgres: Server) -> None:
     name = postgres.made()
     postgres.told(name, "CREATE TABLE users (name text); CREATE TABLE meta (key text)")
-    await (await stores.in_database(postgres, name)()).close()
+    await (await in_database(postgres, name)()).close()
     assert postgres.told(name, "SELECT * FROM users") == []
 
 
@@ -139,7 +139,7 @@ async def test_an_empty_schema_of_ones_own_is_enough(
     postgres.told(
         restricted.name, f"CREATE SCHEMA clients_register AUTHORIZATION {restricted.user}"
     )
-    async with stores.opened(partial(PostgresStore.open, restricted)) as store:
+    async with opened(partial(PostgresStore.open, restricted)) as store:
         await register_client(store, about_to_register("ada@x.test"), None)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.keeping import Keep
 from support.live import Live, altered, encoded, registration
+from support.store import Keep
 
 from clients_register import spec
 from clients_register.handlers.settings import Settings

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from support.exchanges import crash_in_handler
-from support.kept import tables_of, text_of
 from support.live import Live, encoded, registration
-from support.stored import files
+from support.store import files, tables_of, text_of
 
 SECRET = "vG7-secret-pAssw0rd-Qz"  # long, and like nothing else that is sent
 TOKEN = "tk9-secret-tOken-Wm4-and-more"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.people import HASH
+from support.records import HASH
 
 from clients_register.handlers.seed import PUBLIC_SECTIONS, Seed, SeedError, load_seed
 

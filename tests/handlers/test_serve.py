@@ -13,20 +13,19 @@ from shutil import which
 
 import httpx
 import pytest
-from support import hang
-from support.absence import needs_ipv6
-from support.command import call
-from support.hang import LIMIT, until
-from support.live import Live, encoded, registration
-from support.process import (
+from support.command import (
     Process,
-    clients_in,
+    call,
     environment,
     listens,
+    needs_ipv6,
     reserved_port,
     serving,
     started,
 )
+from support.limits import LIMIT, communicate, until
+from support.live import Live, encoded, registration
+from support.store import clients_in
 
 from clients_register.handlers.app import App, _unknown_path
 from clients_register.handlers.resources import Product
@@ -272,5 +271,5 @@ def test_a_full_disk_behind_its_output_keeps_it_from_nothing(tmp_path: Path) -> 
             until(lambda: listens(("127.0.0.1", port)))
         finally:
             process.terminate()
-        _, err = hang.communicate(process)
+        _, err = communicate(process)
     assert (process.returncode, err) == (0, "")

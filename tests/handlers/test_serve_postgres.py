@@ -11,13 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from support.command import Done, call
-from support.hang import LIMIT, until
-from support.limits import impatient
+from support.command import Done, Ended, Process, call, reserved_port, run, serving
+from support.limits import LIMIT, impatient, until
 from support.live import Live, encoded, registration
 from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
-from support.process import Ended, Process, reserved_port, run, serving
-from support.verifying import bad, base, verified
+from support.suite import bad, base, verified
 
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres.connections import MAX_CONNECTIONS

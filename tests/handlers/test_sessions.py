@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.kept import tables_of, text_of
 from support.live import START, Live, registration
+from support.store import tables_of, text_of
 
 from clients_register.handlers.clock import parse_time
 

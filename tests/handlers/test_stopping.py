@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
-from support.hang import LIMIT, until
+from support.command import listens, reserved_port, serving, started
+from support.limits import LIMIT, until
 from support.live import Live, encoded, registration
-from support.mandrill import KEY, FakeMandrill, held_back
-from support.process import clients_in, listens, reserved_port, serving, started
+from support.servers import KEY, FakeMandrill, held_back
+from support.store import clients_in
 
 from clients_register.handlers.resources import Product
 from clients_register.handlers.serve import Stop, open_listener

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import HASH, about_to_register, client, mail, register_client, session, user
-from support.stores import Opening
+from support.records import HASH, about_to_register, client, mail, register_client, session, user
+from support.store import Opening
 
 from clients_register.handlers.models import Mail, Registration, Session, User
 from clients_register.handlers.store.base import EmailTaken, Store, StoreError

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import client, mail, session, user
-from support.stored import document_of
+from support.records import client, mail, session, user
+from support.store import document_of
 
 from clients_register.handlers.models import Client, Mail, Session, User
 from clients_register.handlers.store.codec import (

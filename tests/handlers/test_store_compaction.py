@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.disk import InterceptedDisk
-from support.dying import asked
-from support.hang import LIMIT
-from support.people import mail
-from support.stored import files
+from support.limits import LIMIT
+from support.records import mail
+from support.store import asked, files
 
 from clients_register.handlers.store import data_file
 from clients_register.handlers.store.tinydb import TinyDBStore

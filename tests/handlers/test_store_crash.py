@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.crashing import (
+from support.crashes import (
     DATA,
     PUBLIC,
     Crashes,
@@ -33,8 +33,8 @@ from support.crashing import (
     records,
 )
 from support.disk import EMPTY, Image, InterceptedDisk, Medium, SimulatedDisk
-from support.hang import LIMIT
-from support.people import mail, session, user
+from support.limits import LIMIT
+from support.records import mail, session, user
 
 from clients_register.handlers.store import data_file
 from clients_register.handlers.store.base import StoreError

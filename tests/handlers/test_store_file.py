@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.people import about_to_register, mail, register_client, session, user
+from support.records import about_to_register, mail, register_client, session, user
 
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.tinydb import TinyDBStore

@@ -4,10 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from support.dying import asked
-from support.killed import AFTER, everything, journal_of, killed, refusal
-from support.people import about_to_register, mail, register_client, user
-from support.stored import document_of, files
+from support.records import about_to_register, mail, register_client, user
+from support.store import AFTER, asked, document_of, everything, files, journal_of, killed, refusal
 from tinydb import TinyDB, where
 
 from clients_register.handlers.store.tinydb import TinyDBStore

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.disk import InterceptedDisk
-from support.hang import LIMIT
-from support.people import about_to_register, mail, register_client, session, user
-from support.stored import stored_text
+from support.limits import LIMIT
+from support.records import about_to_register, mail, register_client, session, user
+from support.store import stored_text
 
 from clients_register.handlers.models import User
 from clients_register.handlers.store import group_commit

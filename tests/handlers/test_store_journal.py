@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 from support.disk import InterceptedDisk
-from support.dying import asked
-from support.killed import AFTER, everything, journal_of, killed, lengths, refusal
-from support.people import mail, session, user
-from support.stored import document_of
+from support.records import mail, session, user
+from support.store import (
+    AFTER,
+    asked,
+    document_of,
+    everything,
+    journal_of,
+    killed,
+    lengths,
+    refusal,
+)
 
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.contents import Contents

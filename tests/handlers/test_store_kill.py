@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from support.dying import Dying, asked, ended
-from support.people import session
-from support.storing import DIED
+from support.records import session
+from support.store import Dying, asked, ended
+from support.writer import DIED
 
 from clients_register.handlers.store.tinydb import TinyDBStore
 

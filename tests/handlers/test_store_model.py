@@ -18,10 +18,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support import stores
-from support.people import about_to_register, mail, register_client, session, user
 from support.postgres import Server
-from support.stored import files
+from support.records import about_to_register, mail, register_client, session, user
+from support.store import files, in_database
 
 from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.store import data_file
@@ -213,7 +212,7 @@ def test_postgres(postgres: Server) -> None:
 
     class PostgresModel(Model):
         def __init__(self) -> None:
-            super().__init__(stores.in_database(postgres, postgres.made()))
+            super().__init__(in_database(postgres, postgres.made()))
 
     run_state_machine_as_test(
         PostgresModel, settings=settings(max_examples=5, stateful_step_count=30)

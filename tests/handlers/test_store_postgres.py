@@ -8,13 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from support import stores
-from support.cutting import Way
-from support.hang import until
-from support.limits import impatient, scheduled
-from support.people import about_to_register, register_client, session, user
-from support.postgres import Server, nobody_writes, waiting
-from support.writing import ACTS
+from support.limits import impatient, scheduled, until
+from support.postgres import Server, Way, nobody_writes, waiting
+from support.records import about_to_register, register_client, session, user
+from support.store import ACTS, in_database, opened
 
 from clients_register.handlers.models import User
 from clients_register.handlers.store.base import EmailTaken, Store, StoreError, StoreUnavailable
@@ -33,8 +30,8 @@ async def everything(store: Store) -> list[Any]:
 async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
     postgres: Server, database: str
 ) -> None:
-    opening = stores.in_database(postgres, database)
-    async with stores.opened(opening) as one, stores.opened(opening) as other:
+    opening = in_database(postgres, database)
+    async with opened(opening) as one, opened(opening) as other:
         outcomes = await asyncio.gather(
             *(
                 register_client(store, about_to_register("ada@x.test"), None)
@@ -53,8 +50,8 @@ async def test_of_sixteen_registrations_by_two_servers_one_succeeds(
 async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
     postgres: Server, database: str
 ) -> None:
-    opening, there = stores.in_database(postgres, database), user(7, "ada@x.test")
-    async with stores.opened(opening) as one, stores.opened(opening) as other:
+    opening, there = in_database(postgres, database), user(7, "ada@x.test")
+    async with opened(opening) as one, opened(opening) as other:
         await one.seed([there], [], public=False)
         outcomes = await asyncio.gather(
             *(
@@ -69,8 +66,8 @@ async def test_of_sixteen_claims_of_one_user_by_two_servers_one_succeeds(
 
 
 async def test_no_id_is_given_out_by_two_servers(postgres: Server, database: str) -> None:
-    opening = stores.in_database(postgres, database)
-    async with stores.opened(opening) as one, stores.opened(opening) as other:
+    opening = in_database(postgres, database)
+    async with opened(opening) as one, opened(opening) as other:
         made = await asyncio.gather(
             *(
                 register_client(store, about_to_register(f"{number}.{n}@x.test"), None)
@@ -87,7 +84,7 @@ async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
     postgres: Server, database: str, act: str
 ) -> None:
     there = user(7, "there@x.test")
-    async with stores.opened(stores.in_database(postgres, database)) as store:
+    async with opened(in_database(postgres, database)) as store:
         await store.seed([there], [session("old", 7)], public=False)
         before = await everything(store)
         with nobody_writes(postgres, database):
@@ -104,7 +101,7 @@ async def test_a_caller_who_is_cancelled_leaves_nothing_half_done(
 async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
     postgres: Server, database: str
 ) -> None:
-    async with stores.opened(stores.in_database(postgres, database)) as store:
+    async with opened(in_database(postgres, database)) as store:
         made = await register_client(store, about_to_register("ada@x.test"), None)
         with psycopg.connect(**postgres.at(database).parameters()) as removing:
             removing.execute("DELETE FROM clients_register.users WHERE id = %s", [made.id])
@@ -117,7 +114,7 @@ async def test_a_session_of_who_is_removed_meanwhile_is_not_kept(
 
 
 async def test_an_id_that_is_taken_is_no_address_that_is(postgres: Server, database: str) -> None:
-    async with stores.opened(stores.in_database(postgres, database)) as store:
+    async with opened(in_database(postgres, database)) as store:
         await register_client(store, about_to_register("ada@x.test"), None)
         postgres.told(database, "UPDATE clients_register.meta SET last_id = 1000")
         with pytest.raises(psycopg.errors.UniqueViolation):
@@ -128,7 +125,7 @@ async def test_what_was_told_is_there_after_a_power_cut(mortal: Server) -> None:
     told: set[User] = set()
     enough = asyncio.Event()
     database = mortal.made()
-    async with stores.opened(stores.in_database(mortal, database)) as store:
+    async with opened(in_database(mortal, database)) as store:
 
         async def register_on_and_on(name: int) -> None:
             for number in count():
@@ -152,7 +149,7 @@ async def test_the_first_to_come_finds_the_database_that_is_back(
     mortal: Server, meanwhile: int
 ) -> None:
     database = mortal.made()
-    async with stores.opened(stores.in_database(mortal, database)) as store:
+    async with opened(in_database(mortal, database)) as store:
         with nobody_writes(mortal, database):
             callers = [
                 asyncio.ensure_future(
@@ -177,7 +174,7 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
 ) -> None:
     with Way(postgres.at(database)) as way:
         there = user(7, "there@x.test")
-        async with stores.opened(partial(PostgresStore.open, way.database)) as store:
+        async with opened(partial(PostgresStore.open, way.database)) as store:
             await store.seed([there], [session("old", 7)], public=False)
             before = await everything(store)
             with way.frozen() as waiting_data, scheduled(connections.USE_TIMEOUT) as callbacks:
@@ -192,7 +189,7 @@ async def test_a_database_that_stands_still_holds_nobody_for_ever(
 
 @pytest.mark.parametrize("record", ["{}", "[]", "0"])
 async def test_a_record_that_is_none_is_told(postgres: Server, database: str, record: str) -> None:
-    async with stores.opened(stores.in_database(postgres, database)) as store:
+    async with opened(in_database(postgres, database)) as store:
         made = await register_client(store, about_to_register("ada@x.test"), None)
         postgres.told(database, f"UPDATE clients_register.users SET record = '{record}'")
         with pytest.raises(StoreError, match="a record in the database is damaged: user"):
@@ -202,7 +199,7 @@ async def test_a_record_that_is_none_is_told(postgres: Server, database: str, re
 async def test_a_connection_that_is_cut_off_is_told_and_replaced(
     postgres: Server, database: str
 ) -> None:
-    async with stores.opened(stores.in_database(postgres, database)) as store:
+    async with opened(in_database(postgres, database)) as store:
         with nobody_writes(postgres, database):
             task = asyncio.ensure_future(
                 register_client(store, about_to_register("ada@x.test"), None)

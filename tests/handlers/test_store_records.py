@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.people import about_to_register, client, mail, register_client, user
+from support.records import about_to_register, client, mail, register_client, user
 
 from clients_register.handlers.store.base import Store
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.people import about_to_register, mail, register_client, session, user
+from support.records import about_to_register, mail, register_client, session, user
 
 from clients_register.handlers.models import User
 from clients_register.handlers.store.base import EmailTaken, PendingRegistration, Store

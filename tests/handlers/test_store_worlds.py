@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.people import about_to_register, mail, register_client, session
+from support.records import about_to_register, mail, register_client, session
 
 from clients_register.handlers.store.base import Store
 from clients_register.handlers.stub.worlds import WorldFiles

@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.command import run
 from support.disk import InterceptedDisk
-from support.hang import LIMIT
+from support.limits import LIMIT
 from support.live import Live
-from support.people import session, user
-from support.process import run
-from support.stored import stored_text
-from support.writing import ACTS
+from support.records import session, user
+from support.store import ACTS, stored_text
 
 from clients_register.handlers import resources
 from clients_register.handlers.models import User

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.kept import text_of
 from support.live import PASSWORD, START, Live
+from support.store import text_of
 
 from clients_register import spec
 from clients_register.spec.schemas import views

@@ -13,11 +13,11 @@ from textwrap import indent
 
 import httpx
 import pytest
-from support.hang import LIMIT, until
+from support.command import Process, listens, reserved_port, run, run_program, serving
+from support.limits import LIMIT, until
 from support.live import encoded, registration
 from support.postgres import Server
-from support.process import Process, listens, reserved_port, run, run_program, serving
-from support.verifying import bad, verified
+from support.suite import bad, verified
 
 pytestmark = pytest.mark.measured
 

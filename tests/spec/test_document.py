@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from support.documents import faults, request_examples, resolved, response_examples, schemas
+from support.exchanges import request_examples, resolved, response_examples, schema_errors, schemas
 
 from clients_register import spec
 from clients_register.spec.schemas import operation, parameters, to_openapi_3_1
@@ -66,7 +66,7 @@ def test_each_status_is_a_named_example_on_its_code(document: dict[str, Any]) ->
 @both
 def test_each_answer_is_valid_under_its_schema(document: dict[str, Any]) -> None:
     found = {
-        name: faults(document, schema, value)
+        name: schema_errors(document, schema, value)
         for _, name, value, schema in response_examples(document)
     }
     assert found == {row.slug: [] for row in load_statuses()}
@@ -92,8 +92,8 @@ def test_an_answer_holds_what_its_row_says_and_nothing_more(
     assert value.keys() == {"code", "status", *row.carries}
     assert (value["code"], value["status"]) == (row.code, row.slug)
     for key in value:
-        assert faults(document, schema, {k: v for k, v in value.items() if k != key}) != []
-    assert faults(document, schema, value | {"message": "more"}) != []
+        assert schema_errors(document, schema, {k: v for k, v in value.items() if k != key}) != []
+    assert schema_errors(document, schema, value | {"message": "more"}) != []
 
 
 @both
@@ -120,15 +120,15 @@ def test_each_request_example_is_base64_of_what_is_shown_beside_it(
 
 def test_each_request_example_decodes_to_the_decoded_schema() -> None:
     for _, example, schema in request_examples(OLDER):
-        assert faults(OLDER, schema, example["value"]) == []
-        assert faults(OLDER, schema["x-decoded-schema"], decoded(example)) == []
+        assert schema_errors(OLDER, schema, example["value"]) == []
+        assert schema_errors(OLDER, schema["x-decoded-schema"], decoded(example)) == []
 
 
 def test_each_request_example_decodes_by_the_keywords_of_the_newer_edition() -> None:
     for _, example, schema in request_examples(NEWER):
         assert schema["contentEncoding"] == "base64"
         assert schema["contentMediaType"] == "application/json"
-        assert faults(NEWER, schema["contentSchema"], decoded(example)) == []
+        assert schema_errors(NEWER, schema["contentSchema"], decoded(example)) == []
 
 
 @both
@@ -150,7 +150,7 @@ def test_the_decoded_schema_refuses_what_the_route_refuses(
 ) -> None:
     name, example, schema = next(request_examples(document))
     inner = schema.get("x-decoded-schema") or schema["contentSchema"]
-    assert faults(document, inner, example["x-decoded"] | change) != [], name
+    assert schema_errors(document, inner, example["x-decoded"] | change) != [], name
 
 
 def test_each_parameter_says_why_it_is_believed() -> None:

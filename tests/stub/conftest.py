@@ -4,8 +4,8 @@ import threading
 from typing import Any
 
 import pytest
-from support.hang import LIMIT
-from support.stub import WAIT
+from support.limits import LIMIT
+from support.live import WAIT
 
 from clients_register.handlers.stub.state import Notifier
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.hang import LIMIT, until
-from support.live import encoded, registration
-from support.stub import LiveStub
+from support.limits import LIMIT, until
+from support.live import LiveStub, encoded, registration
 
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.stub import faults

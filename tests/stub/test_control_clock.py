@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from support.live import START, registration
-from support.stub import LiveStub
+from support.live import START, LiveStub, registration
 
 from clients_register.handlers.clock import format_time
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.stub import LiveStub
+from support.live import LiveStub
 
 from clients_register import spec
 from clients_register.handlers.stub.control.plane import MAX_BODY

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from support.live import registration
-from support.stub import LiveStub
+from support.live import LiveStub, registration
 
 from clients_register.spec.statuses import load_statuses
 

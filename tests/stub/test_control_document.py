@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from support.documents import faults, resolved
-from support.live import registration
-from support.stub import LiveStub
+from support.exchanges import resolved, schema_errors
+from support.live import LiveStub, registration
 
 from clients_register import spec
 from clients_register.spec.schemas import to_openapi_3_1
@@ -57,7 +56,7 @@ def test_each_example_of_a_body_is_valid_under_its_schema(
 ) -> None:
     operation = document["paths"][path][method]
     content = operation["requestBody"]["content"]["application/json"]
-    assert faults(document, content["schema"], bodies(operation)[name]) == []
+    assert schema_errors(document, content["schema"], bodies(operation)[name]) == []
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def lived_in(shared_stub: LiveStub, world: str) -> dict[str, str]:
     shared_stub.sent({}, world, {"Prefer": "example=unheard-of"})
     shared_stub.control("PUT", "/sessions/mine", {"email": WHO, "state": "remembered"}, world)
     shared_stub.control("PUT", "/next", [{"fault": "slow", "rate": 0.5}, "missing-param"], world)
-    shared_stub.control("PUT", "/faults", {"crash": "in-handler", "mail_failures": 2}, world)
+    shared_stub.control("PUT", "/schema_errors", {"crash": "in-handler", "mail_failures": 2}, world)
     shared_stub.control("PUT", "/clock", {"advance": "P1D", "frozen": True}, world)
     return {
         "persona": "client",
@@ -108,7 +107,7 @@ def test_each_operation_is_there_and_answers_as_the_document_has_it(
         return
     assert answer.headers["Content-Type"] == "application/json"
     schema = response["content"]["application/json"]["schema"]
-    assert faults(OLDER, schema, answer.json()) == []
+    assert schema_errors(OLDER, schema, answer.json()) == []
     assert answer.json() != [] or path == "/next"
 
 
@@ -132,7 +131,7 @@ def test_what_is_shown_is_never_an_old_copy(
 
 def test_a_complaint_is_as_the_document_has_it(shared_stub: LiveStub) -> None:
     answer = shared_stub.control("GET", "/outbox/latest", world="empty")
-    assert faults(OLDER, {"$ref": "#/components/schemas/Problem"}, answer.json()) == []
+    assert schema_errors(OLDER, {"$ref": "#/components/schemas/Problem"}, answer.json()) == []
 
 
 def test_what_is_not_covered_is_a_409_in_the_schema_of_coverage(
@@ -140,4 +139,4 @@ def test_what_is_not_covered_is_a_409_in_the_schema_of_coverage(
 ) -> None:
     answer = shared_stub.control("GET", "/coverage?require=all", world=world)
     assert answer.status_code == 409
-    assert faults(OLDER, {"$ref": "#/components/schemas/Coverage"}, answer.json()) == []
+    assert schema_errors(OLDER, {"$ref": "#/components/schemas/Coverage"}, answer.json()) == []

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from support.live import registration
-from support.stub import LiveStub
+from support.live import LiveStub, registration
 
 WHOLE = {"service_deployed": True, "route_deployed": True, "crash": None, "mail_failures": 0}
 

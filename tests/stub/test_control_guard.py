@@ -5,8 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support.live import Live, encoded, registration
-from support.stub import LiveStub
+from support.live import Live, LiveStub, encoded, registration
 
 from clients_register.handlers.settings import Settings
 

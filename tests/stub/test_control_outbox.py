@@ -4,9 +4,8 @@ import threading
 from typing import Any
 
 import pytest
-from support.hang import LIMIT
-from support.live import registration
-from support.stub import WAIT, LiveStub
+from support.limits import LIMIT
+from support.live import WAIT, LiveStub, registration
 
 
 def mails(stub: LiveStub, world: str, query: str = "") -> list[dict[str, Any]]:

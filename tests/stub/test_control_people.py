@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from support.live import registration
-from support.stub import LiveStub
+from support.live import LiveStub, registration
 
 LIAISON = "liaison@personas.test"
 PROOF = {"client": {"password": "password of liaison"}}

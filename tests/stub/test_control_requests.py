@@ -4,9 +4,8 @@ import threading
 from typing import Any
 
 import pytest
-from support.hang import LIMIT
-from support.live import PASSWORD, encoded, registration
-from support.stub import WAIT, LiveStub
+from support.limits import LIMIT
+from support.live import PASSWORD, WAIT, LiveStub, encoded, registration
 
 from clients_register.handlers.stub import traffic
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hang import LIMIT
-from support.live import registration
-from support.stub import WAIT, LiveStub
+from support.limits import LIMIT
+from support.live import WAIT, LiveStub, registration
 
 from clients_register.handlers.stub import worlds
 

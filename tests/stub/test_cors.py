@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.live import Live
-from support.stub import LiveStub
+from support.live import Live, LiveStub
 
 ORIGIN = "http://localhost:3000"
 PREFLIGHT = {

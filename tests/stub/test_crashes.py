@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.live import PASSWORD, registration
-from support.stub import LiveStub
+from support.live import PASSWORD, LiveStub, registration
 
 from clients_register.handlers.stub.state import Script
 

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from support.live import registration
-from support.stub import LiveStub
+from support.live import LiveStub, registration
 
 from clients_register import spec
 from clients_register.spec.schemas import operation

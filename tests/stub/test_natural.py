@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.stub import LiveStub
+from support.live import LiveStub
 
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE
 from clients_register.spec.statuses import load_statuses

@@ -4,8 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support.live import registration
-from support.stub import LiveStub
+from support.live import LiveStub, registration
 
 from clients_register.handlers.stub.state import Script, ScriptItem
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support import hang
-from support.hang import LIMIT
+from support.command import environment
+from support.limits import LIMIT, communicate, kill_when_hung
 from support.live import encoded, registration
-from support.process import environment
 
 import clients_register
 from clients_register import fixtures, handlers, spec
@@ -30,7 +29,7 @@ class Watched:
     def told(self, word: str) -> str:
         """The next line of its output that has `word` in it."""
         assert self._process.stdout is not None
-        with hang.kill_when_hung(self._process):
+        with kill_when_hung(self._process):
             for line in self._process.stdout:
                 if word in line:
                     return line.strip()
@@ -85,7 +84,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         yield Watched(program, seed, process)
     finally:
         process.terminate()
-        hang.communicate(process)
+        communicate(process)
 
 
 def test_an_edit_of_the_spec_is_picked_up_and_what_is_stored_stays(watched: Watched) -> None:

@@ -1,23 +1,274 @@
-"""The command `clients-register`, run within the test process, which has imported it long since.
+"""The command `clients-register`, and other programs that tests run.
 
-For tests of what a command says and returns. `support.process.run` starts a process of its own, for
-tests of signals, pipes and how a process ends.
+`call` runs the command in the test process, for tests of what it says and returns. `run`, `started`
+and `serving` start a process of its own, for tests of signals, pipes and how a process ends. A
+program that is absent is skipped by name (`absent`), and in CI that is a failure.
 """
 
 import contextlib
 import logging
 import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TextIO
+from typing import NoReturn, TextIO
 from unittest import mock
 
-from support.process import environment
+import pytest
+from support.limits import LIMIT, child_processes, communicate, kill_when_hung
 
 from clients_register.__main__ import main
+
+
+def absent(what: str) -> NoReturn:
+    """Ends a test that needs `what`, which tells how to get it, too."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def needs_ipv6() -> None:
+    """Skips a test by name where the machine has no IPv6, which nobody can install there."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+
+
+NPM = Path(__file__).parents[1] / "npm"
+
+
+def tool(name: str) -> list[str]:
+    """The command line that begins with the npm program `name`, under a Node that is new enough.
+
+    Where it is not installed the test is skipped by name; in CI, which must install it, it fails.
+    """
+    programs = NPM / "node_modules" / ".bin"
+    node = shutil.which("node", path=programs)
+    program = programs / name
+    if node is None or not program.exists():
+        absent(f"{name} is not installed: run `npm ci` in {NPM}")
+    return [node, str(program.resolve())]
+
+
+OPENSSL_ARGUMENTS = (
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tests"
+    " -addext subjectAltName=IP:127.0.0.1 -addext keyUsage=critical,digitalSignature,keyCertSign"
+    " -keyout key.pem -out certificate.pem"
+)
+
+
+def certified(directory: Path) -> Path:
+    """A file with a certificate of 127.0.0.1 and its key. Skips where there is no openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        absent("openssl is not installed: run `apt-get install openssl`")
+    subprocess.run(
+        [openssl, *OPENSSL_ARGUMENTS.split()], cwd=directory, check=True, capture_output=True
+    )
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    certificate.write_text(certificate.read_text() + key.read_text())
+    return certificate
+
+
+# A registration as a test author writes it, and the status of the answer.
+PREAMBLE = """\
+    import httpx
+    import pytest
+
+    def status(world, email="ada@example.test", **headers):
+        client = {"email": email, "password": "correct horse"}
+        sent = world.send({"application": "planoauth", "client": client}, **headers)
+        return sent.json()["status"]
+"""
+
+ONE_SUCCESS = """
+    def test_success(clients_register):
+        assert status(clients_register) == "action-successful"
+"""
+
+# What runs of pytest do without: the plugins of others, which take seconds to import.
+OPTIONS = (
+    *("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:asyncio"),
+    *("-p", "no:hypothesispytest", "-p", "no:schemathesis"),
+)
+
+Run = Callable[..., pytest.RunResult]
+
+
+COMMAND = (sys.executable, "-m", "clients_register")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what would steer the command or curl, and `changes`."""
+    steering = re.compile(r"CLIENTS_REGISTER_.*|PYTHON(PATH|WARNINGS)|.*_proxy", re.IGNORECASE)
+    kept = {name: value for name, value in os.environ.items() if not steering.fullmatch(name)}
+    return kept | changes
+
+
+def run(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end, in a process of its own: see also `support.command`."""
+    return run_program(*COMMAND, *argv, cwd=cwd, env=environment(**(env or {})))
+
+
+def run_program(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end."""
+    with subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        out, err = communicate(process)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def children(pid: int) -> list[int]:
+    """The processes that another has started, oldest first."""
+    found = child_processes(pid)
+    if found is None:
+        absent("the processes that another has started are read from /proc, which is of Linux")
+    return found
+
+
+class Process:
+    """A running `clients-register serve`. It is killed where it hangs while a test waits for it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.banner = ""
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that it has started, oldest first, where the system tells."""
+        return children(self._process.pid)
+
+    def greet(self) -> None:
+        """Waits until the server listens, and reads what it says."""
+        assert self._process.stdout is not None
+        with kill_when_hung(self._process):
+            for line in self._process.stdout:
+                self.banner += line
+                if line.startswith("Stop with"):
+                    return
+        raise AssertionError(f"the server did not start: {self.ended()}")
+
+    @property
+    def url(self) -> str:
+        """The route's URL, as the banner has it."""
+        found = re.search(r"listening +(\S+)", self.banner)
+        assert found is not None
+        return found[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as sockets take them."""
+        found = re.search(r"//\[?([^/\]]+)\]?:(\d+)/", self.url)
+        assert found is not None
+        return found[1], int(found[2])
+
+    @property
+    def curl(self) -> str:
+        """The line to paste."""
+        return self.banner.split("Register a client:\n")[1].splitlines()[0].strip()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._process.send_signal(number)
+
+    def stop_reading(self) -> None:
+        """Closes the pipe of standard output, as `head` does."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def ended(self) -> Ended:
+        """Waits for the end."""
+        if self._process.stdout is not None and self._process.stdout.closed:
+            self._process.stdout = None
+        out, err = communicate(self._process)
+        return Ended(self._process.returncode, out, err)
+
+    def close(self) -> None:
+        """Ends it, if nobody has."""
+        self._process.kill()
+        self.ended()
+
+
+@contextmanager
+def started(
+    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """`clients-register serve` with `options`, without waiting for it to listen."""
+    process = Process(
+        subprocess.Popen(
+            [*COMMAND, "serve", *options],
+            cwd=cwd,
+            env=environment(**(env or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    )
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@contextmanager
+def serving(
+    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """`clients-register serve` on a free port, listening."""
+    with started("--port", "0", *options, cwd=cwd, env=env) as process:
+        process.greet()
+        yield process
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that the system gives to nobody else in the context; connections to it are refused.
+
+    A server can be told to listen there, though on Linux alone: a socket that is bound but does not
+    listen keeps the port from no other that also allows its address to be reused.
+    """
+    with socket.socket() as reserving:
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserving.bind(("127.0.0.1", 0))
+        yield reserving.getsockname()[1]
+
+
+def listens(address: tuple[str, int]) -> bool:
+    """Whether a connection is taken there now, or was until a moment ago."""
+    try:
+        socket.create_connection(address, timeout=LIMIT).close()
+    except ConnectionError as error:
+        return not isinstance(error, ConnectionRefusedError)
+    return True
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A real server on a free port, in a thread of the test process, so that tests can look inside."""
+"""A real server, or a real stub, on a free port in a thread of the test process."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from starlette.types import ASGIApp
-from support.hang import LIMIT
+from support.limits import LIMIT
 
 from clients_register import spec
 from clients_register.handlers.app import App, build_registration_router
@@ -26,6 +26,7 @@ from clients_register.handlers.resources import Product, open_services
 from clients_register.handlers.serve import open_listener
 from clients_register.handlers.server import Server, StopFlag
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.stub.build import open_stub
 
 T = TypeVar("T")
 
@@ -193,3 +194,52 @@ class Live:
 def altered(**parts: Any) -> Callable[[Services], Services]:
     """An `alter` that puts `parts` in the place of the services of those names."""
     return lambda services: replace(services, **parts)
+
+
+# Seconds for which a caller asks the server to wait; the fixture `waits` makes more of them.
+WAIT = 59
+
+
+class LiveStub(Live):
+    """A running stub. Its worlds' clocks stand on a clock that the test moves."""
+
+    app: Any
+
+    @asynccontextmanager
+    async def product(self) -> AsyncIterator[Product]:
+        """See `Live.product`."""
+        async with open_stub(self.settings, self.clock) as product:
+            self.app = product.app
+            yield product
+
+    def at(self, path: str, world: str | None = None) -> str:
+        """The URL of `path` in `world`, the default one if there is none."""
+        base = "" if world is None else f"/_world/{world}"
+        return f"{self.origin}{base}{path}"
+
+    def route(self, world: str | None = None) -> str:
+        """The URL of the route in `world`."""
+        return self.at(f"{self.settings.base_path}/clients/register", world)
+
+    def sent(
+        self, params: object, world: str | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """POSTs `params`, encoded, to the route of `world`; returns httpx's response."""
+        return self.http.post(
+            self.route(world),
+            content=encoded(params),
+            headers={"Content-Type": "text/plain", **(headers or {})},
+        )
+
+    def registered(self, email: str, world: str | None = None, **changes: Any) -> str:
+        """The status of registering `email` in `world`, with `registration`'s changes."""
+        return str(self.sent(registration(email, **changes), world).json()["status"])
+
+    def control(self, method: str, path: str, body: object = None, world: str | None = None) -> Any:
+        """Asks the control plane of `world`; returns httpx's response."""
+        return self.http.request(method, self.at(f"/_mock{path}", world), json=body)
+
+
+def seen(open_stub: LiveStub, path: str, world: str | None = None) -> Any:
+    """What the control plane of `world` shows at `path`."""
+    return open_stub.control("GET", path, world=world).json()

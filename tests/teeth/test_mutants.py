@@ -7,19 +7,55 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
+from types import ModuleType
 from typing import Any
 
 import pytest
-from support.hang import communicate, until
-from support.process import children, environment, run_program
-from support.server_state import changed, server_state
+from support.command import children, environment, run_program
+from support.limits import communicate, until
 from teeth.__main__ import main
 from teeth.judging import failed_cases
 from teeth.mutants import NONE, UnknownMutant, choose, find_mutant, load_mutants
 from teeth.planting import forget, planted
 
-from clients_register import spec
+from clients_register import handlers, spec
 from clients_register.conformance.case import load_cases
+
+# (module, attribute, key or attribute of the class) -> value
+State = dict[tuple[str, ...], object]
+
+
+def server_state() -> State:
+    """Every attribute of the server's modules and classes, and every entry of its tables."""
+    state: State = {}
+    for module in _modules():
+        for name, value in vars(module).items():
+            state[module.__name__, name] = value
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for attribute, each in vars(value).items():
+                    # Python sets it when a subclass of a protocol is first instantiated.
+                    if each is not object.__init__:
+                        state[module.__name__, name, attribute] = each
+            elif isinstance(value, dict) and not name.startswith("__"):
+                for key, each in value.items():
+                    state[module.__name__, name, repr(key)] = each
+    return state
+
+
+def changed(before: State, after: State) -> list[str]:
+    """The names of what is not the identical object any more, is new or is gone."""
+    return sorted(
+        ".".join(name)
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or before[name] is not after[name]
+    )
+
+
+def _modules() -> list[ModuleType]:
+    prefix = f"{handlers.__name__}."
+    return [import_module(each.name) for each in walk_packages(handlers.__path__, prefix)]
+
 
 TESTS = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "teeth")

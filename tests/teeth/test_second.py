@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support.second import (
+from support.servers import (
     PASSWORD,
     ROUTE,
     STATUSES,

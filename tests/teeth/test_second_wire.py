@@ -5,8 +5,8 @@ import socket
 from base64 import b64encode
 
 import pytest
-from support.hang import LIMIT
-from support.second import (
+from support.limits import LIMIT
+from support.servers import (
     PASSWORD,
     ROUTE,
     STATUSES,

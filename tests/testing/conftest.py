@@ -4,9 +4,8 @@ import os
 from textwrap import dedent
 
 import pytest
-from support.authors import OPTIONS, PREAMBLE, Run
-from support.process import environment
-from support.stub import LiveStub
+from support.command import OPTIONS, PREAMBLE, Run, environment
+from support.live import LiveStub
 
 # pytester forgets the modules that a run in this process imported, so that they are there before.
 from clients_register.testing import required, stub  # noqa: F401

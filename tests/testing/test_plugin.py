@@ -8,9 +8,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
-from support.authors import ONE_SUCCESS, Run
-from support.process import environment, reserved_port
-from support.stub import LiveStub
+from support.command import ONE_SUCCESS, Run, environment, reserved_port
+from support.live import LiveStub
 
 from clients_register.testing.stub import Stub, start_stub
 

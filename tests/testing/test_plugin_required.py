@@ -1,8 +1,8 @@
 """Statuses that a run of tests must have met, as test authors ask for them."""
 
 import pytest
-from support.authors import ONE_SUCCESS, Run
-from support.stub import LiveStub
+from support.command import ONE_SUCCESS, Run
+from support.live import LiveStub
 
 pytestmark = pytest.mark.once
 

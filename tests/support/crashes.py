@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.disk import Image, Medium, Operation, SimulatedDisk
-from support.people import about_to_register, mail, session
+from support.records import about_to_register, mail, session
 
 from clients_register.handlers.models import User
 from clients_register.handlers.store.base import Store, StoreError

@@ -1,4 +1,4 @@
-"""A process that writes to a store, to be killed: `python -m support.storing MODE DATA ...`.
+"""A process that writes to a store, to be killed: `python -m support.writer MODE DATA ...`.
 
 It prints what was acknowledged, a line each.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.people import about_to_register, mail, register_client, registered, session
+from support.records import about_to_register, mail, register_client, registered, session
 
 from clients_register.handlers.store import data_file
 from clients_register.handlers.store.base import StoreError
