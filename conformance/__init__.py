@@ -2,7 +2,7 @@
 
     commands     the command line: verify, plan, smoke, list, trace, report; fuzz has its own
       detection  our stub, another server of the route, or something else
-      profile    a YAML file -> target: where the server is, and what may be done to it
+      profiles   a YAML file -> target: where the server is, and what may be done to it
       case       cases/*.yaml -> cases
       runner     runs the cases, concurrently where it is safe; for each case:
         states      arranges what it needs: by our control plane, a hook, or the route itself
@@ -12,6 +12,6 @@
       report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal
     fuzz         searches for faults that no case covers
 
-The suite shares `spec` with the server and nothing else, so that each of the two is an independent
-reading of the document.
+The suite and the server share no code but `spec`, and the seeded names in `fixtures`: each of the
+two implements the document independently.
 """

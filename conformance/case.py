@@ -85,7 +85,7 @@ def strongest(grades: Iterable[Grade]) -> Grade:
 
 
 @dataclass(frozen=True)
-class Send:
+class RequestTemplate:
     """One request, before its placeholders are filled.
 
     `content` is what the base64 contains, by its layer (see CONTENT_LAYERS); None is a valid
@@ -112,7 +112,7 @@ class Step:
     ISO 8601 duration.
     """
 
-    send: Send | None = None
+    send: RequestTemplate | None = None
     keep: Mapping[str, str] = field(default_factory=dict)
     advance: str | None = None
 
@@ -138,7 +138,7 @@ class Case:
     claims: str = CORE
     arrange: tuple[str, ...] = ()
     before: tuple[Step, ...] = ()
-    send: Send = field(default_factory=Send)
+    send: RequestTemplate = field(default_factory=RequestTemplate)
     parallel: int = 1
     expect: tuple[Expectation, ...] = ()
 
@@ -260,10 +260,10 @@ def _parse_step(document: Mapping[str, Any]) -> Step:
     )
 
 
-def _parse_send(document: Mapping[str, Any]) -> Send:
+def _parse_send(document: Mapping[str, Any]) -> RequestTemplate:
     layers = [(layer, document[layer]) for layer in CONTENT_LAYERS if layer in document]
     plain = ("body", "body_hex", "method", "path", "headers", "chunked", "set")
-    return Send(
+    return RequestTemplate(
         content=layers[0] if layers else None,
         drop=tuple(document.get("drop", ())),
         **{key: document[key] for key in plain if key in document},

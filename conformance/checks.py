@@ -65,14 +65,14 @@ def check_invariants(
         yield from _check_envelope(parsed)
 
 
-def check_no_leak(own: bytes) -> Iterator[Finding]:
-    """Checks that a server leaks no internals; `own` excludes what it only echoes."""
-    hashed = _BCRYPT_HASH.search(own) is not None
-    received = "a bcrypt hash" if hashed else "none"
-    yield Finding.of("secrecy", Grade.DOCUMENTED, "no hash of a password", received, met=not hashed)
-    found = _STACK_TRACE.search(own)
-    received = "none" if found is None else found[0].decode("utf-8", "replace").strip()
-    yield Finding.of("discretion", Grade.DOCUMENTED, "no stack trace", received, met=found is None)
+def check_no_leak(received: bytes) -> Iterator[Finding]:
+    """Checks that a server leaks no internals; `received` excludes what it only echoes."""
+    hashed = _BCRYPT_HASH.search(received) is not None
+    shown = "a bcrypt hash" if hashed else "none"
+    yield Finding.of("secrecy", Grade.DOCUMENTED, "no hash of a password", shown, met=not hashed)
+    found = _STACK_TRACE.search(received)
+    shown = "none" if found is None else found[0].decode("utf-8", "replace").strip()
+    yield Finding.of("discretion", Grade.DOCUMENTED, "no stack trace", shown, met=found is None)
 
 
 def _check_status(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:

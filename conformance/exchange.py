@@ -1,10 +1,13 @@
-"""Sends requests to a target, for cases and for fuzzing alike, and records the exchanges."""
+"""Sends the requests of cases and of fuzzing, once each, and records the exchanges.
+
+Only Schemathesis has its own client, and malformed HTTP goes to the raw client directly.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.envelope import ABSENT, ParsedResponse, parse_body
 from clients_register.conformance.http_client import (
     HttpClient,
@@ -73,12 +76,9 @@ class RunContext:
         return ParsedResponse(exchange.response, exchange.envelope, layout, self.statuses)
 
     def is_overloaded(self, exchange: Exchange) -> bool:
-        """Tells whether something else responded for an overloaded server; slows down if so."""
+        """Tells whether something else responded for an overloaded or missing server."""
         parsed = self.parse(exchange)
-        if parsed.response.code not in OVERLOADED or self.statuses.find(parsed.slug) is not None:
-            return False
-        self.limiter.slow_down()
-        return True
+        return parsed.response.code in OVERLOADED and self.statuses.find(parsed.slug) is None
 
 
 class Sender:
@@ -93,7 +93,7 @@ class Sender:
 
     async def send_once(
         self,
-        send: Send,
+        send: RequestTemplate,
         values: Values,
         role: str = "send",
         record: Callable[[Exchange], None] = lambda _: None,
@@ -125,11 +125,14 @@ class ArrangementFailed(Exception):
     """The target did not reach a state that it is supposed to reach; the message says why."""
 
 
-class Register:
+class ClientRegistrar:
     """Registers a new client through the route itself, to arrange a state."""
 
     def __init__(
-        self, run: RunContext, values: Values, send: Callable[[Send], Awaitable[Exchange]]
+        self,
+        run: RunContext,
+        values: Values,
+        send: Callable[[RequestTemplate], Awaitable[Exchange]],
     ) -> None:
         self._run = run
         self._values = values
@@ -142,7 +145,7 @@ class Register:
         """
         self._values.update({"arranged.email": email, "arranged.password": password})
         changes = {"client.email": "${arranged.email}", "client.password": "${arranged.password}"}
-        exchange = await self._send(Send(set=changes))
+        exchange = await self._send(RequestTemplate(set=changes))
         success = self._run.statuses.success.slug
         parsed = None if exchange.response is None else self._run.parse(exchange)
         if parsed is None or parsed.slug != success:

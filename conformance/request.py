@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.http_client import HttpRequest
 
 # Every address of the suite begins with this.
@@ -175,7 +175,7 @@ class Values:
         return value
 
 
-def build_request(send: Send, values: Values, headers: Mapping[str, str]) -> HttpRequest:
+def build_request(send: RequestTemplate, values: Values, headers: Mapping[str, str]) -> HttpRequest:
     """Builds the request that `send` describes.
 
     `headers` are the target's own, such as an API key. Raises UnknownPlaceholder.
@@ -196,7 +196,7 @@ def build_request(send: Send, values: Values, headers: Mapping[str, str]) -> Htt
     return HttpRequest(send.method, target, tuple(lines), body, send.chunked)
 
 
-def build_params(send: Send, values: Values) -> Any:
+def build_params(send: RequestTemplate, values: Values) -> Any:
     """Builds the JSON value that `send` encodes; None if it is written as text or bytes."""
     if send.content is not None:
         layer, content = send.content
@@ -214,7 +214,7 @@ def build_params(send: Send, values: Values) -> Any:
     return params
 
 
-def _build_content(send: Send, values: Values) -> bytes:
+def _build_content(send: RequestTemplate, values: Values) -> bytes:
     layer, content = send.content or ("params", None)
     if layer == "text":
         return str(values.fill(content)).encode()

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     DEFECT = 4
-    TOO_LITTLE = 5
+    INCONCLUSIVE = 5
 
 
 # The verdict of an expectation that is not met, by its grade.
@@ -163,13 +163,13 @@ def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tu
         return ExitCode.VIOLATION, f"the target violates the contract: {listed}"
     judged = sum(counts[verdict] for verdict in JUDGED)
     if evidence.interrupted:
-        return ExitCode.TOO_LITTLE, (
+        return ExitCode.INCONCLUSIVE, (
             f"interrupted after {judged} cases, in which nothing wrong was found"
         )
     if not judged:
-        return ExitCode.TOO_LITTLE, "no case was run, so nothing is known"
+        return ExitCode.INCONCLUSIVE, "no case was run, so nothing is known"
     if not evidence.enough:
-        return ExitCode.TOO_LITTLE, (
+        return ExitCode.INCONCLUSIVE, (
             f"too few cases were run: {evidence.run} of {evidence.documented} documented cases"
             f" ({evidence.share:.0%}); at least {evidence.minimum:.0%} and {MIN_CASES} are needed"
         )

@@ -14,15 +14,21 @@ from contextlib import AsyncExitStack, suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
-from clients_register.conformance.case import SERVER_STATES, STUB, Case, Expectation, Send
+from clients_register.conformance.case import (
+    SERVER_STATES,
+    STUB,
+    Case,
+    Expectation,
+    RequestTemplate,
+)
 from clients_register.conformance.checks import check_expectation, check_invariants
 from clients_register.conformance.control import ControlClient, ControlError
 from clients_register.conformance.envelope import ABSENT
 from clients_register.conformance.exchange import (
     FORCED,
     ArrangementFailed,
+    ClientRegistrar,
     Exchange,
-    Register,
     RunContext,
     Sender,
 )
@@ -92,10 +98,10 @@ class CaseRunner:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
 
     async def _run_steps(self, case: Case, values: Values, result: Result) -> None:
-        async def send(role: str, send: Send) -> Exchange:
+        async def send(role: str, send: RequestTemplate) -> Exchange:
             return await self._send(role, send, values, result)
 
-        register = Register(self._run, values, lambda request: send("arrange", request))
+        register = ClientRegistrar(self._run, values, lambda request: send("arrange", request))
         for state in case.arrange:
             await self._arranger.arrange(state, values, register)
         for step in case.before:
@@ -118,7 +124,9 @@ class CaseRunner:
             else:
                 result.findings += check_expectation(filled, self._run.parse(exchanges[0]))
 
-    async def _send(self, role: str, send: Send, values: Values, result: Result) -> Exchange:
+    async def _send(
+        self, role: str, send: RequestTemplate, values: Values, result: Result
+    ) -> Exchange:
         """Raises NoResponse, NotJudgeable, LimitReached, UnknownPlaceholder."""
         run = self._run
         _, exchange = await self._sender.send_once(send, values, role, result.exchanges.append)
@@ -128,6 +136,7 @@ class CaseRunner:
             raise NotJudgeable(f"the response is forced ({FORCED}), so it proves nothing")
         parsed = run.parse(exchange)
         if run.is_overloaded(exchange):
+            run.limiter.slow_down()
             code = parsed.response.code
             raise NotJudgeable(f"HTTP {code} without a status: is the target overloaded?")
         if (row := run.statuses.find(parsed.slug)) is not None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from clients_register.conformance.case import SERVER_STATES, parse_duration
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.exchange import Register
+from clients_register.conformance.exchange import ClientRegistrar
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 from clients_register.conformance.request import Values
 from clients_register.conformance.target import Target
@@ -143,7 +143,7 @@ class StateArranger:
         self._control = control
         self._hook = hook
 
-    async def arrange(self, state: str, values: Values, register: Register) -> None:
+    async def arrange(self, state: str, values: Values, register: ClientRegistrar) -> None:
         """Brings the target into `state`, and adds the resulting values to `values`.
 
         Raises NotArranged, ArrangementFailed.
@@ -205,7 +205,7 @@ class StateArranger:
         return {"control": self._control, "hook": self._hook}.get(name)
 
     async def _register_client(
-        self, state: str, values: Values, register: Register
+        self, state: str, values: Values, register: ClientRegistrar
     ) -> dict[str, Any]:
         email, password = values.fresh_email(), values.fresh_password()
         given = await register(email, password)

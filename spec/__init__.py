@@ -1,6 +1,6 @@
 """The contract as data: the only place that defines status slugs, limits and required names.
 
-The server and the conformance suite share this package and nothing else, so that two independent
+The server and the conformance suite share no code but this package, so that two independent
 interpretations of the contract meet over HTTP.
 """
 

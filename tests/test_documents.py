@@ -49,7 +49,8 @@ GATES = re.compile(r"(python -m )?tox|pytest( -n auto)?( --\S.*)?$")
 BENCHES = re.compile(r"python (bench/\w+\.py)")
 SERVERS = re.compile(r"clients-register serve|PYTHONPATH=tests python -m teeth\.second")
 WRITES = re.compile(
-    r"clients-register list --write-lock|python -m (playwright install|venv)|npm run|\. \.venv"
+    r"clients-register (list --write-lock|trace --markdown)|npm run"
+    r"|python -m (playwright install|venv)|\. \.venv"
 )
 
 # What makes a command of minutes one of seconds.
@@ -103,7 +104,8 @@ def inline(page: Path) -> list[str]:
     """The commands within sentences and tables, without those with something to fill in."""
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
     spans = re.findall(rf"`((?:{PROGRAMS}) [^`]+)`", text)
-    return [each for each in spans if not PLACEHOLDER.search(each) and "--help" not in each]
+    commands = (" ".join(each.split()) for each in spans)
+    return [each for each in commands if not PLACEHOLDER.search(each) and "--help" not in each]
 
 
 def commands(page: Path) -> list[str]:

@@ -23,16 +23,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """One part of a campaign, which ends when `share` of the budget is spent."""
+    """One part of a campaign, which ends when that part of the whole budget is spent."""
 
-    share: float
+    ends_at: float
     about: str
 
 
 # The prefix of the ids of all cases that fuzzing finds.
 AREA = "fuzz"
 
-# In order. The later layers get what an earlier one leaves of its share.
+# In order. The later layers get what an earlier one leaves.
 LAYERS: Mapping[str, Layer] = {
     "order": Layer(0.15, "which error takes precedence where several apply"),
     "schema": Layer(0.3, "Schemathesis on the decoded parameters"),

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clients_register.conformance.case import Grade, Send
+from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
 from clients_register.conformance.envelope import parse_body, show_value
 from clients_register.conformance.exchange import (
     FORCED,
+    ClientRegistrar,
     Exchange,
-    Register,
     RunContext,
     Sender,
 )
@@ -63,7 +63,7 @@ class ContractViolation(Exception):
         layer: str,
         exchange: Exchange,
         findings: list[Finding],
-        send: Send | None = None,
+        send: RequestTemplate | None = None,
         outcomes: Sequence[Outcome] = (),
     ) -> None:
         self.outcomes = tuple(outcomes)
@@ -127,23 +127,25 @@ class Checker:
         self._failing = failing_verdicts(strict=strict)
         self._known = known
 
-    def register(self, layer: str, values: Values) -> Register:
+    def register(self, layer: str, values: Values) -> ClientRegistrar:
         """Returns how states that need a client register one, with their responses checked."""
 
-        async def send(request: Send) -> Exchange:
+        async def send(request: RequestTemplate) -> Exchange:
             exchange, _ = await self.send(layer, request, values)
             return exchange
 
-        return Register(self.run, values, send)
+        return ClientRegistrar(self.run, values, send)
 
-    async def send(self, layer: str, send: Send, values: Values) -> tuple[Exchange, list[Finding]]:
+    async def send(
+        self, layer: str, send: RequestTemplate, values: Values
+    ) -> tuple[Exchange, list[Finding]]:
         """Sends one request; returns it with the findings that are no violation here."""
         request, exchange = await self._exchange(layer, send, values)
         if exchange.response is None:
             return exchange, []
         return exchange, await self.check(layer, request, exchange, values.secrets, send)
 
-    async def race(self, layer: str, send: Send, values: Values, times: int) -> None:
+    async def race(self, layer: str, send: RequestTemplate, values: Values, times: int) -> None:
         """Sends one request several times at once: one may succeed, the others are too late."""
         sent = await asyncio.gather(*(self._exchange(layer, send, values) for _ in range(times)))
         statuses = self.run.statuses
@@ -176,8 +178,8 @@ class Checker:
         row = run.statuses.find(run.parse(exchange).slug)
         met = response.code in REJECTIONS if row is None else response.code == row.code
         finding = Finding.of("HTTP code", Grade.DECIDED, TOLERATED, str(response.code), met=met)
-        own = (response.raw_head + response.body).replace(sent, b"")
-        findings = [finding, *check_no_leak(own)]
+        not_echoed = (response.raw_head + response.body).replace(sent, b"")
+        findings = [finding, *check_no_leak(not_echoed)]
         self._raise_if_failing(ContractViolation(layer, exchange, findings))
 
     async def check(
@@ -186,7 +188,7 @@ class Checker:
         request: HttpRequest,
         exchange: Exchange,
         secrets: Sequence[str] = (),
-        send: Send | None = None,
+        send: RequestTemplate | None = None,
     ) -> list[Finding]:
         """Checks a response and applies its effects to the model.
 
@@ -199,6 +201,7 @@ class Checker:
         if exchange.forced:
             raise TargetGone(f"responses are forced ({FORCED}), so they prove nothing")
         if run.is_overloaded(exchange):
+            run.limiter.slow_down()
             self._coverage.overloaded += 1
             return []
         decoded = decode_request(request.headers, request.body)
@@ -231,11 +234,11 @@ class Checker:
     def describe_status(self, exchange: Exchange) -> str:
         """Returns the slug of a response, or what there is instead."""
         if exchange.response is None:
-            return "no answer"
+            return "no response"
         return self.run.parse(exchange).slug or f"HTTP {exchange.response.code}"
 
     async def _exchange(
-        self, layer: str, send: Send, values: Values
+        self, layer: str, send: RequestTemplate, values: Values
     ) -> tuple[HttpRequest, Exchange]:
         request, exchange = await self._sender.send_once(send, values)
         failure = exchange.failure

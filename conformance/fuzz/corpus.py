@@ -12,7 +12,7 @@ from clients_register.conformance.case import (
     SERVER_STATES,
     Case,
     CaseError,
-    Send,
+    RequestTemplate,
     parse_cases,
 )
 from clients_register.conformance.fuzz import AREA
@@ -86,8 +86,8 @@ def _build_title(violation: ContractViolation) -> str:
     return f"Of {violation.about}, {fact}" if violation.about else fact.capitalize()
 
 
-def _render_send(send: Send) -> dict[str, Any]:
-    default = Send()
+def _render_send(send: RequestTemplate) -> dict[str, Any]:
+    default = RequestTemplate()
     rendered: dict[str, Any] = {}
     if send.content is not None:
         layer, content = send.content

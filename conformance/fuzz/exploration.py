@@ -64,9 +64,9 @@ class CampaignResult:
                 f" nothing wrong was found in the others, {extent}"
             )
         if not summary["layers"] and not summary["unparseable"]:
-            return ExitCode.TOO_LITTLE, f"{ended}; nothing was judged {extent}"
+            return ExitCode.INCONCLUSIVE, f"{ended}; nothing was judged {extent}"
         if summary["ended"] != SPENT:
-            return ExitCode.TOO_LITTLE, f"{ended}; nothing wrong was found {extent}"
+            return ExitCode.INCONCLUSIVE, f"{ended}; nothing wrong was found {extent}"
         return ExitCode.SUCCESS, f"nothing wrong was found {extent}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.fuzz import LAYERS, precedence, sequences
 from clients_register.conformance.fuzz.campaign import SPENT, Campaign, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation, Sandbox
@@ -36,11 +36,11 @@ MALFORMED_HTTP_ODDS = 12
 def run_layers(campaign: Campaign) -> tuple[str, str]:
     """Runs the layers of the plan; returns how the campaign ended, and why."""
     chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.layers}
-    total = [*chosen.values()][-1].share
+    total = [*chosen.values()][-1].ends_at
     try:
         for name, layer in chosen.items():
             with suppress(BudgetSpent):
-                _LAYERS[name](campaign, layer.share / total)
+                _RUNNERS[name](campaign, layer.ends_at / total)
             campaign.check_interrupted()
             campaign.finished.append(name)
     except CampaignEnded as end:
@@ -88,7 +88,9 @@ def _run_schemathesis(campaign: Campaign, share: float) -> None:
 
 def _run_parameters(campaign: Campaign, share: float) -> None:
     def strategy(sandbox: Sandbox) -> SearchStrategy[Any]:
-        return registrations(sandbox.model).map(lambda params: Send(content=("json", params)))
+        return registrations(sandbox.model).map(
+            lambda params: RequestTemplate(content=("json", params))
+        )
 
     _run_searches(campaign, share, "parameters", strategy)
 
@@ -111,7 +113,7 @@ def _run_sequences(campaign: Campaign, share: float) -> None:
         campaign.add(search_machine(new_machine, seed, lambda: campaign.spend(share, layer)))
 
 
-_LAYERS: Mapping[str, Callable[[Campaign, float], None]] = {
+_RUNNERS: Mapping[str, Callable[[Campaign, float], None]] = {
     "order": _run_precedence,
     "schema": _run_schemathesis,
     "parameters": _run_parameters,
@@ -146,5 +148,5 @@ def _send(campaign: Campaign, checker: Checker, layer: str, example: Any) -> Non
         campaign.call(checker.send_bytes, layer, example.pieces(checker.prefix, target.path, host))
         return
     values = campaign.run.new_values()
-    send = example if isinstance(example, Send) else example.send(values)
-    campaign.call(checker.send, layer, send, values)
+    template = example if isinstance(example, RequestTemplate) else example.to_template(values)
+    campaign.call(checker.send, layer, template, values)

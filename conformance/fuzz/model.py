@@ -115,14 +115,14 @@ class SessionModel:
 class WorldModel:
     """The state of a target, or of one world of it.
 
-    `maybe` has names and numbers that the target may or may not know. `broken` are rules that are
-    violated whatever is sent, and `mail_failures` is how many mails fail next. `mails` counts the
-    mails sent, by address key.
+    `possibly_known` has names and numbers that the target may or may not know. `broken` are rules
+    that are violated whatever is sent, and `mail_failures` is how many mails fail next. `mails`
+    counts the mails sent, by address key.
     """
 
     applications: Mapping[str, str | None]
     companies: frozenset[int]
-    maybe: frozenset[Any] = frozenset()
+    possibly_known: frozenset[Any] = frozenset()
     users: dict[str, UserModel] = field(default_factory=dict)
     sessions: dict[str, SessionModel] = field(default_factory=dict)
     application_tokens: frozenset[str] = frozenset()
@@ -217,7 +217,7 @@ def initial_model(target: Target) -> WorldModel:
         return WorldModel(
             {target.application: None},
             frozenset({target.company}),
-            maybe=frozenset(applications) | companies,
+            possibly_known=frozenset(applications) | companies,
         )
     tokens = frozenset(each["token"] for each in _load_fixture("personas", "application_tokens"))
     model = WorldModel(applications, companies, application_tokens=tokens)

@@ -299,7 +299,7 @@ def _find_wrong_values(params: PassedParams, model: WorldModel) -> Iterator[Brok
             "client.company_id",
             "unrecognized",
             Grade.DOCUMENTED,
-            uncertain=company in model.maybe,
+            uncertain=company in model.possibly_known,
         )
     application = params.text("application")
     if application is not None and application not in model.applications:
@@ -308,7 +308,7 @@ def _find_wrong_values(params: PassedParams, model: WorldModel) -> Iterator[Brok
             "application",
             "unrecognized",
             Grade.DECIDED,
-            uncertain=application in model.maybe,
+            uncertain=application in model.possibly_known,
         )
     for each in PARAMETERS:
         name = params.text(each.path)

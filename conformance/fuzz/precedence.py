@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import ArrangementFailed
 from clients_register.conformance.fuzz.checker import STATUS, Checker, ContractViolation
 from clients_register.conformance.fuzz.oracle import BODY_LIMIT
@@ -182,7 +182,7 @@ def combinations_of(size: int) -> Iterator[tuple[RequestFault, ...]]:
     return (chosen for chosen in combinations(FAULTS, size) if can_combine(chosen))
 
 
-def build_send(faults: tuple[RequestFault, ...]) -> Send:
+def build_send(faults: tuple[RequestFault, ...]) -> RequestTemplate:
     """Builds the request with all these faults."""
     merged: dict[str, Any] = {}
     changes: dict[str, Any] = {}
@@ -192,7 +192,7 @@ def build_send(faults: tuple[RequestFault, ...]) -> Send:
             value = getattr(fault, name)
             if value is not None:
                 merged[name] = value
-    return Send(
+    return RequestTemplate(
         set=changes,
         drop=tuple(path for fault in faults for path in fault.drop),
         headers={name: value for fault in faults for name, value in fault.headers.items()},

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.fuzz.oracle import BODY_LIMIT, DEPTH
 from clients_register.conformance.fuzz.registrations import texts, values
 from clients_register.conformance.request import BASE64_FILTERS, Values, encode_base64
@@ -87,13 +87,13 @@ class RawRequest:
     path: str = "${route}"
     chunked: int | None = None
 
-    def send(self, values: Values) -> Send:
+    def to_template(self, values: Values) -> RequestTemplate:
         """Returns the request as a case sends it."""
         content = self.content(json.dumps(values.fill(REGISTRATION), ensure_ascii=False))
         body = _apply(self.encode(_apply(content, self.inner)).encode(), self.packed)
         if self.size is not None:
             body += b"\n" * (self.size - len(body))
-        return Send(
+        return RequestTemplate(
             body_hex=body.hex(),
             headers=self.headers,
             method=self.method,

@@ -62,13 +62,15 @@ def check_success(
     application = parsed.find("/application")
     yield from _check_members("application", _view(params, "application"), application)
     slug = params["application"]
-    name = model.applications.get(slug) or parsed.find("/application/name")
-    for pointer, expected in (
-        ("/session/application", slug),
-        ("/session/remember_me", False),
-        ("/application", {"slug": slug, "name": name}),
-    ):
-        yield from _compare(pointer, Grade.DECIDED, expected, parsed.find(pointer))
+    expected = {
+        "/session/application": slug,
+        "/session/remember_me": False,
+        "/application/slug": slug,
+    }
+    if (name := model.applications.get(slug)) is not None:
+        expected["/application/name"] = name
+    for pointer, value in expected.items():
+        yield from _compare(pointer, Grade.DECIDED, value, parsed.find(pointer))
 
 
 def apply_outcome(

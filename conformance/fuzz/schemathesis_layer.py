@@ -18,7 +18,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 
 from clients_register import spec
-from clients_register.conformance.case import Grade, Send
+from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.envelope import parse_body
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
@@ -165,7 +165,7 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
 def decoded_document(model: WorldModel) -> dict[str, Any]:
     """Returns the document with the decoded parameters as the body, limited to known values."""
     document: dict[str, Any] = copy.deepcopy(spec.load("openapi"))
-    if model.maybe:
+    if model.possibly_known:
         # Another server may have further members anywhere.
         _allow_further_members(document["components"]["schemas"])
     params = copy.deepcopy(dict(decoded_schema(document)))
@@ -230,7 +230,7 @@ def _check(run: SchemathesisRun, response: schemathesis.Response) -> None:
     generated = run.generated.get(content)
     received = _convert_response(response)
     exchange = Exchange("send", request, generated, received, parse_body(received))
-    send = None if content not in run.generated else Send(content=("json", generated))
+    send = None if content not in run.generated else RequestTemplate(content=("json", generated))
     try:
         run.await_call(run.checker.check, LAYER, request, exchange, (), send)
     except ContractViolation as violation:

@@ -119,14 +119,14 @@ class SmallestViolation:
         ):
             self._found = raised
 
-    def run(self, run: Callable[[], object]) -> ContractViolation | None:
+    def run(self, hypothesis: Callable[[], object]) -> ContractViolation | None:
         """Runs Hypothesis and returns the smallest violation."""
         try:
             # Hypothesis stops shrinking after five minutes, with no setting to change that. Without
             # the limit, a seed gives the same campaign on a slow machine. The patch does nothing if
             # a later release has no such limit.
             with patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf, create=True):
-                run()
+                hypothesis()
         except (ContractViolation, Flaky, BudgetSpent):
             if self._found is None:
                 raise

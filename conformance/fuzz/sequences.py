@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from typing_extensions import override
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import ArrangementFailed
 from clients_register.conformance.fuzz.campaign import Campaign
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation, Sandbox
@@ -99,14 +99,14 @@ class SequenceWorlds:
         """Returns the placeholder values for one request."""
         return self._campaign.run.new_values()
 
-    def send(self, world: int, send: Send, values: Values) -> str | None:
+    def send(self, world: int, send: RequestTemplate, values: Values) -> str | None:
         """Sends one request; returns the token of a new session. Raises ContractViolation."""
         exchange, _ = self._call(self._checkers[world].send, LAYER, send, values)
         layout = self._campaign.run.target.layout
         token = layout.find(exchange.envelope, "/session/token")
         return token if isinstance(token, str) else None
 
-    def race(self, world: int, send: Send, values: Values, times: int) -> None:
+    def race(self, world: int, send: RequestTemplate, values: Values, times: int) -> None:
         """Sends one request several times at once. Raises ContractViolation."""
         self._call(self._checkers[world].race, LAYER, send, values, times)
 
@@ -290,7 +290,7 @@ class Sequences(RuleBasedStateMachine):
         values = self.worlds.new_values()
         self.trail.append(f"in world {world}: {others + 1} registrations of one address at once")
         with self.watch:
-            self._run_step(lambda: self.worlds.race(world, Send(), values, others + 1))
+            self._run_step(lambda: self.worlds.race(world, RequestTemplate(), values, others + 1))
         email, password = values.get("email"), values.get("password")
         self.people.append(KnownPerson(world, email, password, None))
 
@@ -310,7 +310,9 @@ class Sequences(RuleBasedStateMachine):
         shown = self._redact(filled) or "nothing unusual"
         self.trail.append(f"in world {world}: register with {shown}")
         with self.watch:
-            token = self._run_step(lambda: self.worlds.send(world, Send(set=changes), values))
+            token = self._run_step(
+                lambda: self.worlds.send(world, RequestTemplate(set=changes), values)
+            )
         if token is not None:
             self.tokens.append((world, token))
         email = str(filled.get("client.email", values.get("email"))).strip()

@@ -4,13 +4,14 @@ import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
 from clients_register.conformance.envelope import ABSENT
-from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.exchange import HIDDEN, Exchange
+from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report.curl import render_curl, render_netcat
 from clients_register.conformance.request import mask, secret_forms
 from clients_register.conformance.results import (
@@ -211,7 +212,7 @@ def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dic
 
 
 def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> dict[str, Any]:
-    request = exchange.request
+    request = _hide_own_headers(exchange.request, target)
     if exchange.raw is None:
         command = render_curl(request, target.origin)
     else:
@@ -229,6 +230,15 @@ def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> 
         "error": None if exchange.failure is None else str(exchange.failure),
         "curl": redactor.redact(command),
     }
+
+
+def _hide_own_headers(request: HttpRequest, target: Target) -> HttpRequest:
+    """Hides the values of the target's own headers, such as API keys, whoever sent the request."""
+    own = {name.lower() for name in target.headers}
+    headers = tuple(
+        (name, HIDDEN if name.lower() in own else value) for name, value in request.headers
+    )
+    return replace(request, headers=headers)
 
 
 def _report_response(exchange: Exchange, redactor: Redactor) -> dict[str, Any] | None:

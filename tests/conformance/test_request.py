@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clients_register.conformance.case import Send
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.request import (
     UnknownPlaceholder,
     Values,
@@ -27,7 +27,7 @@ def decoded(body: bytes) -> Any:
 
 
 def test_the_default_is_a_valid_registration(values: Values) -> None:
-    request = build_request(Send(), values, {})
+    request = build_request(RequestTemplate(), values, {})
     assert (request.method, request.target) == ("POST", "/api/register")
     assert request.headers == (("Content-Type", "text/plain"),)
     params = decoded(request.body)
@@ -38,7 +38,9 @@ def test_the_default_is_a_valid_registration(values: Values) -> None:
 
 
 def test_set_and_drop_change_it(values: Values) -> None:
-    send = Send(set={"client.company_id": "${company}", "view": "v"}, drop=("client.password",))
+    send = RequestTemplate(
+        set={"client.company_id": "${company}", "view": "v"}, drop=("client.password",)
+    )
     params = decoded(build_request(send, values, {}).body)
     assert params["client"]["company_id"] == 7
     assert params["view"] == "v"
@@ -48,35 +50,35 @@ def test_set_and_drop_change_it(values: Values) -> None:
 @pytest.mark.parametrize(
     ("send", "body"),
     [
-        (Send(content=("params", {"a": "${company}"})), b'{"a": 7}'),
-        (Send(content=("json", [1, None])), b"[1, null]"),
-        (Send(content=("text", '{"a":1,"a":2}')), b'{"a":1,"a":2}'),
-        (Send(content=("text_hex", "ff 00")), b"\xff\x00"),
+        (RequestTemplate(content=("params", {"a": "${company}"})), b'{"a": 7}'),
+        (RequestTemplate(content=("json", [1, None])), b"[1, null]"),
+        (RequestTemplate(content=("text", '{"a":1,"a":2}')), b'{"a":1,"a":2}'),
+        (RequestTemplate(content=("text_hex", "ff 00")), b"\xff\x00"),
     ],
 )
-def test_the_layers_are_encoded(values: Values, send: Send, body: bytes) -> None:
+def test_the_layers_are_encoded(values: Values, send: RequestTemplate, body: bytes) -> None:
     assert base64.b64decode(build_request(send, values, {}).body) == body
 
 
 @pytest.mark.parametrize(
     ("send", "body"),
     [
-        (Send(body="plain"), b"plain"),
-        (Send(body_hex="25 25"), b"%%"),
-        (Send(content=("text", "{}"), body=" ${encoded}\n"), b" e30=\n"),
-        (Send(content=("text", "{}"), body="${encoded|unpadded}"), b"e30"),
-        (Send(content=("text", "{}"), body="${encoded|padded}"), b"e30=="),
-        (Send(content=("text", "{}"), body="${encoded|fill:6}"), b"e30=\n\n"),
-        (Send(body="${ä*2}${run1|upper}"), "ääRUN1".encode()),
+        (RequestTemplate(body="plain"), b"plain"),
+        (RequestTemplate(body_hex="25 25"), b"%%"),
+        (RequestTemplate(content=("text", "{}"), body=" ${encoded}\n"), b" e30=\n"),
+        (RequestTemplate(content=("text", "{}"), body="${encoded|unpadded}"), b"e30"),
+        (RequestTemplate(content=("text", "{}"), body="${encoded|padded}"), b"e30=="),
+        (RequestTemplate(content=("text", "{}"), body="${encoded|fill:6}"), b"e30=\n\n"),
+        (RequestTemplate(body="${ä*2}${run1|upper}"), "ääRUN1".encode()),
     ],
 )
-def test_a_body_is_a_template(values: Values, send: Send, body: bytes) -> None:
+def test_a_body_is_a_template(values: Values, send: RequestTemplate, body: bytes) -> None:
     values.update({"run1": "run1"})
     assert build_request(send, values, {}).body == body
 
 
 def test_headers_are_changed_dropped_and_repeated(values: Values) -> None:
-    send = Send(headers={"Content-Type": None, "X-Two": ["1", "2"]})
+    send = RequestTemplate(headers={"Content-Type": None, "X-Two": ["1", "2"]})
     request = build_request(send, values, {"X-Key": "k"})
     assert request.headers == (("X-Key", "k"), ("X-Two", "1"), ("X-Two", "2"))
 
@@ -96,10 +98,13 @@ def test_an_unknown_name_is_told(values: Values, written: str) -> None:
 
 
 def test_what_is_shown_of_a_request_has_no_secret_and_the_same_length(values: Values) -> None:
-    real, shown = build_request(Send(), values, {}), build_request(Send(), values.redacted(), {})
+    real, shown = (
+        build_request(RequestTemplate(), values, {}),
+        build_request(RequestTemplate(), values.redacted(), {}),
+    )
     password = values.get("password")
     assert len(real.body) == len(shown.body)
     assert decoded(real.body)["client"]["password"] == password
     assert decoded(shown.body)["client"]["password"] == mask(password)
     assert decoded(real.body)["client"]["email"] == decoded(shown.body)["client"]["email"]
-    assert build_params(Send(), values.redacted()) == decoded(shown.body)
+    assert build_params(RequestTemplate(), values.redacted()) == decoded(shown.body)

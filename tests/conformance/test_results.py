@@ -37,12 +37,12 @@ def results(**counts: int) -> list[Result]:
         ({"pass": 30, "expected_failure": 1}, True, ExitCode.SUCCESS),
         ({"pass": 30, "fail": 1, "error": 1}, False, ExitCode.DEFECT),
         ({"pass": 30, "not_arranged": 7}, False, ExitCode.SUCCESS),
-        ({"pass": 30, "not_arranged": 8}, False, ExitCode.TOO_LITTLE),
+        ({"pass": 30, "not_arranged": 8}, False, ExitCode.INCONCLUSIVE),
         ({"pass": 30, "not_claimed": 100}, False, ExitCode.SUCCESS),
-        ({"pass": 19}, False, ExitCode.TOO_LITTLE),
-        ({"not_claimed": 40}, False, ExitCode.TOO_LITTLE),
-        ({"not_arranged": 40}, False, ExitCode.TOO_LITTLE),
-        ({}, False, ExitCode.TOO_LITTLE),
+        ({"pass": 19}, False, ExitCode.INCONCLUSIVE),
+        ({"not_claimed": 40}, False, ExitCode.INCONCLUSIVE),
+        ({"not_arranged": 40}, False, ExitCode.INCONCLUSIVE),
+        ({}, False, ExitCode.INCONCLUSIVE),
     ],
 )
 def test_a_run_comes_to_its_exit_code(

@@ -162,7 +162,7 @@ def test_a_half_claimed_profile_is_too_little(shared: Live, tmp_path: Path) -> N
     more = "arrange: {client: unavailable}\nlimits: {writes: false}"
     file = profile(tmp_path, base=base(shared), more=more)
     code, report, said = verified(tmp_path, "--profile", file)
-    assert (code, report["evidence"]["enough"]) == (ExitCode.TOO_LITTLE, False)
+    assert (code, report["evidence"]["enough"]) == (ExitCode.INCONCLUSIVE, False)
     assert "too few cases were run" in said
 
 
@@ -201,7 +201,7 @@ def test_limits_are_hard(shared: Live, tmp_path: Path) -> None:
     file = profile(tmp_path, base=base(shared), more="limits: {requests: 10}")
     code, report, _ = verified(tmp_path, "--profile", file)
     assert sum(len(case["exchanges"]) for case in report["cases"]) <= 10
-    assert code == ExitCode.TOO_LITTLE
+    assert code == ExitCode.INCONCLUSIVE
 
 
 @pytest.mark.smoke

@@ -131,7 +131,7 @@ def test_whoever_interrupts_learns_what_was_made(
         until(lambda: bool(shared_stub.control("GET", met).json()))
         process.send_signal(number)
         out, _ = communicate(process)
-    assert process.returncode == ExitCode.TOO_LITTLE
+    assert process.returncode == ExitCode.INCONCLUSIVE
     assert "interrupted after" in out
     told = json.loads(report.read_text("utf-8"))
     assert told["created"]

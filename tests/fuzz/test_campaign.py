@@ -224,3 +224,20 @@ def test_without_its_libraries_it_says_what_to_install(stub: LiveStub, tmp_path:
     assert done.returncode == 2
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("layer", ["schema", "parameters", "envelopes"])
+def test_a_key_of_the_profile_is_in_no_report_whoever_sends_the_request(
+    tmp_path: Path, layer: str
+) -> None:
+    key = "a-key-of-some-length-7f3a"
+    body = json.dumps({"status": load_statuses().success.slug, "code": 200}).encode()
+    with another_api(200, body) as url:
+        file = profile(tmp_path, base=url, more=f"headers: {{X-Key: {key}}}")
+        argv = ("--profile", file, "--requests", "20", "--layer", layer, "--seed", "1")
+        _, report, said = fuzzed(tmp_path, *argv)
+    exchanges = [each for case in report["cases"] for each in case["exchanges"]]
+    assert ["X-Key", "…"] in [
+        header for each in exchanges for header in each["request"]["headers"]
+    ], said
+    assert key not in json.dumps(report, ensure_ascii=False) + said

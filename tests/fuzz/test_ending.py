@@ -257,8 +257,8 @@ def test_a_campaign_that_is_cut_short_is_no_success_beside_good_cases(
     ("counts", "code"),
     [
         ({"overloaded": 1}, ExitCode.DEFECT),
-        ({"layers": {}}, ExitCode.TOO_LITTLE),
-        ({"ended": "interrupted"}, ExitCode.TOO_LITTLE),
+        ({"layers": {}}, ExitCode.INCONCLUSIVE),
+        ({"ended": "interrupted"}, ExitCode.INCONCLUSIVE),
         ({}, ExitCode.SUCCESS),
     ],
 )
