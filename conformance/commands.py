@@ -187,7 +187,7 @@ def _max_clients(case: Case) -> int:
 
 def smoke(argv: list[str]) -> int:
     """`smoke`: prints the responses to five requests; returns the exit code."""
-    description = "RequestTemplate five requests that create nothing, and show the responses."
+    description = "Send five requests that create nothing, and show the responses."
     options = cli.new_parser("smoke", description).parse_args(argv)
     return cli.run_command("smoke", lambda: _smoke(options))
 

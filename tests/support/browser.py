@@ -136,6 +136,6 @@ def register(page: "Page", **values: str) -> str:
         form.locator(f"[data-attr$='{name}']").first.fill(value)
     answer = form.locator("#registration-result")
     answer.evaluate("earlier => earlier.replaceChildren()")
-    press(form, "ClientRegistrar")
+    press(form, "Register")
     answer.locator(".line").wait_for()
     return " ".join(answer.locator(".line").inner_text().split())
