@@ -1,4 +1,4 @@
-"""What the commands of the suite share: options, the choice of target and cases, output, errors."""
+"""Shared by the commands of the suite: options, the choice of target and cases, output, errors."""
 
 import argparse
 import asyncio

@@ -53,7 +53,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all exchanges of a run share. `id` is part of every generated address.
+    """Shared by all exchanges of a run. `id` is part of every generated address.
 
     `request_ids` are those of all responses so far.
     """

@@ -34,7 +34,7 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may do to its target. Rates are per second, timeouts in seconds."""
+    """Limits on what a run may do to its target. Rates are per second, timeouts in seconds."""
 
     writes: bool = True
     requests: int = 5000

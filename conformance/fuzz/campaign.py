@@ -64,7 +64,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a campaign should do: layers by name, from a seed, within a budget.
+    """The plan of a campaign: layers by name, from a seed, within a budget.
 
     `first` ends it with the first violation. `on_progress` is called before each example; `restart`
     restarts the server on its data; `clock` returns the time in seconds.
@@ -216,7 +216,7 @@ def new_campaign(target: Target, statuses: StatusTable, plan: Plan) -> Iterator[
             yield Campaign(run, portal, sandboxes, plan, interrupts)
         finally:
             portal.call(client.close)
-            # What an interruption left unfinished is not awaited.
+            # Does not wait for requests that an interruption left unfinished.
             portal.call(lambda: portal.stop(cancel_remaining=True))
 
 

@@ -84,7 +84,7 @@ class ContractViolation(Exception):
 
     @property
     def signature(self) -> str:
-        """What all examples of one fault have in common."""
+        """Identifies a fault: equal for all examples of it."""
         first = self.findings[0]
         if first.what == STATUS:
             return f"status: expected {first.expected}, found {first.received}"

@@ -38,7 +38,7 @@ REFUSALS = range(400, 500)
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a report says about a run as a whole.
+    """The parts of a report about the run as a whole.
 
     `command` is the subcommand with its target. `campaign` describes the fuzzing campaign, if there
     was one, and `created` its clients, as address to id.

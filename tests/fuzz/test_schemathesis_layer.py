@@ -36,7 +36,7 @@ def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
         run = RunContext(
             target, target.client(), Limiter(target.limits), load_statuses(), "in-process"
         )
-        # Who is stored cannot be asked for over the wire; nothing else needs one.
+        # Without a control plane, stored clients cannot be observed; no other check needs one.
         sandbox = Sandbox(StateArranger(target, None, None), initial_model(target), None, "")
         examiner = Checker(run, sandbox, tally, strict=True)
         sight = SchemathesisRun(examiner, portal.call, lambda: run.limiter.requests >= 400)
