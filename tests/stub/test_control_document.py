@@ -71,7 +71,7 @@ def lived_in(shared_stub: LiveStub, world: str) -> dict[str, str]:
     shared_stub.sent({}, world, {"Prefer": "example=unheard-of"})
     shared_stub.control("PUT", "/sessions/mine", {"email": WHO, "state": "remembered"}, world)
     shared_stub.control("PUT", "/next", [{"fault": "slow", "rate": 0.5}, "missing-param"], world)
-    shared_stub.control("PUT", "/schema_errors", {"crash": "in-handler", "mail_failures": 2}, world)
+    shared_stub.control("PUT", "/faults", {"crash": "in-handler", "mail_failures": 2}, world)
     shared_stub.control("PUT", "/clock", {"advance": "P1D", "frozen": True}, world)
     return {
         "persona": "client",
