@@ -42,8 +42,8 @@ def main() -> None:
 def naive_cost(file: Path) -> float:
     """Returns how long TinyDB with its own storage takes to insert a registration, in µs."""
     copied = Path(shutil.copy(file, file.with_suffix(".naive")))
-    tables = {name: rows for name, rows in json.loads(file.read_bytes()).items() if name != "meta"}
-    last = {name: next(reversed(rows.values())) for name, rows in tables.items()}
+    tables = json.loads(file.read_bytes())
+    last = {name: next(reversed(tables[name].values())) for name in ("users", "sessions", "outbox")}
     with TinyDB(copied) as database:
 
         def register() -> None:

@@ -15,6 +15,7 @@ from itertools import count
 from types import ModuleType
 from typing import Any
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
@@ -33,7 +34,6 @@ from clients_register.handlers import register
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
 from clients_register.handlers.logs import crash_report
-from clients_register.handlers.models import encode_json
 from clients_register.handlers.resources import Product, open_services
 from clients_register.handlers.responses import Response, error_response
 from clients_register.handlers.rules import RuleViolation
@@ -266,7 +266,7 @@ async def read_request(scope: Scope, receive: Receive, max_body: int) -> tuple[R
 async def send_response(context: RequestContext, response: Response, send: Send) -> None:
     """Sends `response` with the id of the request (Q-HEADERS), and notes it in the context."""
     context.status, context.envelope = response.status, response.envelope()
-    body = encode_json(context.envelope)
+    body = msgspec.json.encode(context.envelope)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

@@ -1,14 +1,11 @@
-"""The records of the domain, immutable, and how they are written as JSON."""
+"""The records of the domain, immutable, and their JSON documents."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-import orjson
-
-from clients_register.handlers.clock import format_time
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +119,44 @@ class Registry:
     services: Mapping[str, frozenset[str]]
 
 
-def encode_json(value: Any) -> bytes:
-    """Encodes `value` as JSON in UTF-8, without white space.
+Record = TypeVar("Record", User, Session, Mail)
 
-    Accepts JSON values and the records of this module, which become objects; times become text and
-    sets become sorted lists. Raises ValueError or TypeError for anything else.
+
+def to_document(record: User | Session | Mail) -> dict[str, Any]:
+    """Returns the JSON object of a record: times as text (RFC 3339), sets as sorted lists."""
+    document: dict[str, Any] = msgspec.to_builtins(record, order="deterministic")
+    return document
+
+
+def from_document(kind: type[Record], document: Mapping[str, Any]) -> Record:
+    """Returns the record of type `kind` that became `document`."""
+    return msgspec.convert(document, kind)
+
+
+def check_document(kind: type[Record], encoded: bytes, where: str) -> Record:
+    """Decodes the JSON of a record strictly: no member may be missing, unknown, or of another type.
+
+    Raises ValueError. The message says where, starting with `where`, what was expected and found;
+    it quotes no value, because values include password hashes.
     """
     try:
-        return orjson.dumps(value, _to_plain, orjson.OPT_PASSTHROUGH_DATETIME)
-    except orjson.JSONEncodeError:
-        # orjson supports integers up to 64 bits only; a company id may be larger.
-        return json.dumps(
-            value, default=_to_plain, ensure_ascii=False, separators=(",", ":")
-        ).encode()
+        _DECODERS[kind].decode(encoded)
+        return msgspec.json.decode(encoded, type=kind)
+    except msgspec.DecodeError as error:
+        what, _, place = str(error).partition(" - at `$")
+        raise ValueError(f"{where}{place.rstrip('`')}: {what}") from None
 
 
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
-    # Only the fallback gets here with records; orjson knows dataclasses.
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+def _strict_type(kind: type[Any]) -> type[msgspec.Struct]:
+    """Returns a type like `kind` without defaults, other members, and times without offset."""
+    hints = get_type_hints(kind)
+    members = [
+        (name, _strict_type(Client) | None)
+        if hint == Client | None
+        else (name, Annotated[datetime, msgspec.Meta(tz=True)] if hint is datetime else hint)
+        for name, hint in hints.items()
+    ]
+    return msgspec.defstruct(kind.__name__, members, forbid_unknown_fields=True)
+
+
+_DECODERS = {kind: msgspec.json.Decoder(_strict_type(kind)) for kind in (User, Session, Mail)}

@@ -1,7 +1,7 @@
 """The default store: a TinyDB file with a journal next to it, for one process."""
 
 import asyncio
-import gc
+import re
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -9,29 +9,61 @@ from collections.abc import (
     Coroutine,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
+from tinydb.table import Document
 from typing_extensions import override
 
-from clients_register.handlers.models import Mail, Registration, Session, User
+from clients_register.handlers.models import (
+    Mail,
+    Record,
+    Registration,
+    Session,
+    User,
+    check_document,
+    from_document,
+    to_document,
+)
 from clients_register.handlers.store.base import (
+    LAST_SEEDED_ID,
     EmailTaken,
     PendingRegistration,
     Store,
+    StoreError,
     ids_of,
     users_to_add,
 )
-from clients_register.handlers.store.codec import Change, encode_change
-from clients_register.handlers.store.contents import IndexedContents
-from clients_register.handlers.store.disk import LOCAL, Disk
-from clients_register.handlers.store.group_commit import GroupCommit
-from clients_register.handlers.store.recovery import open_data_file
+from clients_register.handlers.store.journaled.database import JournaledTinyDB
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.journal import Documents
+from clients_register.handlers.store.journaled.storage import StorageError
+
+FORMAT = "clients-register"
+VERSION = 3
+ANOTHER = "name another file with --data"
+
+# The table META has a single document, with this id: format and version of the file, and whether
+# it is `public`, which means that its passwords and tokens are published.
+META = "meta"
+HEAD = 1
+
+# The tables of a new file.
+INITIAL = {
+    META: {HEAD: msgspec.json.encode({"format": FORMAT, "version": VERSION, "public": False})}
+}
+
+# The number of hex digits of its digest that make up the id of a session's document.
+DIGITS = 15
+
+_SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,21 +77,6 @@ def shielded(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
         return await asyncio.shield(asyncio.create_task(method(*args, **kwargs)))
 
     return run_shielded
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Pauses garbage collection while millions of objects are created, none of them garbage.
-
-    Collections would double the time to open a large file.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class WriteLocks:
@@ -115,10 +132,10 @@ class WriteLocks:
 
 
 class TinyDBStore(Store):
-    """Reads from memory, which only contains durable data.
+    """Reads documents that are durable, and writes each change in a transaction.
 
-    A write is checked and queued immediately; once it is on the disk, memory changes, in the order
-    of the queue, and then the caller resumes. `WriteLocks` keep conflicting writes apart.
+    A change is checked and submitted immediately; once it is on the disk it becomes visible, in the
+    order of the queue, and then the caller resumes. `WriteLocks` keep conflicting writes apart.
     """
 
     def __init__(
@@ -130,23 +147,35 @@ class TinyDBStore(Store):
         use, or public without `public_allowed`. Without `locked` the caller has to make sure that
         no other process uses the file.
         """
-        with gc_paused():
-            self._file, contents = open_data_file(
-                path, disk, public_allowed=public_allowed, locked=locked
+
+        def check(tables: Mapping[str, Documents]) -> None:
+            if check_tables(tables, path) and not public_allowed:
+                raise StoreError(
+                    f"the data file {path} was created by the stub: its passwords and tokens are"
+                    f" published; {ANOTHER}, or leave out --reference"
+                )
+
+        try:
+            self._database = JournaledTinyDB(
+                path, initial=INITIAL, check=check, locked=locked, disk=disk
             )
-            self._records = IndexedContents(contents)
-        self._commits = GroupCommit(self._file.append, self._compact)
-        self._locks = WriteLocks(self._commits.idle)
-        self._last_id = self._records.last_id()
-        self._last_mail_number = self._records.last_mail_number()
+        except StorageError as error:
+            raise StoreError(f"{error}, or {ANOTHER}") from None
+        self._users = self._database.table("users", indexed=("email_key", "client.id"))
+        self._sessions = self._database.table("sessions", indexed=("user_id",))
+        self._outbox = self._database.table("outbox")
+        self._meta = self._database.table(META)
+        self._locks = WriteLocks(self._database.idle)
+        self._last_id = self._highest_id()
+        self._last_mail_number = max(self._outbox.ids(), default=0)
 
     @override
     async def user(self, user_id: int) -> User | None:
-        return self._records.user(user_id)
+        return self._user(user_id)
 
     @override
     async def user_by_email(self, email_key: str) -> User | None:
-        return self._records.user_by_email(email_key)
+        return self._owner(email_key)
 
     @override
     @asynccontextmanager
@@ -159,12 +188,14 @@ class TinyDBStore(Store):
             lock.callback(self._locks.lock_email(registration.email_key))
 
             async def commit(sessions: Sequence[Session], mails: Sequence[Mail]) -> None:
-                change = Change(
-                    users={user.id: user},
-                    sessions={session.digest: session for session in sessions},
-                    mails={self._next_mail_number(): mail for mail in mails},
-                )
-                await self._commit(change, lock)
+                with self._database.transaction() as transaction:
+                    self._put_user(user)
+                    for session in sessions:
+                        self._put_session(session)
+                    for mail in mails:
+                        self._add_mail(mail)
+                # The lock is released when the write ends, even if the caller was cancelled.
+                await transaction.commit(lock.pop_all().close)
 
             yield PendingRegistration(user, self, commit)
 
@@ -172,42 +203,54 @@ class TinyDBStore(Store):
     @shielded
     async def remove_client(self, user: User, before: User | None) -> None:
         async with self._locks.exclusive():
-            if self._records.user(user.id) != user:
+            if self._user(user.id) != user:
                 return
-            if before is not None:
-                await self._commit(Change(users={before.id: before}))
-                return
-            ended = self._records.digests_of_user(user.id)
-            await self._commit(Change(users={user.id: None}, sessions=dict.fromkeys(ended)))
+            with self._database.transaction() as transaction:
+                if before is not None:
+                    self._put_user(before)
+                else:
+                    self._remove_users([user.id])
+            await transaction.commit()
 
     @override
     async def session(self, digest: str) -> Session | None:
-        return self._records.contents.sessions.get(digest)
+        if not _SHA_256.fullmatch(digest):
+            return None
+        document = self._sessions.get(doc_id=document_id(digest))
+        if document is None or document["digest"] != digest:
+            return None
+        return from_document(Session, document)
 
     @override
     async def put_session(self, session: Session) -> None:
         await self._locks.wait()
-        if self._records.user(session.user_id) is None:
+        if not self._users.contains(doc_id=session.user_id):
             raise LookupError(f"a session of user {session.user_id}, who does not exist")
-        await self._commit(Change(sessions={session.digest: session}))
+        with self._database.transaction() as transaction:
+            self._put_session(session)
+        await transaction.commit()
 
     @override
     async def add_mail(self, mail: Mail) -> None:
         await self._locks.wait()
-        await self._commit(Change(mails={self._next_mail_number(): mail}))
+        with self._database.transaction() as transaction:
+            self._add_mail(mail)
+        await transaction.commit()
 
     @override
     async def mails(self) -> Sequence[Mail]:
-        return self._records.mails()
+        documents = sorted(self._outbox, key=lambda document: document.doc_id)
+        return tuple(from_document(Mail, document) for document in documents)
 
     @override
     async def users(self) -> Sequence[User]:
-        return tuple(sorted(self._records.contents.users.values(), key=lambda user: user.id))
+        users = (from_document(User, document) for document in self._users)
+        return tuple(sorted(users, key=lambda user: user.id))
 
     @override
     async def sessions(self) -> Sequence[Session]:
-        found = self._records.contents.sessions.values()
-        return tuple(sorted(found, key=lambda session: session.sort_key))
+        sessions = (from_document(Session, document) for document in self._sessions)
+        return tuple(sorted(sessions, key=lambda session: session.sort_key))
 
     @override
     @shielded
@@ -215,20 +258,16 @@ class TinyDBStore(Store):
         self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
     ) -> None:
         async with self._locks.exclusive():
-            removed = {number for number in users if self._records.user(number)}
-            stored = self._records.contents.sessions
-            ended = {digest for digest in sessions if digest in stored}
-            ended.update(*map(self._records.digests_of_user, removed))
-            await self._commit(
-                Change(
-                    users=dict.fromkeys(removed),
-                    sessions=dict.fromkeys(ended),
-                    mails=dict.fromkeys(self._records.contents.mails if mails else ()),
-                )
-            )
+            ended = [digest for digest in sessions if await self.session(digest)]
+            with self._database.transaction() as transaction:
+                self._sessions.remove(doc_ids=map(document_id, ended))
+                self._remove_users(users)
+                if mails:
+                    self._outbox.truncate()
+            await transaction.commit()
             # After a reset, ids are assigned as at the start.
-            self._last_id = self._records.last_id()
-            self._last_mail_number = self._records.last_mail_number()
+            self._last_id = self._highest_id()
+            self._last_mail_number = max(self._outbox.ids(), default=0)
 
     @override
     @shielded
@@ -236,36 +275,72 @@ class TinyDBStore(Store):
         self, users: Iterable[User], sessions: Iterable[Session], *, public: bool
     ) -> None:
         async with self._locks.exclusive():
-            stored = self._records.contents
-            new = users_to_add(users, stored.users, self._file.path)
-            seeded = list(sessions)
-            known = {*stored.users, *(user.id for user in new)}
-            if unknown := {session.user_id for session in seeded} - known:
-                raise LookupError(f"sessions of users {sorted(unknown)}, who do not exist")
-            await self._commit(
-                Change(
-                    public=True if public and not stored.public else None,
-                    users={user.id: user for user in new},
-                    sessions={session.digest: session for session in seeded},
-                )
-            )
+            seeded = list(users)
+            new = users_to_add(seeded, self._find_conflicts(seeded), self._database.storage.path)
+            with self._database.transaction() as transaction:
+                for user in new:
+                    self._put_user(user)
+                for session in sessions:
+                    if not self._users.contains(doc_id=session.user_id):
+                        raise LookupError(f"a session of user {session.user_id}, who is unknown")
+                    self._put_session(session)
+                if public:
+                    self._meta.update({"public": True}, doc_ids=[HEAD])
+            await transaction.commit()
             # Ids used by a seed are not assigned again.
             self._last_id = max(self._last_id, *(n for user in new for n in ids_of(user)), 0)
 
     @override
     async def count_clients(self) -> int:
-        return self._records.client_count
+        return len(self._users.values("client.id"))
 
     @override
     @shielded
     async def close(self) -> None:
         # Compacts, so that the data file alone contains everything.
         async with self._locks.exclusive():
-            await asyncio.to_thread(self._file.close, self._records.contents)
+            await asyncio.to_thread(self._database.close)
+
+    def _user(self, user_id: int) -> User | None:
+        document = self._users.get(doc_id=user_id)
+        return None if document is None else from_document(User, document)
+
+    def _owner(self, email_key: str) -> User | None:
+        for document in self._users.find("email_key", email_key):
+            return from_document(User, document)
+        return None
+
+    def _find_conflicts(self, seeded: Iterable[User]) -> dict[int, User]:
+        """Returns the stored users that have an id or an address of those `seeded`, by id."""
+        found = list[Document]()
+        for user in seeded:
+            found += self._users.find("email_key", user.email_key)
+            for number in ids_of(user):
+                found += filter(None, [self._users.get(doc_id=number)])
+                found += self._users.find("client.id", number)
+        return {document.doc_id: from_document(User, document) for document in found}
+
+    def _put_user(self, user: User) -> None:
+        self._users.upsert(Document(to_document(user), doc_id=user.id))
+
+    def _put_session(self, session: Session) -> None:
+        document = Document(to_document(session), doc_id=document_id(session.digest))
+        self._sessions.upsert(document)
+
+    def _add_mail(self, mail: Mail) -> None:
+        # TinyDB would look for the next id in the whole table.
+        self._last_mail_number += 1
+        self._outbox.insert(Document(to_document(mail), doc_id=self._last_mail_number))
+
+    def _remove_users(self, user_ids: Iterable[int]) -> None:
+        """Removes users, and their sessions."""
+        for user_id in self._users.remove(doc_ids=user_ids):
+            ended = self._sessions.find("user_id", user_id)
+            self._sessions.remove(doc_ids=[session.doc_id for session in ended])
 
     def _build_user(self, registration: Registration, existing_user: User | None) -> User:
         """Returns the user with their new client. Raises EmailTaken, LookupError."""
-        owner = self._records.user_by_email(registration.email_key)
+        owner = self._owner(registration.email_key)
         if owner is None and existing_user is not None:
             raise LookupError(f"user {existing_user.id} does not exist any more")
         if owner is not None:
@@ -285,29 +360,61 @@ class TinyDBStore(Store):
         self._last_id += 1
         return self._last_id
 
-    def _next_mail_number(self) -> int:
-        self._last_mail_number += 1
-        return self._last_mail_number
+    def _highest_id(self) -> int:
+        """Returns the highest id in use, or the last one reserved for seeds."""
+        users, clients = self._users.ids(), self._users.values("client.id")
+        return max(LAST_SEEDED_ID, max(users, default=0), max(clients, default=0))
 
-    async def _commit(self, change: Change, lock: ExitStack | None = None) -> None:
-        """Makes `change` durable, then visible; neither if it raises OSError.
 
-        `lock` is released when the write ends, even if the caller was cancelled.
-        """
-        if not change:
-            return
-        content = encode_change(change)
-        release = None if lock is None else lock.pop_all().close
-        await self._commits.submit(content, lambda: self._records.apply(change), release)
+def document_id(digest: str) -> int:
+    """Returns the id of the document of a session."""
+    return int(digest[:DIGITS], 16)
 
-    def _compact(self) -> None:
-        """Starts a compaction if due. Called between writes, when memory equals the files."""
-        if not self._file.is_large:
-            return
-        self._file.begin_compaction()
-        asyncio.get_running_loop().run_in_executor(
-            None,
-            self._file.compact_in_background,
-            self._records.contents.copy(),
-            self._file.journal.generation,
+
+def check_tables(tables: Mapping[str, Documents], path: Path) -> bool:
+    """Checks that `tables` are those of a store, with valid records; returns whether it is public.
+
+    Raises StoreError if they are not, ValueError if they are damaged.
+    """
+    head = msgspec.json.decode(tables.get(META, {}).get(HEAD, b"{}"))
+    if head.get("format") != FORMAT:
+        raise StoreError(
+            f"the data file {path} belongs to another program: expected a store of {FORMAT}; it is"
+            f" left unchanged; {ANOTHER}"
         )
+    version, public = head.get("version"), head.get("public")
+    if type(version) is not int or version != VERSION:
+        raise StoreError(
+            f"the data file {path} has version {version!r}, expected {VERSION}; it is left"
+            f" unchanged; use the program that wrote it, or {ANOTHER}"
+        )
+    if not isinstance(public, bool):
+        raise ValueError(f"{META}.{HEAD}.public: expected a boolean, found something else")
+    ids, emails = set[int](), set[str]()
+    for number, user in _check_records(User, tables, "users"):
+        if user.id != number:
+            raise ValueError(f"users.{number}.id: expected the number of the record, found another")
+        for each in ids_of(user):
+            if each in ids:
+                raise ValueError(f"users.{number}: expected each id once, found {each} again")
+            ids.add(each)
+        if user.email_key in emails:
+            raise ValueError(f"users.{number}: expected each email_key once, found one again")
+        emails.add(user.email_key)
+    for number, session in _check_records(Session, tables, "sessions"):
+        if not _SHA_256.fullmatch(session.digest) or document_id(session.digest) != number:
+            raise ValueError(
+                f"sessions.{number}.digest: expected a SHA-256 with that number, found another"
+            )
+        if session.user_id not in tables.get("users", {}):
+            raise ValueError(f"sessions.{number}.user_id: expected the id of a user, found another")
+    for _ in _check_records(Mail, tables, "outbox"):
+        pass
+    return public
+
+
+def _check_records(
+    kind: type[Record], tables: Mapping[str, Documents], name: str
+) -> Iterator[tuple[int, Record]]:
+    for number, encoded in tables.get(name, {}).items():
+        yield number, check_document(kind, encoded, f"{name}.{number}")

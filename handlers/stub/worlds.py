@@ -17,8 +17,8 @@ from clients_register.handlers.context import Services
 from clients_register.handlers.resources import SharedResources
 from clients_register.handlers.seed import Seed
 from clients_register.handlers.store.base import Store
-from clients_register.handlers.store.disk import LOCAL, Disk
-from clients_register.handlers.store.recovery import erase_data_file
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.storage import erase_data_file
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.handlers.stub.faults import FaultyTransport
 from clients_register.handlers.stub.problems import Problem

@@ -3,14 +3,12 @@
 import base64
 import hashlib
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from support.live import START, Live, registration
 from support.store import tables_of, text_of
-
-from clients_register.handlers.clock import parse_time
 
 MILLISECOND = timedelta(milliseconds=1)
 AGE = timedelta(days=7)
@@ -102,7 +100,9 @@ def test_a_live_session_is_used_whatever_follows(
 ) -> None:
     pass_(live, timedelta(hours=2))
     assert live.post(params | {"token": "client-session"}).json()["status"] == refused
-    assert parse_time(kept(live, "client-session")["last_used_at"]) == START + timedelta(hours=2)
+    assert datetime.fromisoformat(
+        kept(live, "client-session")["last_used_at"]
+    ) == START + timedelta(hours=2)
 
 
 def test_a_session_of_nobody_in_particular_is_used_and_shown_so(live: Live) -> None:
@@ -110,8 +110,8 @@ def test_a_session_of_nobody_in_particular_is_used_and_shown_so(live: Live) -> N
     envelope = live.register("a@tests.test", token="roleless-session")
     used = START + timedelta(hours=2)
     assert envelope["status"] == "client-required"
-    assert parse_time(envelope["session"]["last_used_at"]) == used
-    assert parse_time(envelope["session"]["expires_at"]) == used + IDLE
+    assert datetime.fromisoformat(envelope["session"]["last_used_at"]) == used
+    assert datetime.fromisoformat(envelope["session"]["expires_at"]) == used + IDLE
     assert envelope["session"]["token"] == "roleless-session"
 
 
@@ -132,8 +132,12 @@ def test_a_refusal_before_the_token_is_looked_at_uses_nothing(live: Live) -> Non
 
 def test_a_session_expires_at_the_earlier_of_its_limits(live: Live, email: str) -> None:
     session = live.register(email)["session"]
-    assert parse_time(session["created_at"]) == parse_time(session["last_used_at"]) == START
-    assert parse_time(session["expires_at"]) == START + IDLE
+    assert (
+        datetime.fromisoformat(session["created_at"])
+        == datetime.fromisoformat(session["last_used_at"])
+        == START
+    )
+    assert datetime.fromisoformat(session["expires_at"]) == START + IDLE
 
 
 def test_a_token_is_of_256_random_bits_and_fits_a_url(shared: Live, email: str) -> None:

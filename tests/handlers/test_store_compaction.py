@@ -12,7 +12,7 @@ from support.limits import LIMIT
 from support.records import mail
 from support.store import asked, files
 
-from clients_register.handlers.store import data_file
+from clients_register.handlers.store.journaled import storage
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -42,7 +42,7 @@ async def test_writers_go_on_while_the_file_is_compacted(
             assert resume.wait(LIMIT)
 
     disk.intercept = hold
-    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
+    monkeypatch.setattr(storage, "MIN_COMPACTION_SIZE", 2000)
     number = 0
     while not begun.is_set():
         number += 1
@@ -68,7 +68,7 @@ async def test_a_compaction_that_fails_is_told_of_and_loses_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     disk.intercept = full
-    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
+    monkeypatch.setattr(storage, "MIN_COMPACTION_SIZE", 2000)
     for number in range(40):
         await store.add_mail(mail(f"{number}@x.test"))
     await store.close()
@@ -90,7 +90,7 @@ async def test_snapshots_are_a_constant_share_of_all_writing(
             sizes.append(path.stat().st_size)
 
     store = opened(path, InterceptedDisk(measure))
-    monkeypatch.setattr(data_file, "MIN_COMPACTION_SIZE", 2000)
+    monkeypatch.setattr(storage, "MIN_COMPACTION_SIZE", 2000)
     for number in range(500):
         await store.add_mail(mail(f"{number}@x.test"))
     await store.close()

@@ -36,9 +36,9 @@ from support.disk import EMPTY, Image, InterceptedDisk, Medium, SimulatedDisk
 from support.limits import LIMIT
 from support.records import mail, session, user
 
-from clients_register.handlers.store import data_file
 from clients_register.handlers.store.base import StoreError
-from clients_register.handlers.store.disk import Disk
+from clients_register.handlers.store.journaled import storage
+from clients_register.handlers.store.journaled.disk import Disk
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.handlers.stub.worlds import WorldFiles
 
@@ -158,9 +158,9 @@ async def work(disk: Disk, history: History, pace: Pace) -> None:
 @contextmanager
 def compactions() -> Iterator[None]:
     """The next write is followed by a compaction."""
-    before, data_file.MIN_COMPACTION_SIZE = data_file.MIN_COMPACTION_SIZE, 0
+    before, storage.MIN_COMPACTION_SIZE = storage.MIN_COMPACTION_SIZE, 0
     yield
-    data_file.MIN_COMPACTION_SIZE = before
+    storage.MIN_COMPACTION_SIZE = before
 
 
 class Recording:

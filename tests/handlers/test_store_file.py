@@ -89,7 +89,7 @@ def test_a_file_that_was_cut_off_is_refused(content: bytes, tmp_path: Path, at: 
 @pytest.mark.parametrize(
     "found",
     [
-        *("null", "[]", "{}", "[1, 2]", '"text"', "5", '{"version": 1}', '{"meta": []}'),
+        *("{}", '{"_default": {}}', '{"meta": {"1": {}}}', '{"meta": {"2": {"version": 3}}}'),
         '{"meta": {"1": {"format": "other", "version": 1, "public": false}}}',
     ],
 )
@@ -99,13 +99,13 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path, found: str) -> Non
     assert "belongs to another program" in refusal(path)
 
 
-@pytest.mark.parametrize("version", [1, 3, "2", None, True, 2.0])
+@pytest.mark.parametrize("version", [2, 4, "3", None, True, 3.0])
 def test_a_file_of_another_version_is_refused(
     content: bytes, tmp_path: Path, version: object
 ) -> None:
     path = tmp_path / "data.json"
     path.write_bytes(edited(content, lambda t: first(t, "meta").update(version=version)))
-    assert f"has version {version!r}, expected 2;" in refusal(path)
+    assert f"has version {version!r}, expected 3;" in refusal(path)
 
 
 def test_a_file_that_a_stub_filled_is_no_reference_servers(tmp_path: Path) -> None:
@@ -123,31 +123,55 @@ def test_a_file_that_a_stub_filled_is_no_reference_servers(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+OTHER_JSON = {
+    **dict.fromkeys(("null", "[]", "[1, 2]", '"text"', "5"), "expected an object of tables"),
+    '{"version": 1}': "expected an object of tables",
+    '{"meta": []}': "expected an object of tables",
+    '{"meta": {"x": {}}}': "meta: expected documents with numbers for names",
+    '{"meta": {"0": {}}}': "meta: expected documents with numbers for names",
+    '{"meta": {"1": 5}}': "meta.1: expected an object",
+    '{"meta": {"1": null}}': "meta.1: expected a document to remove",
+    '{"_generation": {"1": {"generation": 0}}}': "_generation.1.generation: expected a positive",
+    '{"_generation": {"1": {"generation": true}}}': "_generation.1.generation: expected a",
+    '{"_generation": {"2": {}}}': "_generation.1.generation: expected a positive integer",
+}
+
+
+@pytest.mark.parametrize("found", OTHER_JSON)
+def test_json_that_is_not_a_tinydb_file_is_refused(tmp_path: Path, found: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(found)
+    message = refusal(path)
+    assert "is not a TinyDB file" in message
+    assert OTHER_JSON[found] in message
+
+
 DAMAGE: dict[str, Callable[[Tables], object]] = {
-    "users: expected an object of records": lambda t: t.update(users=[]),
-    "users: expected records with numbers": lambda t: t["users"].update(x=first(t, "users")),
-    "users.8: expected an object": lambda t: t["users"].update({"8": 5}),
     "users.8.id: expected the number": lambda t: t["users"].update({"8": t["users"]["7"]}),
-    "users.7.id: expected an integer, found a string": lambda t: t["users"]["7"].update(id="7"),
-    "users.7.id: expected an integer, found a boolean": lambda t: t["users"]["7"].update(id=True),
-    "users.7.email: expected a string, found null": lambda t: t["users"]["7"].update(email=None),
-    "users.7.email: expected a string, found a lone surrogate": lambda t: t["users"]["7"].update(
-        email="\udc80"
+    "users.7.id: Expected `int`, got `str`": lambda t: t["users"]["7"].update(id="7"),
+    "users.7.id: Expected `int`, got `bool`": lambda t: t["users"]["7"].update(id=True),
+    "users.7.email: Expected `str`, got `null`": lambda t: t["users"]["7"].update(email=None),
+    "it is not JSON": lambda t: t["users"]["7"].update(email="\udc80"),
+    "users.7: Object missing required field `roles`": lambda t: t["users"]["7"].pop("roles"),
+    "users.7: Object contains unknown field `admin`": lambda t: t["users"]["7"].update(admin=True),
+    "users.7.roles: Expected `array`, got `str`": lambda t: t["users"]["7"].update(roles="liaison"),
+    "users.1001.client.enterprise: Expected `bool`": lambda t: t["users"]["1001"]["client"].update(
+        enterprise=0
     ),
-    "expected a member 'roles'": lambda t: t["users"]["7"].pop("roles"),
-    "expected no member 'admin'": lambda t: t["users"]["7"].update(admin=True),
-    "users.7.roles: expected an array": lambda t: t["users"]["7"].update(roles="liaison"),
-    "users.1001.client.enterprise": lambda t: t["users"]["1001"]["client"].update(enterprise=0),
-    "users.1001.client.created_at: expected a time": lambda t: t["users"]["1001"]["client"].update(
+    "users.1001.client.created_at: Invalid": lambda t: t["users"]["1001"]["client"].update(
         created_at="yesterday"
     ),
+    "created_at: Expected `datetime` with a timezone": lambda t: t["users"]["1001"][
+        "client"
+    ].update(created_at="2026-01-15T09:30:00"),
     "each id once": lambda t: t["users"]["1001"]["client"].update(id=7),
     "each email_key once": lambda t: t["users"]["7"].update(email_key="ada@x.test"),
     "user_id: expected the id of a user": lambda t: first(t, "sessions").update(user_id=99),
     "digest: expected a SHA-256": lambda t: first(t, "sessions").update(digest="0" * 64),
-    "outbox.1: expected a member 'sent_at'": lambda t: first(t, "outbox").pop("sent_at"),
+    "outbox.1: Object missing required field `sent_at`": lambda t: first(t, "outbox").pop(
+        "sent_at"
+    ),
     "meta.1.public": lambda t: first(t, "meta").pop("public"),
-    "meta.1.generation": lambda t: first(t, "meta").update(generation=0),
 }
 
 

@@ -40,7 +40,7 @@ def test_a_journal_of_a_generation_to_come_is_refused(data: Path) -> None:
 def test_a_journal_with_another_name_is_refused(data: Path) -> None:
     journal_of(data).rename(data.with_name("data.json.journal.2"))
     tables = json.loads(data.read_text())
-    tables["meta"]["1"]["generation"] = 2
+    tables["_generation"]["1"]["generation"] = 2
     data.write_text(json.dumps(tables))
     assert "expected the head of a journal of generation 2, found one of generation 1" in refusal(
         data
@@ -51,18 +51,18 @@ def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) 
     tables = json.loads(data.read_text())
     tables["users"] = {"8": document_of(user(8, "bea@x.test"))}
     data.write_text(json.dumps(tables))
-    assert "does not match its data file: users: expected each email_key once" in refusal(data)
+    message = refusal(data)
+    assert "with its journals, is damaged: users.7: expected each email_key once" in message
 
 
 def test_two_journals_are_one_after_the_other(data: Path) -> None:
     """As a process leaves them that is killed between the begin of a compaction and its end."""
     store = TinyDBStore(data, public_allowed=True)
-    store._file.begin_compaction()
+    storage = store._database.storage
+    storage.begin_compaction()
     asyncio.run(store.add_mail(mail("new@x.test")))
     again = killed(data, data.parent / "again")
-    store._file.journal.close()
-    assert store._file._lock is not None
-    store._file._lock.release()
+    storage._release()
     assert len(files(again)) == 3
     torn = killed(again, data.parent / "torn")
     assert tuple(map(len, asked(again, everything))) == (1, 1, 1)

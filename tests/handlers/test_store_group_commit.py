@@ -14,8 +14,8 @@ from support.records import about_to_register, mail, register_client, session, u
 from support.store import stored_text
 
 from clients_register.handlers.models import User
-from clients_register.handlers.store import group_commit
 from clients_register.handlers.store.base import EmailTaken
+from clients_register.handlers.store.journaled import database
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -62,7 +62,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A disk that is waited for in a thread, and takes its time."""
-    monkeypatch.setattr(group_commit, "FAST_WRITE", 0)
+    monkeypatch.setattr(database, "FAST_WRITE", 0)
     return Gate()
 
 

@@ -22,8 +22,7 @@ from support.store import (
 )
 
 from clients_register.handlers.store.base import StoreError
-from clients_register.handlers.store.contents import Contents
-from clients_register.handlers.store.journal import DamagedJournal, encode_line, replay
+from clients_register.handlers.store.journaled.journal import encode_line, replay
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 BEA = document_of(user(8, "bea@x.test"))
@@ -31,7 +30,7 @@ BEA = document_of(user(8, "bea@x.test"))
 
 def test_each_change_is_a_line_of_json(left: Path) -> None:
     head, *changes = map(json.loads, journal_of(left).read_text().splitlines())
-    assert head == {"format": "clients-register journal", "version": 2, "generation": 1}
+    assert head == {"format": "tinydb journal", "version": 1, "generation": 1}
     assert [list(each) for each in changes] == [["crc32", "changes"]] * 6
     assert changes[5]["changes"] == [{"outbox": {"1": None}}]
 
@@ -94,8 +93,8 @@ def test_what_is_written_behind_a_torn_end_is_kept(data: Path) -> None:
 def test_damage_of_any_byte_that_is_followed_by_a_line_is_found(data: Path) -> None:
     content = journal_of(data).read_bytes()
     for at in range(lengths(journal_of(data))[-2] - 1):
-        with pytest.raises(DamagedJournal, match="at byte"):
-            replay(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], 1, Contents())
+        with pytest.raises(ValueError, match="at byte"):
+            replay(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], 1, {})
 
 
 @pytest.mark.parametrize("line", range(6))
@@ -124,18 +123,13 @@ def test_a_journal_of_another_program_is_refused(data: Path, content: bytes) -> 
 
 
 STRANGE = {
-    "expected a change of users, sessions and outbox": ["[]", '{"clients": {}}'],
-    "public: expected a boolean": ['{"public": 1}'],
-    "users: expected an object of records": ['{"users": []}'],
-    "users: expected records with numbers for names": ['{"users": {"x": null}}'],
-    "sessions: expected records with a SHA-256 for a name": ['{"sessions": {"7": null}}'],
-    "users.8: expected a member": ['{"users": {"8": {}}}'],
-    "users: expected records under their ids": [f'{{"users": {{"9": {json.dumps(BEA)}}}}}'],
-    "sessions: expected records under their digests": [
-        f'{{"sessions": {{"{"0" * 64}": {json.dumps(document_of(session("t", 7)))}}}}}'
-    ],
-    "outbox: expected a record to remove, found none": ['{"outbox": {"9": null}}'],
-    "expected JSON, found something else": ["{", "[" * 100_000, '{"users": {}, "users": {}}'],
+    "expected changes of documents": ["[]", '{"users": []}', '{"public": 1}'],
+    "users: expected documents with numbers for names": ['{"users": {"x": null}}'],
+    "users.8: expected an object": ['{"users": {"8": 5}}'],
+    "outbox.9: expected a document to remove, found none": ['{"outbox": {"9": null}}'],
+    "Expecting": ["{"],
+    "recursion": ["[" * 100_000],
+    "duplicate names": ['{"users": {}, "users": {}}', '{"users": {"8": {}, "8": {}}}'],
 }
 
 
@@ -143,12 +137,32 @@ STRANGE = {
     ("found", "change"), [(found, change) for found, each in STRANGE.items() for change in each]
 )
 def test_a_change_that_does_not_fit_is_refused(data: Path, found: str, change: str) -> None:
-    good = replay(journal_of(data).read_bytes(), 1, Contents())
+    good = replay(journal_of(data).read_bytes(), 1, {})
     line, _ = encode_line([change.encode()], good.checksum)
     with journal_of(data).open("ab") as journal:
         journal.write(line)
     message = refusal(data)
     assert f"line 8, at byte {good.end}: " in message
+    assert found in message
+
+
+INVALID = {
+    "users.8: Object missing required field": '{"users": {"8": {}}}',
+    "users.9.id: expected the number of the record": f'{{"users": {{"9": {json.dumps(BEA)}}}}}',
+    "sessions.9.digest: expected a SHA-256 with that number": (
+        f'{{"sessions": {{"9": {json.dumps(document_of(session("t", 7)))}}}}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("found", INVALID)
+def test_an_invalid_record_in_a_journal_is_refused(data: Path, found: str) -> None:
+    good = replay(journal_of(data).read_bytes(), 1, {})
+    line, _ = encode_line([INVALID[found].encode()], good.checksum)
+    with journal_of(data).open("ab") as journal:
+        journal.write(line)
+    message = refusal(data)
+    assert "with its journals, is damaged" in message
     assert found in message
 
 

@@ -23,8 +23,8 @@ from support.records import about_to_register, mail, register_client, session, u
 from support.store import files, in_database
 
 from clients_register.handlers.models import Mail, Session, User
-from clients_register.handlers.store import data_file
 from clients_register.handlers.store.base import EmailTaken, Store
+from clients_register.handlers.store.journaled import storage
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 T = TypeVar("T")
@@ -163,7 +163,7 @@ class FileModel(Model):
     """The same with the TinyDB store, whose file is compacted every few writes."""
 
     def __init__(self) -> None:
-        self.smallest, data_file.MIN_COMPACTION_SIZE = data_file.MIN_COMPACTION_SIZE, 600
+        self.smallest, storage.MIN_COMPACTION_SIZE = storage.MIN_COMPACTION_SIZE, 600
         self.folder = TemporaryDirectory()
         self.folders = (Path(self.folder.name, str(number)) for number in count())
         self.path = self.fresh() / "data.json"
@@ -176,7 +176,7 @@ class FileModel(Model):
     def teardown(self) -> None:
         super().teardown()
         self.folder.cleanup()
-        data_file.MIN_COMPACTION_SIZE = self.smallest
+        storage.MIN_COMPACTION_SIZE = self.smallest
 
     def fresh(self) -> Path:
         folder = next(self.folders)
@@ -194,7 +194,7 @@ class FileModel(Model):
         """Another process finds the files as they are now."""
         folder = self.fresh()
         assert isinstance(self.store, TinyDBStore)
-        with self.store._file._compacting:  # Not while one is under way.
+        with self.store._database.storage._compacting:  # Not while one is under way.
             for each in files(self.path):
                 shutil.copy(each, folder)
         self.run(self.store.close())

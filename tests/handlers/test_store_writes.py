@@ -19,9 +19,9 @@ from support.store import ACTS, stored_text
 
 from clients_register.handlers import resources
 from clients_register.handlers.models import User
-from clients_register.handlers.store import group_commit
 from clients_register.handlers.store.base import StoreError
-from clients_register.handlers.store.disk import LocalFile
+from clients_register.handlers.store.journaled import database
+from clients_register.handlers.store.journaled.disk import File
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 
@@ -155,7 +155,7 @@ async def test_a_caller_who_is_cancelled_leaves_file_and_memory_in_agreement(
             assert go_on.wait(LIMIT)
 
     disk.intercept = held
-    monkeypatch.setattr(group_commit, "FAST_WRITE", 0)
+    monkeypatch.setattr(database, "FAST_WRITE", 0)
     task = asyncio.ensure_future(ACTS[act](store, there))
     assert await asyncio.to_thread(writing.wait, LIMIT)
     task.cancel()
@@ -188,7 +188,7 @@ def test_a_write_that_ends_early_is_continued() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with pytest.raises(BlockingIOError):
-        LocalFile(writing).write(bytes(2**20))
+        File(writing).write(bytes(2**20))
     os.close(writing)
     os.close(reading)
 

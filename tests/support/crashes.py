@@ -15,8 +15,8 @@ from support.records import about_to_register, mail, session
 
 from clients_register.handlers.models import User
 from clients_register.handlers.store.base import Store, StoreError
-from clients_register.handlers.store.disk import Disk
-from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.store.journaled.disk import Disk
+from clients_register.handlers.store.tinydb import HEAD, META, TinyDBStore
 
 DATA = Path("/data.json")
 
@@ -36,7 +36,9 @@ async def records(store: TinyDBStore) -> Records:
     """Everything in the store."""
     found = [*await store.users(), *await store.sessions(), *await store.mails()]
     assert len(set(found)) == len(found)
-    return frozenset([*found, PUBLIC] if store._records.contents.public else found)
+    head = store._database.table(META).get(doc_id=HEAD)
+    assert head is not None
+    return frozenset([*found, PUBLIC] if head["public"] else found)
 
 
 @dataclass

@@ -29,7 +29,7 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from clients_register.handlers.store.disk import LOCAL, Disk, File
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk, File
 
 # Disks write a sector of this size whole or not at all.
 SECTOR = 512
@@ -196,7 +196,7 @@ def _parent(path: str) -> str:
     return str(Path(path).parent)
 
 
-class SimulatedDisk:
+class SimulatedDisk(Disk):
     """See `Disk`. Files are in memory; `operations` are the changes since the beginning."""
 
     def __init__(self, medium: Medium) -> None:
@@ -269,7 +269,7 @@ class SimulatedDisk:
         return self.entries[str(path)]
 
 
-class SimulatedFile:
+class SimulatedFile(File):
     """See `File`."""
 
     def __init__(self, disk: SimulatedDisk, path: Path, number: int) -> None:
@@ -298,7 +298,7 @@ class SimulatedFile:
         pass
 
 
-class InterceptedDisk:
+class InterceptedDisk(Disk):
     """See `Disk`: hands everything on, but asks `intercept` before each operation.
 
     It is called with the name of the method and the path. If it raises OSError, the operation
@@ -311,10 +311,18 @@ class InterceptedDisk:
         self.intercept = intercept
         self.part = part
         self._disk = disk
-        self.resolve = disk.resolve
-        self.exists = disk.exists
-        self.is_file = disk.is_file
-        self.is_directory = disk.is_directory
+
+    def resolve(self, path: Path) -> Path:
+        return self._disk.resolve(path)
+
+    def exists(self, path: Path) -> bool:
+        return self._disk.exists(path)
+
+    def is_file(self, path: Path) -> bool:
+        return self._disk.is_file(path)
+
+    def is_directory(self, path: Path) -> bool:
+        return self._disk.is_directory(path)
 
     def names(self, directory: Path) -> list[str]:
         self.intercept("names", directory)
@@ -349,7 +357,7 @@ class InterceptedDisk:
             self._disk.sync_directory(directory)
 
 
-class InterceptedFile:
+class InterceptedFile(File):
     """See `File` and `InterceptedDisk`."""
 
     def __init__(self, disk: InterceptedDisk, path: Path, file: File) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from openapi_schema_validator import OAS30WriteValidator, OAS31Validator
 from support.live import Live, registration
 
 from clients_register.fixtures.exchanges import golden
-from clients_register.handlers.clock import parse_time
 from clients_register.handlers.context import Services
 from clients_register.spec.statuses import load_statuses
 
@@ -82,7 +82,9 @@ def arranged(start: Callable[..., Live], exchange: Exchange, directory: Path) ->
                 settings["spelling"] = exchange["status"]
     live = start(**settings)
     if "at" in exchange:
-        assert live.clock.now() == parse_time(exchange["at"]), "sessions count back from the start"
+        assert live.clock.now() == datetime.fromisoformat(exchange["at"]), (
+            "sessions count back from the start"
+        )
     return live
 
 

@@ -20,10 +20,10 @@ from support.limits import LIMIT
 from support.postgres import Server
 from support.records import about_to_register, mail, register_client, registered, session, user
 
-from clients_register.handlers.models import Client, Mail, Session, User, encode_json
+from clients_register.handlers.models import Mail, Session, User, to_document
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import Store, StoreError
-from clients_register.handlers.store.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk
 from clients_register.handlers.store.postgres.store import PostgresStore
 from clients_register.handlers.store.tinydb import TinyDBStore
 
@@ -134,10 +134,9 @@ def tables_of(settings: Settings) -> dict[str, Any]:
         return {name: dict(connection.execute(query)) for name, query in TABLES.items()}
 
 
-def document_of(record: Client | User | Session | Mail) -> dict[str, Any]:
+def document_of(record: User | Session | Mail) -> dict[str, Any]:
     """The record, as it is written there."""
-    document: dict[str, Any] = json.loads(encode_json(record))
-    return document
+    return to_document(record)
 
 
 def files(data: Path) -> list[Path]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from support.records import about_to_register, mail, register_client, registered, session
 
-from clients_register.handlers.store import data_file
 from clients_register.handlers.store.base import StoreError
+from clients_register.handlers.store.journaled import storage
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 # Exit code of a process that ends without closing its store.
@@ -29,7 +29,7 @@ def say(*words: object) -> None:
 
 async def register_on_and_on(data: Path, seed: int) -> None:
     """Several callers register, and take some back; the file is compacted every few writes."""
-    data_file.MIN_COMPACTION_SIZE = 4096
+    storage.MIN_COMPACTION_SIZE = 4096
     store, chance = TinyDBStore(data, public_allowed=True), random.Random(seed)
 
     async def caller(name: int) -> None:

@@ -1,16 +1,24 @@
 """The store in a PostgreSQL database, for any number of servers."""
 
-import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, LiteralString, Self
 
+import msgspec
 from psycopg import Rollback
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from typing_extensions import override
 
-from clients_register.handlers.models import Mail, Registration, Session, User, encode_json
+from clients_register.handlers.models import (
+    Mail,
+    Record,
+    Registration,
+    Session,
+    User,
+    check_document,
+    to_document,
+)
 from clients_register.handlers.store.base import (
     LAST_SEEDED_ID,
     EmailTaken,
@@ -20,7 +28,6 @@ from clients_register.handlers.store.base import (
     ids_of,
     users_to_add,
 )
-from clients_register.handlers.store.codec import Record, decode_object, decode_record
 from clients_register.handlers.store.postgres.connections import Connection, ConnectionPool
 from clients_register.handlers.store.postgres.database import Database
 
@@ -268,7 +275,7 @@ def user_row(user: User) -> Row:
         "id": user.id,
         "email_key": user.email_key,
         "client_id": user.client and user.client.id,
-        "record": encode_json(user).decode(),
+        "record": _encode(user),
     }
 
 
@@ -277,13 +284,13 @@ def session_row(session: Session) -> Row:
     return {
         "digest": session.digest,
         "user_id": session.user_id,
-        "record": encode_json(session).decode(),
+        "record": _encode(session),
     }
 
 
 def mail_row(mail: Mail) -> Row:
     """Returns the columns of `mail` by name, except the number, which the database assigns."""
-    return {"record": encode_json(mail).decode()}
+    return {"record": _encode(mail)}
 
 
 async def fetch_records(
@@ -297,10 +304,13 @@ async def fetch_records(
     return tuple([_decode(kind, text) async for (text,) in found])
 
 
+def _encode(record: User | Session | Mail) -> str:
+    return msgspec.json.encode(to_document(record)).decode()
+
+
 def _decode(kind: type[Record], text: str) -> Record:
     try:
-        document = json.loads(text, object_pairs_hook=decode_object)
-        return decode_record(kind, document, kind.__name__.lower())
+        return check_document(kind, text.encode(), kind.__name__.lower())
     except ValueError as error:
         raise StoreError(
             f"a record in the database is damaged: {error}; restore a copy of the database"

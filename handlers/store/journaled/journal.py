@@ -3,8 +3,8 @@
 Its first line states format and generation. Each further line is one write of one or more changes,
 with a checksum of all changes so far, so that altered, lost or moved lines are detected:
 
-    {"format": "clients-register journal", "version": 2, "generation": 7}
-    {"crc32": "9c25d1f0", "changes": [{"users":{"1001":{...}}}]}
+    {"format": "tinydb journal", "version": 1, "generation": 7}
+    {"crc32": "9c25d1f0", "changes": [{"users":{"1001":{...}},"sessions":{"17":null}}]}
 
 A write begins once the previous one is durable. A power failure can therefore damage only the last
 line: it may end early, or contain zeros for sectors that were not written.
@@ -12,20 +12,126 @@ line: it may end early, or contain zeros for sectors that were not written.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Never
 from zlib import crc32
 
-from clients_register.handlers.store.codec import Misfit, decode_changes
-from clients_register.handlers.store.contents import Contents
-from clients_register.handlers.store.disk import Disk, File
+import msgspec
 
-FORMAT = "clients-register journal"
-VERSION = 2
+from clients_register.handlers.store.journaled.disk import Disk, File
+
+# The documents of a table by id, each encoded as JSON.
+Documents = dict[int, bytes]
+
+# What a write changes: the new documents by table and id, None for those it removes.
+Change = Mapping[str, Mapping[int, bytes | None]]
+Changes = dict[str, dict[int, bytes | None]]
+
+FORMAT = "tinydb journal"
+VERSION = 1
 
 _LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "changes": \[(.*)\]\}', re.DOTALL)
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
+
+_Tables = dict[str, dict[str, msgspec.Raw]]
+_TABLES = msgspec.json.Decoder(_Tables)
+_CHANGES = msgspec.json.Decoder(list[_Tables])
+
+
+class InvalidJSON(ValueError):
+    """The content of a file is not JSON; the message says why."""
+
+
+def decode_tables(content: bytes) -> dict[str, Documents]:
+    """Decodes an object of tables. Raises InvalidJSON, or ValueError for any other JSON."""
+    _check_json(content)
+    try:
+        decoded = _TABLES.decode(content)
+    except msgspec.ValidationError:
+        raise ValueError("expected an object of tables with documents, found another") from None
+    except msgspec.DecodeError as error:
+        raise InvalidJSON(str(error)) from None
+    tables: dict[str, Documents] = {}
+    apply_change({name: _decode_items(name, table) for name, table in decoded.items()}, tables)
+    return tables
+
+
+def encode_change(change: Change) -> bytes:
+    """Encodes `change` as JSON on one line."""
+    return b"{%b}" % b",".join(
+        b"%b:{%b}" % (msgspec.json.encode(name), b",".join(map(_encode_item, table.items())))
+        for name, table in change.items()
+        if table
+    )
+
+
+def apply_change(change: Change, tables: dict[str, Documents]) -> None:
+    """Applies `change` to `tables`. Raises ValueError if it removes what does not exist."""
+    for name, changed in change.items():
+        documents = tables.setdefault(name, {})
+        for doc_id, document in changed.items():
+            if document is not None:
+                documents[doc_id] = document
+            elif documents.pop(doc_id, None) is None:
+                raise ValueError(f"{name}.{doc_id}: expected a document to remove, found none")
+
+
+def _check_json(content: bytes) -> None:
+    """Raises InvalidJSON, also if an object has a name twice: one member would be lost silently."""
+    try:
+        json.loads(
+            content.decode(), object_pairs_hook=_check_names, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise InvalidJSON(str(error)) from None
+
+
+def _check_names(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) < len(members):
+        raise ValueError("an object has duplicate names")
+
+
+def _refuse_constant(constant: str) -> Never:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _decode_items(name: str, table: Mapping[str, msgspec.Raw]) -> dict[int, bytes | None]:
+    """Decodes the documents of a table; None for null."""
+    items: dict[int, bytes | None] = {}
+    for key, raw in table.items():
+        if not _NUMBER.fullmatch(key):
+            raise ValueError(f"{name}: expected documents with numbers for names, found another")
+        document = bytes(raw)
+        if document == b"null":
+            items[int(key)] = None
+            continue
+        if not document.startswith(b"{"):
+            raise ValueError(f"{name}.{key}: expected an object, found something else")
+        if b"\n" in document:
+            # Indented by hand, it would take several lines of a snapshot.
+            document = msgspec.json.format(document, indent=-1)
+        items[int(key)] = document
+    return items
+
+
+def _encode_item(item: tuple[int, bytes | None]) -> bytes:
+    doc_id, document = item
+    return b'"%d":%b' % (doc_id, b"null" if document is None else document)
+
+
+def _decode_changes(array: bytes) -> list[Change]:
+    """Decodes a JSON array of changes. Raises ValueError."""
+    _check_json(array)
+    try:
+        return [
+            {name: _decode_items(name, table) for name, table in tables.items()}
+            for tables in _CHANGES.decode(array)
+        ]
+    except msgspec.DecodeError:
+        raise ValueError("expected changes of documents, found something else") from None
 
 
 def journal_path(data_file: Path, generation: int) -> Path:
@@ -77,7 +183,7 @@ class Journal:
         self._name_is_durable = self.end > 0
 
     def append(self, changes: Iterable[bytes]) -> None:
-        """Returns when all `changes` are durable. If it raises OSError, none of them is.
+        """Returns when all encoded `changes` are durable. If it raises OSError, none of them is.
 
         A failed write is cut off immediately. If that fails as well, the next call tries again
         before it writes. Until then, a crash may leave the failed write in the file, in whole or in
@@ -152,15 +258,12 @@ class Journal:
             ) from error
 
 
-class DamagedJournal(ValueError):
-    """A journal is damaged; the message says where, what was expected and found."""
-
-
-def replay(content: bytes, generation: int, contents: Contents) -> ValidPart:
-    """Applies the changes of a journal file to `contents`.
+def replay(content: bytes, generation: int, tables: dict[str, Documents]) -> ValidPart:
+    """Applies the changes of a journal file to `tables`.
 
     The last line is ignored if it is torn, which means that it is incomplete or contains zeros: its
-    write was interrupted and never acknowledged. Raises DamagedJournal.
+    write was interrupted and never acknowledged. Raises ValueError, which says where the journal is
+    damaged, what was expected and found.
     """
     lines = content.split(b"\n")
     torn = lines.pop()
@@ -168,24 +271,26 @@ def replay(content: bytes, generation: int, contents: Contents) -> ValidPart:
         torn = lines.pop() + b"\n"
     end = checksum = 0
     for number, line in enumerate(lines, start=1):
-        where = f"line {number}, at byte {end}"
-        if number == 1:
-            checksum = _check_head(line, generation, where)
-        else:
-            checksum = _replay_line(line, checksum, contents, where)
+        try:
+            if number == 1:
+                checksum = _check_head(line, generation)
+            else:
+                checksum = _replay_line(line, checksum, tables)
+        except ValueError as error:
+            raise ValueError(f"line {number}, at byte {end}: {error}") from None
         end += len(line) + 1
     # The first write is two lines.
     begin = end - sum(len(line) + 1 for line in lines[-2:])
     return ValidPart(end, checksum, content[begin:end], len(torn))
 
 
-def _check_head(line: bytes, generation: int, where: str) -> int:
+def _check_head(line: bytes, generation: int) -> int:
     expected = encode_head(generation)
     if line + b"\n" != expected:
         actual = _find_generation(line)
         found = "something else" if actual is None else f"one of generation {actual}"
-        raise DamagedJournal(
-            f"{where}: expected the head of a journal of generation {generation}, found {found}"
+        raise ValueError(
+            f"expected the head of a journal of generation {generation}, found {found}"
         )
     return crc32(expected)
 
@@ -198,20 +303,13 @@ def _find_generation(line: bytes) -> object:
         return None
 
 
-def _replay_line(line: bytes, checksum: int, contents: Contents, where: str) -> int:
+def _replay_line(line: bytes, checksum: int, tables: dict[str, Documents]) -> int:
     parts = _LINE.fullmatch(line)
     if parts is None:
-        raise DamagedJournal(f"{where}: expected changes and a checksum, found something else")
+        raise ValueError("expected changes and a checksum, found something else")
     checksum = crc32(parts[2], checksum)
     if checksum != int(parts[1], 16):
-        raise DamagedJournal(
-            f"{where}: expected the checksum {parts[1].decode()}, found {checksum:08x}"
-        )
-    try:
-        for change in decode_changes(b"[%b]" % parts[2]):
-            contents.apply(change)
-    except Misfit as error:
-        raise DamagedJournal(f"{where}: {error}") from None
-    except (ValueError, RecursionError):
-        raise DamagedJournal(f"{where}: expected JSON, found something else") from None
+        raise ValueError(f"expected the checksum {parts[1].decode()}, found {checksum:08x}")
+    for change in _decode_changes(b"[%b]" % parts[2]):
+        apply_change(change, tables)
     return checksum

@@ -1,0 +1,11 @@
+"""TinyDB with a journal: durable, atomic writes whose cost does not grow with the data.
+
+TinyDB's own storage rewrites the whole file for each write, in place. This package replaces its
+storage and its table class; queries and operations are TinyDB's. It depends on nothing else of this
+project.
+
+database  `JournaledTinyDB`: tables, transactions, and group commit
+storage   `JournalStorage`: documents in memory; the files: opening, checks, compaction
+journal   the append-only file of changes
+disk      access to the file system
+"""

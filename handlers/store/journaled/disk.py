@@ -1,0 +1,129 @@
+"""Access to the file system: data files are read, written and synced only through this.
+
+Tests replace `LOCAL` by a simulated disk.
+"""
+
+import os
+from contextlib import suppress
+from errno import ELOOP
+from pathlib import Path
+
+
+class File:
+    """A file that is open for appending. All methods but `close` raise OSError."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, content: bytes) -> None:
+        """Appends all of `content`. If it raises, a part of it may have been written."""
+        written = os.write(self._descriptor, content)
+        while written < len(content):
+            written += os.write(self._descriptor, content[written:])
+
+    def rewrite(self, offset: int, content: bytes) -> None:
+        """Writes again what the file contains from `offset` to its end.
+
+        The next sync then includes it. After a failed sync, the system may consider data synced
+        that never reached the disk.
+        """
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        self.write(content)
+
+    def sync(self) -> None:
+        """Returns when the content and the length of the file are durable."""
+        if hasattr(os, "fdatasync"):
+            os.fdatasync(self._descriptor)
+        else:
+            os.fsync(self._descriptor)
+
+    def truncate(self, length: int) -> None:
+        """Truncates the file to `length` bytes."""
+        os.ftruncate(self._descriptor, length)
+        os.lseek(self._descriptor, length, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Closes the file."""
+        # Everything important has been synced.
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
+class Disk:
+    """The file system of this machine. All methods raise OSError.
+
+    Creating, renaming or removing a file is durable once its directory has been synced.
+    """
+
+    def resolve(self, path: Path) -> Path:
+        """Returns `path` in absolute form, without symbolic links."""
+        try:
+            resolved = path.resolve()
+        except RuntimeError:
+            # Up to Python 3.12, a symbolic link to itself.
+            raise OSError(ELOOP, os.strerror(ELOOP)) from None
+        if resolved.is_symlink():
+            # From Python 3.13 on, the same is not reported.
+            raise OSError(ELOOP, os.strerror(ELOOP))
+        return resolved
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is a file or a directory at `path`."""
+        return path.exists()
+
+    def is_file(self, path: Path) -> bool:
+        """Whether `path` is a regular file."""
+        return path.is_file()
+
+    def is_directory(self, path: Path) -> bool:
+        """Whether `path` is a directory."""
+        return path.is_dir()
+
+    def names(self, directory: Path) -> list[str]:
+        """Returns the names of the files in `directory`, in any order."""
+        return os.listdir(directory)  # noqa: PTH208
+
+    def read(self, path: Path) -> bytes:
+        """Returns the content of the file."""
+        return path.read_bytes()
+
+    def make_directory(self, path: Path) -> None:
+        """Creates a directory, unless it exists."""
+        path.mkdir(exist_ok=True)
+
+    def create(self, path: Path) -> File:
+        """Creates a file that only its owner may read. Raises FileExistsError."""
+        return self._open(path, os.O_EXCL)
+
+    def open(self, path: Path) -> File:
+        """Opens a file; one that does not exist is created as by `create`."""
+        return self._open(path, 0)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Renames a file, and atomically replaces `target`."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """Removes a file, if it exists."""
+        path.unlink(missing_ok=True)
+
+    def sync_directory(self, directory: Path) -> None:
+        """Returns when the names in `directory` are durable."""
+        # Windows cannot do this.
+        if os.name != "posix":
+            return
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _open(self, path: Path, flags: int) -> File:
+        # O_BINARY for Windows. Only the owner may read password hashes.
+        flags |= os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags, 0o600)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        return File(descriptor)
+
+
+LOCAL = Disk()

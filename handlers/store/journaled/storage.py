@@ -1,0 +1,418 @@
+"""The storage of a journaled TinyDB: its documents in memory, and the files that keep them.
+
+Snapshot 7 and journal 7, both of generation 7, make up the data. A compaction begins journal 8;
+meanwhile the data is snapshot 7 with journals 7 and 8. Then snapshot 8, which equals snapshot 7
+with journal 7, atomically replaces the old snapshot. From then on journal 7 belongs to a past
+generation and is never read again, even if a crash prevents its removal.
+
+A snapshot is a TinyDB file, one line per document; its generation is in a table of its own. Without
+that table, as in a file that plain TinyDB created, it is the first one. Files are locked, read and
+checked completely before any of them is changed; those that are refused are left unchanged.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from errno import EINVAL, ENOENT
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, Never
+
+import msgspec
+from filelock import FileLock, Timeout
+from tinydb import Storage
+from typing_extensions import override
+
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.journal import (
+    Change,
+    Changes,
+    Documents,
+    InvalidJSON,
+    Journal,
+    apply_change,
+    decode_tables,
+    journal_path,
+    replay,
+)
+
+# The table that holds the generation of a snapshot, in document 1.
+GENERATION = "_generation"
+
+# Size in bytes below which a journal is never compacted; that of about 7,500 registrations, which
+# take a fifth of a second to read. Beyond, a journal may grow as large as its snapshot: snapshots
+# are then a constant share of all writes, and opening reads at most twice the stored data.
+MIN_COMPACTION_SIZE = 2**23
+
+# Documents written between two pauses of a compaction. With a hundred, requests served meanwhile
+# would have only 60 % of the throughput.
+BATCH_SIZE = 30
+
+# Raises ValueError if the application cannot use these tables, or an exception of its own.
+Check = Callable[[Mapping[str, Documents]], None]
+
+log = logging.getLogger(__name__)
+
+
+class StorageError(Exception):
+    """The files cannot be used; the message says what was expected, found, and what to do."""
+
+
+class JournalStorage(Storage):
+    """Keeps tables in memory, and each change of them in the journal.
+
+    `tables` are the durable documents; only `apply` changes them. `changes` are those of the open
+    transaction, if there is one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        initial: Mapping[str, Documents] | None = None,
+        check: Check | None = None,
+        locked: bool = True,
+        disk: Disk = LOCAL,
+    ) -> None:
+        """Opens the file at `path`; one that does not exist is created with the `initial` tables.
+
+        `check` is called with the tables before any file is changed. Without `locked` the caller
+        has to make sure that no other process uses the file. Raises StorageError, and what `check`
+        raises.
+        """
+        self.changes: Changes | None = None
+        self._disk = disk
+        with _explained(path, "opened"):
+            self.path = _resolve(path, disk)
+        self._journals: list[Journal] = []
+        self._lock = _lock(self.path) if locked else None
+        self._temporary = self.path.with_name(self.path.name + ".new")
+        self._compacting = Lock()
+        self._size = 0
+        try:
+            self.tables, self._journals = self._load(initial or {}, check or (lambda _: None))
+        except BaseException:
+            self._release()
+            raise
+
+    @override
+    def read(self) -> dict[str, Any]:
+        """Returns the tables; only their names are useful, because documents are encoded."""
+        return {**self.tables}
+
+    @override
+    def write(self, data: Mapping[str, Mapping[str, Any]]) -> Never:
+        """Refuses to replace everything at once, as TinyDB would to drop a table."""
+        raise NotImplementedError("expected a change in a transaction, found a write of all tables")
+
+    def apply(self, change: Change) -> None:
+        """Applies a durable change."""
+        apply_change(change, self.tables)
+
+    def append(self, changes: Iterable[bytes]) -> None:
+        """Returns when all encoded `changes` are durable; if it raises OSError, none of them is.
+
+        Not thread-safe.
+        """
+        self._journals[-1].append(changes)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a compaction is due and none is running."""
+        limit = max(MIN_COMPACTION_SIZE, self._size)
+        return self._journals[-1].end > limit and not self._compacting.locked()
+
+    def begin_compaction(self) -> Callable[[], None]:
+        """Begins the next journal; returns a function that compacts, to be called once.
+
+        It must not be called during `append`, but the function may run in a thread meanwhile. Waits
+        for a running compaction.
+        """
+        # Acquired here and not in the thread, so that only one thread changes the list of journals.
+        self._compacting.acquire()
+        self._journals[-1].close()
+        self._journals = [*self._journals, self._journals[-1].successor(self.path)]
+        copies = {name: {**documents} for name, documents in self.tables.items()}
+
+        def compact_in_background() -> None:
+            try:
+                self._compact(copies)
+            except OSError as error:
+                log.warning(
+                    "the data file %s cannot be compacted: %s; nothing is lost, its changes are in"
+                    " the journals next to it, and the next attempt is made when these have grown",
+                    self.path,
+                    error,
+                )
+            finally:
+                self._compacting.release()
+
+        return compact_in_background
+
+    @override
+    def close(self) -> None:
+        """Compacts everything into the data file, removes the journals, and releases the lock."""
+        try:
+            # Waits for a running compaction.
+            with self._compacting:
+                has_changes = any(each.end for each in self._journals)
+            if has_changes:
+                self.begin_compaction()()
+            else:
+                self._journals[-1].remove()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        for journal in self._journals:
+            journal.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # Writing a snapshot
+
+    def _compact(self, tables: Mapping[str, Documents]) -> None:
+        """Writes a snapshot of `tables`, the changes of all journals but the last one."""
+        *past, current = self._journals
+        self._write(tables, current.generation)
+        for journal in past:
+            journal.remove()
+        self._journals = [current]
+
+    def _write(self, tables: Mapping[str, Documents], generation: int) -> None:
+        """Replaces the data file, durably.
+
+        If it raises OSError, the file has its old content; the old or the new one if the sync of
+        the directory failed.
+        """
+        head = {GENERATION: {1: b'{"generation": %d}' % generation}}
+        size = 0
+        try:
+            self._disk.unlink(self._temporary)
+            with closing(self._disk.create(self._temporary)) as file:
+                lines = _encode_lines({**head, **tables})
+                while batch := b"".join(islice(lines, BATCH_SIZE)):
+                    file.write(batch)
+                    size += len(batch)
+                    # Background work: let other threads have the interpreter lock.
+                    time.sleep(0)
+                file.sync()
+            self._disk.rename(self._temporary, self.path)
+            self._size = size
+        except OSError:
+            with suppress(OSError):
+                self._disk.unlink(self._temporary)
+            raise
+        self._disk.sync_directory(self.path.parent)
+
+    # Opening
+
+    def _load(
+        self, initial: Mapping[str, Documents], check: Check
+    ) -> tuple[dict[str, Documents], list[Journal]]:
+        """Reads and checks the files, then makes durable what was read, or creates the file."""
+        with _explained(self.path, "opened"):
+            found = list_journals(self.path, self._disk)
+            exists = self._disk.exists(self.path)
+        if not exists:
+            return self._create(initial, found)
+        with _explained(self.path, "read"):
+            content = self._disk.read(self.path)
+        self._size = len(content)
+        tables, generation = self._decode(content)
+        del content
+        journals = self._replay(found, generation, tables)
+        try:
+            check(tables)
+        except ValueError as error:
+            where = "" if len(journals) == 1 and not journals[0].end else ", with its journals,"
+            raise StorageError(
+                f"the data file {self.path}{where} is damaged: {error}; all files are left"
+                " unchanged; restore copies of them"
+            ) from None
+        with _explained(self.path, "written"):
+            self._clean_up(journals[-1], [found[each] for each in found if each < generation])
+        return tables, journals
+
+    def _create(
+        self, initial: Mapping[str, Documents], found: Mapping[int, Path]
+    ) -> tuple[dict[str, Documents], list[Journal]]:
+        for journal in found.values():
+            raise StorageError(
+                f"the data file {self.path} does not exist, but its journal {journal} does:"
+                " expected both, because a journal contains only changes; restore the data file,"
+                " remove the journal to start with an empty one"
+            )
+        try:
+            self._write(initial, 1)
+        except OSError as error:
+            with suppress(OSError):
+                self._disk.unlink(self.path)
+            raise _unusable(self.path, "written", error) from None
+        tables = {name: {**documents} for name, documents in initial.items()}
+        return tables, [Journal(journal_path(self.path, 1), 1, self._disk)]
+
+    def _decode(self, content: bytes) -> tuple[dict[str, Documents], int]:
+        try:
+            tables = decode_tables(content)
+            return tables, _find_generation(tables.pop(GENERATION, {}))
+        except InvalidJSON as error:
+            raise StorageError(
+                f"the data file {self.path} is damaged: it is not JSON ({error}); it is left"
+                " unchanged; restore a copy of it"
+            ) from None
+        except ValueError as error:
+            raise StorageError(
+                f"the data file {self.path} is not a TinyDB file: {error}; it is left unchanged;"
+                " restore a copy of it"
+            ) from None
+
+    def _replay(
+        self, found: Mapping[int, Path], generation: int, tables: dict[str, Documents]
+    ) -> list[Journal]:
+        """Applies the journals that were `found` to `tables`; returns those in use, in order.
+
+        Journals of earlier generations are ignored, because the snapshot contains their changes.
+        The last journal may have a torn end.
+        """
+        following = [each for each in found if each >= generation]
+        if following != list(range(generation, generation + len(following))):
+            raise StorageError(
+                f"the data file {self.path} does not belong to the journals next to it, perhaps it"
+                f" is an older copy: expected its journal of generation {generation}, and those"
+                f" that follow it, found {', '.join(map(str, following))}; all files are left"
+                f" unchanged; restore the right one, remove {self.path}.journal.* to continue"
+                " without the changes since"
+            )
+        if not following:
+            return [Journal(journal_path(self.path, generation), generation, self._disk)]
+        journals = []
+        for each in following:
+            try:
+                with _explained(self.path, "read together with its journal"):
+                    content = self._disk.read(found[each])
+                valid = replay(content, each, tables)
+                if valid.torn and each != following[-1]:
+                    raise ValueError(
+                        f"at byte {valid.end}: expected complete lines, found an incomplete one"
+                    )
+            except ValueError as error:
+                raise StorageError(
+                    f"the data file {self.path} cannot be used with its journal: the journal"
+                    f" {found[each]} is damaged: {error}; both files are left unchanged; restore"
+                    " copies of both, remove the journal to continue without the changes since"
+                ) from None
+            journals.append(Journal(found[each], each, self._disk, valid))
+        return journals
+
+    def _clean_up(self, current: Journal, past: Iterable[Path]) -> None:
+        """Makes durable what was read, and removes what a crash left behind. Raises OSError.
+
+        After a crash of the process only, some of what was read may not be on the disk yet: the
+        last write of the `current` journal, and the names of files.
+        """
+        found = current.found
+        if found:
+            try:
+                current.cut()
+            finally:
+                current.close()
+        self._disk.sync_directory(self.path.parent)
+        self._disk.unlink(self._temporary)
+        for path in past:
+            self._disk.unlink(path)
+        if found and found.torn:
+            log.warning(
+                "the journal %s ended in an incomplete write, as after a kill or a power failure:"
+                " dropped its last %d bytes, from byte %d on; the write had not been acknowledged",
+                current.path,
+                found.torn,
+                current.end,
+            )
+
+
+def list_journals(data_file: Path, disk: Disk) -> dict[int, Path]:
+    """Returns the journals of `data_file` by generation, in order. Raises OSError."""
+    name = re.compile(re.escape(data_file.name) + r"\.journal\.([1-9][0-9]*)")
+    found = map(name.fullmatch, disk.names(data_file.parent))
+    return dict(sorted((int(each[1]), data_file.with_name(each[0])) for each in found if each))
+
+
+def erase_data_file(data_file: Path, disk: Disk) -> None:
+    """Removes a closed data file and its journals. Raises OSError."""
+    if not disk.is_directory(data_file.parent):
+        return
+    # In an order that leaves a valid file if it is interrupted: no journal without its data file.
+    for path in reversed(list_journals(data_file, disk).values()):
+        disk.unlink(path)
+    disk.unlink(data_file.with_name(data_file.name + ".new"))
+    disk.sync_directory(data_file.parent)
+    disk.unlink(data_file)
+
+
+def _encode_lines(tables: Mapping[str, Documents]) -> Iterator[bytes]:
+    """Yields one line per document: readable, and as fast as encoding without indentation."""
+    before_table = b"{\n"
+    for name, documents in tables.items():
+        yield b"%b%b: {" % (before_table, msgspec.json.encode(name))
+        before_table, before_document = b",\n", b"\n"
+        for doc_id, document in documents.items():
+            yield b'%b"%d": %b' % (before_document, doc_id, document)
+            before_document = b",\n"
+        yield b"\n}"
+    yield b"\n}\n"
+
+
+def _find_generation(documents: Documents) -> int:
+    if not documents:
+        return 1
+    found = msgspec.json.decode(documents.get(1, b"{}")).get("generation")
+    if type(found) is not int or found < 1:
+        raise ValueError(
+            f"{GENERATION}.1.generation: expected a positive integer, found something else"
+        )
+    return found
+
+
+def _resolve(path: Path, disk: Disk) -> Path:
+    """Resolves symbolic links, so that all names of a file share one lock. Raises OSError."""
+    path = disk.resolve(path)
+    # Some versions of filelock would create the directory.
+    if not disk.is_directory(path.parent):
+        raise FileNotFoundError(ENOENT, "its directory does not exist")
+    if disk.exists(path) and not disk.is_file(path):
+        raise OSError(EINVAL, "it is not a regular file")
+    return path
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        # Used by one thread at a time, but not always by the same.
+        lock = FileLock(f"{path}.lock", thread_local=False)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StorageError(
+            f"the data file {path} is in use by another server; stop that one"
+        ) from None
+    except OSError as error:
+        raise _unusable(path, "opened", error) from None
+    return lock
+
+
+@contextmanager
+def _explained(path: Path, action: str) -> Iterator[None]:
+    """Turns OSError into StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(path, action, error) from None
+
+
+def _unusable(path: Path, action: str, error: OSError) -> StorageError:
+    return StorageError(
+        f"the data file {path} cannot be {action}: {error.strerror}; expected a readable and"
+        " writable file, or a directory in which to create one"
+    )

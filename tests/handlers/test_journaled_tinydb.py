@@ -1,0 +1,222 @@
+"""The journaled TinyDB: it does what TinyDB does, in transactions, at a constant cost."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tinydb import TinyDB, where
+from tinydb.storages import MemoryStorage
+from tinydb.table import Document, Table
+
+from clients_register.handlers.store.journaled import database
+from clients_register.handlers.store.journaled.database import JournaledTinyDB
+
+IDS = st.integers(1, 5)
+VALUES = st.none() | st.integers(0, 3) | st.sampled_from(["x", 10**30, [1, {"b": "é"}]])
+DOCUMENTS = st.fixed_dictionaries({"a": VALUES}, optional={"b": VALUES})
+
+Operation = Callable[[Table], Any]
+
+
+def increment(document: Any) -> None:
+    document["n"] = document.get("n", 0) + 1
+
+
+def operations() -> st.SearchStrategy[Operation]:
+    """Every operation of TinyDB that changes a table; some of them are refused."""
+    numbered = st.builds(Document, DOCUMENTS, IDS)
+    queries = st.builds(lambda value: where("a") == value, VALUES)
+    return st.one_of(
+        st.builds(lambda each: lambda table: table.insert(each), DOCUMENTS | numbered),
+        st.builds(
+            lambda many: lambda table: table.insert_multiple(many),
+            st.lists(DOCUMENTS | numbered, max_size=3),
+        ),
+        st.builds(
+            lambda fields, ids: lambda table: table.update(fields, doc_ids=ids),
+            DOCUMENTS,
+            st.lists(IDS, unique=True),
+        ),
+        st.builds(
+            lambda fields, query: lambda table: table.update(fields, query),
+            DOCUMENTS | st.just(increment),
+            st.none() | queries,
+        ),
+        st.builds(
+            lambda fields, query: lambda table: table.update_multiple([(fields, query)]),
+            DOCUMENTS,
+            queries,
+        ),
+        st.builds(lambda each: lambda table: table.upsert(each), numbered),
+        st.builds(lambda each, query: lambda table: table.upsert(each, query), DOCUMENTS, queries),
+        st.builds(lambda ids: lambda table: table.remove(doc_ids=ids), st.lists(IDS, unique=True)),
+        st.builds(lambda query: lambda table: table.remove(query), queries),
+        st.just(lambda table: table.truncate()),
+    )
+
+
+def outcome(operation: Operation, table: Table) -> Any:
+    """What the operation returns, or the type of the exception it raises."""
+    try:
+        return operation(table)
+    except (ValueError, KeyError) as error:
+        return type(error)
+
+
+def sort(outcome: Any) -> Any:
+    """A list of ids without its order, which is that in which documents were stored."""
+    return sorted(outcome) if isinstance(outcome, list) else outcome
+
+
+def content(table: Table) -> dict[int, Any]:
+    """All documents by id, having been read in every way that TinyDB offers."""
+    found = {document.doc_id: dict(document) for document in table}
+    assert len(table) == len(found) == len(table.all())
+    for doc_id, document in found.items():
+        assert table.contains(doc_id=doc_id)
+        assert table.get(doc_id=doc_id) == document
+        assert table.get(doc_ids=[doc_id]) == [document]
+        query = where("a") == document.get("a")
+        assert document in table.search(query)
+        assert table.count(query) == sum(each.get("a") == document["a"] for each in found.values())
+    return found
+
+
+def open_database(path: Path) -> JournaledTinyDB:
+    return JournaledTinyDB(path, locked=False)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[JournaledTinyDB]:
+    with closing(open_database(path)) as found:
+        yield found
+
+
+@given(transactions=st.lists(st.lists(operations(), min_size=1, max_size=4), max_size=6))
+def test_every_operation_does_what_it_does_in_plain_tinydb(
+    transactions: list[list[Operation]],
+) -> None:
+    async def run(path: Path) -> dict[int, Any]:
+        plain = TinyDB(storage=MemoryStorage).table("t")
+        with opened(path) as journaled:
+            table = journaled.table("t", indexed=("a",))
+            for each in transactions:
+                before = content(table)
+                with journaled.transaction() as transaction:
+                    for operation in each:
+                        assert sort(outcome(operation, table)) == sort(outcome(operation, plain))
+                        assert content(table) == content(plain)
+                assert content(table) == before, "nothing is visible before the commit"
+                await transaction.commit()
+                assert content(table) == content(plain)
+                check_index(table)
+        return content(plain)
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "data.json")
+        expected = asyncio.run(run(path))
+        with opened(path) as again:
+            assert content(again.table("t", indexed=("a",))) == expected
+        with TinyDB(path) as plainly:
+            assert content(plainly.table("t")) == expected
+
+
+def check_index(table: database.JournaledTable) -> None:
+    """The index finds what a search finds; only values that can be dictionary keys are indexed."""
+    for value in [0, 1, 2, 3, "x"]:
+        found = sorted(table.find("a", value), key=lambda document: document.doc_id)
+        assert found == sorted(
+            table.search(where("a") == value), key=lambda document: document.doc_id
+        )
+
+
+def test_a_field_of_an_object_in_a_document_is_indexed(tmp_path: Path) -> None:
+    async def run() -> None:
+        with opened(tmp_path / "data.json") as journaled:
+            table = journaled.table("t", indexed=("client.id",))
+            with journaled.transaction() as transaction:
+                table.insert_multiple(
+                    [{"client": {"id": 7}}, {"client": None}, {}, {"client": {}}, {"client": 5}]
+                )
+            await transaction.commit()
+            assert [document.doc_id for document in table.find("client.id", 7)] == [1]
+            assert [*table.values("client.id")] == [7]
+
+    asyncio.run(run())
+
+
+def test_a_change_outside_a_transaction_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path / "data.json") as journaled:
+        with pytest.raises(RuntimeError, match="expected a change in a transaction"):
+            journaled.table("t").insert({"a": 1})
+        with pytest.raises(NotImplementedError, match="expected a change in a transaction"):
+            journaled.drop_tables()
+
+
+def test_transactions_cannot_be_nested(tmp_path: Path) -> None:
+    with (
+        opened(tmp_path / "data.json") as journaled,
+        journaled.transaction(),
+        pytest.raises(RuntimeError, match="expected no open transaction"),
+        journaled.transaction(),
+    ):
+        pass
+
+
+async def test_an_uncommitted_transaction_changes_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path / "data.json") as journaled:
+        table = journaled.table("t")
+        with journaled.transaction() as transaction:
+            table.insert({"a": 1})
+        with pytest.raises(ZeroDivisionError), journaled.transaction():
+            table.insert({"a": 1 / 0})
+        assert content(table) == {}
+        with journaled.transaction() as transaction:
+            table.insert({"a": 2})
+            table.truncate()
+        ended = list[bool]()
+        await transaction.commit(lambda: ended.append(True))
+        assert ended == [True]
+        assert content(table) == {}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda table: table.insert({"a": 1}),
+        lambda table: table.insert(Document({"a": 1}, 5000)),
+        lambda table: table.upsert(Document({"a": 1}, 7)),
+        lambda table: table.update({"a": 1}, doc_ids=[7]),
+        lambda table: table.remove(doc_ids=[7]),
+        lambda table: table.get(doc_id=7),
+        lambda table: table.contains(doc_id=7),
+        lambda table: table.find("a", 7),
+        len,
+    ],
+)
+async def test_an_operation_by_id_decodes_one_document_of_a_thousand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: Operation
+) -> None:
+    with opened(tmp_path / "data.json") as journaled:
+        table = journaled.table("t", indexed=("a",))
+        with journaled.transaction() as transaction:
+            table.insert_multiple({"a": number} for number in range(1000))
+        await transaction.commit()
+        decoded, decode = count(), database._decode
+
+        def counting(encoded: bytes) -> dict[str, Any]:
+            next(decoded)
+            return decode(encoded)
+
+        monkeypatch.setattr(database, "_decode", counting)
+        with journaled.transaction() as transaction:
+            operation(table)
+        await transaction.commit()
+        assert next(decoded) <= 1
