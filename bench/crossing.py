@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-import httpx
+import httpx2
 
 import clients_register
 from clients_register import conformance, fixtures, handlers, spec
@@ -93,7 +93,7 @@ def running(folder: Path, *, reference: bool) -> Iterator[str]:
         thread.join()
 
 
-def register(http: httpx.Client, origin: str, **headers: str) -> str:
+def register(http: httpx2.Client, origin: str, **headers: str) -> str:
     """Registers a new client; returns the slug of the response."""
     client = {
         "email": f"client-{next(NUMBERS)}@x.test",
@@ -116,7 +116,7 @@ def measure() -> Iterator[tuple[str, list[str]]]:
     """Yields each operation with the files that it passed through."""
     success = load_statuses().success.slug
     case = next(each for each in load_cases() if each.id == CASE)
-    with tempfile.TemporaryDirectory() as folder, httpx.Client() as http:
+    with tempfile.TemporaryDirectory() as folder, httpx2.Client() as http:
         for kind in ("reference", "stub"):
             place = Path(folder) / kind
             place.mkdir()

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 from typing_extensions import override
 
 from clients_register import __version__
@@ -26,11 +26,10 @@ class Mandrill(Transport):
         self._key = key
         self._timeout = timeout
         # The key and addresses must reach no one but the configured host, so redirects, proxies and
-        # .netrc are ignored. Certificates are verified against httpx's CA bundle and the system's
-        # (or SSL_CERT_FILE).
-        ssl_context = httpx.create_ssl_context(trust_env=False)
-        ssl_context.load_default_certs()
-        self._client = httpx.AsyncClient(
+        # .netrc are ignored. Certificates are verified against those of the system, or against
+        # SSL_CERT_FILE.
+        ssl_context = httpx2.create_ssl_context()
+        self._client = httpx2.AsyncClient(
             base_url=url,
             follow_redirects=False,
             headers={"User-Agent": f"clients-register/{__version__}"},
@@ -43,12 +42,12 @@ class Mandrill(Transport):
     async def send(self, mail: Mail, pending: PendingRegistration) -> None:
         await pending.commit()
         try:
-            # httpx's timeout is per read; a server that trickles bytes would never time out.
+            # httpx2's timeout is per read; a server that trickles bytes would never time out.
             async with asyncio.timeout(self._timeout):
                 response = await self._client.post("messages/send", json=self._payload(mail))
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpx2.TimeoutException):
             raise MailFailed(f"Mandrill did not answer within {self._timeout:g} s") from None
-        except (httpx.HTTPError, OSError, UnicodeError) as error:
+        except (httpx2.HTTPError, OSError, UnicodeError) as error:
             # Its message may quote the request.
             raise MailFailed(f"Mandrill cannot be reached: {type(error).__name__}") from None
         self._check(response)
@@ -69,13 +68,13 @@ class Mandrill(Transport):
             },
         }
 
-    def _check(self, response: httpx.Response) -> None:
+    def _check(self, response: httpx2.Response) -> None:
         """Raises MailFailed unless `response` says that the mail was accepted."""
         try:
             report = response.json()
         except (ValueError, RecursionError):
             raise MailFailed(f"Mandrill answered {response.status_code} without JSON") from None
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != httpx2.codes.OK:
             name = report.get("name") if isinstance(report, dict) else None
             raise MailFailed(
                 f"Mandrill refused the call: {response.status_code} {self._word(name)}"

@@ -102,7 +102,7 @@ async def load_resources(settings: Settings) -> AsyncIterator[SharedResources]:
         stack.push_async_callback(passwords.close)
         transport: Transport = Outbox()
         if settings.mail == "mandrill":
-            # Imports httpx, which is slow and otherwise not needed.
+            # Imports httpx2, which is slow and otherwise not needed.
             from clients_register.handlers.mandrill import Mandrill
 
             transport = mandrill = Mandrill(

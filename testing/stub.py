@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from clients_register.testing.world import TIMEOUT, World, call_control
 
@@ -40,10 +40,10 @@ class Stub:
         self.base = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Proxies in the environment are for other hosts.
-        self._http = httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT, trust_env=False)
         try:
             self.url = self.base + str(self.control("GET", "/health")["route"])
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
             self._http.close()
             raise StubError(
                 f"expected a stub at {self.base}, found none ({error}); start it with"

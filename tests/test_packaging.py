@@ -10,7 +10,7 @@ from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx
+import httpx2
 import pytest
 from support.command import absent, environment, serving
 from support.limits import LIMIT
@@ -140,7 +140,7 @@ def test_what_was_installed_from_the_wheel_serves_and_registers(
     assert Path(found.stdout.strip()).is_relative_to(target)
 
     with serving(cwd=elsewhere, env=env) as process:
-        answer = httpx.post(
+        answer = httpx2.post(
             process.url,
             content=encoded(registration(email)),
             headers={"Content-Type": "text/plain"},

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from support.command import COMMAND, call, environment, serving
 from support.limits import LIMIT, communicate, until
@@ -93,7 +93,7 @@ def test_a_server_that_dies_meanwhile_is_no_violation(tmp_path: Path) -> None:
         ) as process:
             until(
                 lambda: (
-                    sum(each["requests"] for each in httpx.get(worlds, timeout=LIMIT).json())
+                    sum(each["requests"] for each in httpx2.get(worlds, timeout=LIMIT).json())
                     >= ENOUGH
                 )
             )

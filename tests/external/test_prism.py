@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 from support.command import tool
@@ -41,10 +41,10 @@ class Proxy:
     origin: str
     port: int
 
-    def send(self, exchange: Exchange) -> httpx.Response:
+    def send(self, exchange: Exchange) -> httpx2.Response:
         """Sends the request of `exchange` through Prism, which drops the relative base path."""
         request = exchange["request"]
-        return httpx.post(
+        return httpx2.post(
             self.origin + PATH,
             headers=request["headers"],
             content=request["body"].encode(),
@@ -81,7 +81,7 @@ def origin_in(output: Iterable[str]) -> str:
     pytest.fail(f"Prism ended before it listened: {''.join(seen)}")
 
 
-def violations(answer: httpx.Response, of: str) -> list[Any]:
+def violations(answer: httpx2.Response, of: str) -> list[Any]:
     """What Prism has against the `request` or the `response`."""
     found = json.loads(answer.headers.get("sl-violations", "[]"))
     return [violation["message"] for violation in found if violation["location"][0] == of]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -315,7 +315,7 @@ def begun(tmp_path: Path, layer: str, target: str) -> Iterator[subprocess.Popen[
 
 def requests_to(origin: str) -> int:
     """How many requests a stub has answered in all worlds."""
-    return sum(each["requests"] for each in httpx.get(f"{origin}/_mock/worlds").json())
+    return sum(each["requests"] for each in httpx2.get(f"{origin}/_mock/worlds").json())
 
 
 def worlds(stub: LiveStub) -> list[str]:

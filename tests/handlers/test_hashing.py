@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import bcrypt
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -241,8 +241,8 @@ def has_hashed(process: int) -> bool:
 
 def register_many(server: Process) -> None:
     """Registers a crowd at once."""
-    http = httpx.Client(
-        headers={"Content-Type": "text/plain"}, limits=httpx.Limits(), timeout=LIMIT, verify=False
+    http = httpx2.Client(
+        headers={"Content-Type": "text/plain"}, limits=httpx2.Limits(), timeout=LIMIT, verify=False
     )
 
     def register(_: int) -> int:

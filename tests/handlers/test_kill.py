@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from support.command import Process, serving
 from support.limits import LIMIT
@@ -47,7 +47,7 @@ class Callers:
                 assert self._news.wait(LIMIT)
 
     def _register(self, caller: int) -> None:
-        with suppress(httpx.TransportError), httpx.Client(timeout=LIMIT, trust_env=False) as http:
+        with suppress(httpx2.TransportError), httpx2.Client(timeout=LIMIT, trust_env=False) as http:
             for number in range(1000):
                 email = f"{self._round}.{caller}.{number}@kill.test"
                 headers = {"Content-Type": "text/plain"}

@@ -77,7 +77,7 @@ def test_no_secret_leaves_in_an_answer_a_log_or_the_file(
     answer = server.send(REQUESTS[request_name](email))
     told = answer.text + str(answer.headers)
     kept = text_of(server.settings)
-    # httpx writes the log of this test's own client.
+    # httpx2 writes the log of this test's own client.
     logged = "\n".join(
         record.getMessage() for record in caplog.records if not record.name.startswith("http")
     )

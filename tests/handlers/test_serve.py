@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
-import httpx
+import httpx2
 import pytest
 from support.command import (
     Process,
@@ -57,7 +57,7 @@ def test_it_says_where_it_listens_where_the_data_is_and_what_becomes_of_mails(
 
 def test_it_says_which_pages_there_are_and_they_are_there(process: Process) -> None:
     pages = dict(re.findall(r"^  (console|documents) +(http://\S+)$", process.banner, re.M))
-    codes = {name: httpx.get(url, timeout=LIMIT).status_code for name, url in pages.items()}
+    codes = {name: httpx2.get(url, timeout=LIMIT).status_code for name, url in pages.items()}
     assert codes == {"console": 200, "documents": 200}
 
 
@@ -74,7 +74,7 @@ def test_the_reference_says_that_it_is_one_has_no_pages_and_says_nothing_at_its_
 
 def test_the_stub_says_at_its_end_which_statuses_were_met(tmp_path: Path) -> None:
     with serving("--data", str(tmp_path / "data.json")) as process:
-        httpx.get(process.url, timeout=LIMIT)
+        httpx2.get(process.url, timeout=LIMIT)
         process.tell(signal.SIGTERM)
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")
@@ -97,7 +97,7 @@ def test_the_line_it_prints_registers_a_client_when_it_is_pasted(process: Proces
 def test_what_was_registered_is_in_the_file_that_it_named(
     process: Process, directory: Path, email: str
 ) -> None:
-    answer = httpx.post(
+    answer = httpx2.post(
         process.url,
         content=encoded(registration(email)),
         headers={"Content-Type": "text/plain"},
@@ -149,7 +149,7 @@ def test_it_serves_although_nobody_reads_what_it_says(tmp_path: Path) -> None:
         process.stop_reading()
         until(lambda: listens(("127.0.0.1", port)))
         url = f"http://127.0.0.1:{port}/api/v1/clients/register"
-        assert httpx.post(url, timeout=LIMIT).status_code == 400
+        assert httpx2.post(url, timeout=LIMIT).status_code == 400
         process.tell(signal.SIGTERM)
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")
@@ -220,7 +220,7 @@ def test_data_in_use_is_one_line_and_does_the_user_of_it_no_harm(
     data = directory / "clients-register.json"
     code, line = complaint("--port", "0", "--data", str(data))
     assert (code, f"the data file {data} is in use" in line) == (1, True)
-    assert httpx.post(process.url, timeout=LIMIT).status_code == 400
+    assert httpx2.post(process.url, timeout=LIMIT).status_code == 400
 
 
 def test_a_seed_that_cannot_be_used_is_one_line_and_leaves_no_data_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from support.command import Done, Ended, Process, call, reserved_port, run, serving
 from support.limits import LIMIT, impatient, until
@@ -30,7 +30,7 @@ def on(server: Server, name: str) -> dict[str, str]:
 
 def answer(process: Process, email: str, **changes: Any) -> dict[str, Any]:
     """The envelope of registering `email`."""
-    envelope: dict[str, Any] = httpx.post(
+    envelope: dict[str, Any] = httpx2.post(
         process.url,
         content=encoded(registration(email, **changes)),
         headers={"Content-Type": "text/plain"},

@@ -6,7 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 from support.command import listens, reserved_port, serving, started
@@ -54,7 +54,7 @@ def test_a_request_under_way_gets_its_answer_when_the_server_is_told_to_stop(
             with socket.create_connection(process.address) as caller:
                 caller.sendall(sent[:-20])
                 # An answer on another connection: by now the first one was read, too.
-                httpx.get(process.url, timeout=LIMIT)
+                httpx2.get(process.url, timeout=LIMIT)
                 process.tell(number)
                 until(lambda: not listens(process.address))
                 caller.sendall(sent[-20:])

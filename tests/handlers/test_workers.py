@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from textwrap import indent
 
-import httpx
+import httpx2
 import pytest
 from support.command import Process, listens, reserved_port, run, run_program, serving
 from support.limits import LIMIT, until
@@ -28,7 +28,7 @@ WORKERS = 2
 class Caller:
     """Asks servers, each in its turn, on as many connections as there are threads."""
 
-    def __init__(self, http: httpx.Client, *processes: Process) -> None:
+    def __init__(self, http: httpx2.Client, *processes: Process) -> None:
         self._http = http
         self._urls = [process.url for process in processes]
 
@@ -64,8 +64,8 @@ def many(store: dict[str, str], *, count: int = WORKERS) -> Iterator[Process]:
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=LIMIT, verify=False) as client:
+def http() -> Iterator[httpx2.Client]:
+    with httpx2.Client(timeout=LIMIT, verify=False) as client:
         yield client
 
 
@@ -95,7 +95,7 @@ def check_that_one_registers_each_address(caller: Caller, postgres: Server, name
 
 
 @pytest.mark.smoke
-def test_processes_are_one_server(http: httpx.Client, postgres: Server, database: str) -> None:
+def test_processes_are_one_server(http: httpx2.Client, postgres: Server, database: str) -> None:
     with many(on(postgres, database)) as process:
         assert f"the plain reference, {WORKERS} workers\n" in process.banner
         check_that_one_registers_each_address(Caller(http, process), postgres, database)
@@ -104,7 +104,7 @@ def test_processes_are_one_server(http: httpx.Client, postgres: Server, database
 
 @pytest.mark.soak
 def test_many_processes_of_two_servers_are_one_server(
-    http: httpx.Client, postgres: Server, database: str
+    http: httpx2.Client, postgres: Server, database: str
 ) -> None:
     store = on(postgres, database)
     with many(store, count=4) as one, many(store, count=4) as other:
@@ -131,7 +131,7 @@ def test_one_that_dies_is_replaced_and_the_others_answer_meanwhile(store: dict[s
         # The second one, and then the first, since the other has another place by then.
         for place in (1, 0):
             kill(process, process.workers[place])
-            with httpx.Client(timeout=LIMIT, verify=False) as anew:
+            with httpx2.Client(timeout=LIMIT, verify=False) as anew:
                 assert Caller(anew, process).registered(0, f"{place}@x.test") == "action-successful"
             until(lambda: len(process.workers) == WORKERS)
         process.tell(signal.SIGTERM)

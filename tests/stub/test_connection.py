@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from support.limits import LIMIT, until
 from support.live import LiveStub, encoded, registration
@@ -85,7 +85,7 @@ def test_a_slow_body_comes_byte_by_byte_and_whole(
     monkeypatch.setattr(faults, "pause", pause)
     broken(shared_stub, world, "slow")
     body = b""
-    with httpx.stream("POST", shared_stub.route(world), timeout=LIMIT) as answer:
+    with httpx2.stream("POST", shared_stub.route(world), timeout=LIMIT) as answer:
         for piece in answer.iter_raw():
             assert len(piece) == 1
             body += piece
@@ -120,8 +120,8 @@ def test_what_the_real_rules_did_is_done_though_its_answer_breaks(
 def test_the_next_answer_is_whole_again(shared_stub: LiveStub, world: str, fault: str) -> None:
     broken(shared_stub, world, fault)
     try:
-        httpx.post(shared_stub.route(world), timeout=LIMIT)
-    except httpx.HTTPError:
+        httpx2.post(shared_stub.route(world), timeout=LIMIT)
+    except httpx2.HTTPError:
         assert fault in ("reset", "empty", "truncated")
     assert shared_stub.sent({}, world).json()["status"] == "no-params-decoded"
 
@@ -132,8 +132,8 @@ def test_the_journal_names_the_fault_and_the_log_is_silent(
     shared_stub: LiveStub, world: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken(shared_stub, world, fault)
-    with suppress(httpx.HTTPError):
-        httpx.post(shared_stub.route(world), timeout=LIMIT)
+    with suppress(httpx2.HTTPError):
+        httpx2.post(shared_stub.route(world), timeout=LIMIT)
     query = "/requests?status=invalid-token"
     # A caller whose connection breaks may be sooner than the journal.
     until(lambda: bool(shared_stub.control("GET", query, world=world).json()))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from support.command import environment
 from support.limits import LIMIT, communicate, kill_when_hung
@@ -49,7 +49,7 @@ class Watched:
         beside.replace(file)
 
     def status(self, email: str, **changes: object) -> str:
-        answer = httpx.post(
+        answer = httpx2.post(
             f"{self.origin}/api/v1/clients/register",
             content=encoded(registration(email, **changes)),
             headers={"Content-Type": "text/plain"},
@@ -127,12 +127,12 @@ def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
 def test_an_edit_that_breaks_the_spec_is_told_and_keeps_the_old_one(
     watched: Watched, old: str, new: str, words: list[str]
 ) -> None:
-    health = httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json()
+    health = httpx2.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json()
     before = watched.edit(watched.spec, old, new)
     told = watched.told("not reloaded")
     assert told.startswith("openapi.yaml: not reloaded, the previous version stays: ")
     assert [word for word in words if word not in told] == []
     assert watched.status("client@personas.test") == "email-already-registered"
-    assert httpx.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json() == health
+    assert httpx2.get(f"{watched.origin}/_mock/health", timeout=LIMIT).json() == health
     watched.put(watched.spec, before)
     assert watched.told(": reloaded") == "openapi.yaml: reloaded"

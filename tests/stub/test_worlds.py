@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from support.limits import LIMIT, until
 from support.live import WAIT, LiveStub, encoded, registration
@@ -129,7 +129,7 @@ def test_two_hundred_clients_in_fifty_worlds_never_meet(stub: LiveStub) -> None:
     def client(number: int) -> tuple[str, list[str]]:
         name = names[number % 50]
         draws = random.Random(number)
-        with httpx.Client(timeout=LIMIT, verify=False) as http:
+        with httpx2.Client(timeout=LIMIT, verify=False) as http:
             statuses = []
             for step in range(4):
                 address = f"person-{(draws.randrange(2) + step) % 2}@shared.test"
@@ -191,10 +191,10 @@ def test_what_is_arranged_while_an_earlier_world_of_that_name_goes_is_not_gone_w
     request = ExitStack()
     stub.run(enter())
     with ThreadPoolExecutor(2) as threads:
-        deleted = threads.submit(httpx.delete, stub.at("/_mock/worlds/ann"), timeout=LIMIT)
+        deleted = threads.submit(httpx2.delete, stub.at("/_mock/worlds/ann"), timeout=LIMIT)
         until(lambda: stub.run(ann()) is not earlier)
         put = threads.submit(
-            httpx.put, stub.at("/_mock/next", "ann"), json=["missing-param"], timeout=LIMIT
+            httpx2.put, stub.at("/_mock/next", "ann"), json=["missing-param"], timeout=LIMIT
         )
         until(lambda: put.done() or stub.run(ann()).active_requests > 0)
         stub.run(leave())

@@ -81,7 +81,7 @@ def certified(directory: Path) -> Path:
 
 # A registration as a test author writes it, and the status of the answer.
 PREAMBLE = """\
-    import httpx
+    import httpx2
     import pytest
 
     def status(world, email="ada@example.test", **headers):

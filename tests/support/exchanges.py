@@ -89,7 +89,7 @@ def arranged(start: Callable[..., Live], exchange: Exchange, directory: Path) ->
 
 
 def send(live: Live, exchange: Exchange, origin: str | None = None) -> Any:
-    """Sends the request of `exchange`, to `origin` if it is another; returns httpx's response."""
+    """Sends the request of `exchange`, to `origin` if it is another; returns httpx2's response."""
     request = exchange["request"]
     return live.http.request(
         request["method"],

@@ -15,7 +15,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 from starlette.types import ASGIApp
 from support.limits import LIMIT
 
@@ -155,7 +155,7 @@ class Live:
         self._thread.start()
         self._ready.result(timeout=LIMIT)
         # Nothing is encrypted here, and reading all certificates takes longer than the rest.
-        self.http = httpx.Client(timeout=LIMIT, verify=False)
+        self.http = httpx2.Client(timeout=LIMIT, verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,12 +177,12 @@ class Live:
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout=LIMIT)
 
     def send(self, body: bytes, content_type: str | None = "text/plain", **headers: str) -> Any:
-        """POSTs literal bytes to the route; returns httpx's response."""
+        """POSTs literal bytes to the route; returns httpx2's response."""
         sent = dict(headers) if content_type is None else {"Content-Type": content_type, **headers}
         return self.http.post(self.url, content=body, headers=sent)
 
     def post(self, params: object) -> Any:
-        """POSTs `params`, encoded, to the route; returns httpx's response."""
+        """POSTs `params`, encoded, to the route; returns httpx2's response."""
         return self.send(encoded(params))
 
     def register(self, email: str, **changes: Any) -> dict[str, Any]:
@@ -224,7 +224,7 @@ class LiveStub(Live):
     def sent(
         self, params: object, world: str | None = None, headers: dict[str, str] | None = None
     ) -> Any:
-        """POSTs `params`, encoded, to the route of `world`; returns httpx's response."""
+        """POSTs `params`, encoded, to the route of `world`; returns httpx2's response."""
         return self.http.post(
             self.route(world),
             content=encoded(params),
@@ -236,7 +236,7 @@ class LiveStub(Live):
         return str(self.sent(registration(email, **changes), world).json()["status"])
 
     def control(self, method: str, path: str, body: object = None, world: str | None = None) -> Any:
-        """Asks the control plane of `world`; returns httpx's response."""
+        """Asks the control plane of `world`; returns httpx2's response."""
         return self.http.request(method, self.at(f"/_mock{path}", world), json=body)
 
 

@@ -93,7 +93,7 @@ def test_answers_are_forced_by_script_and_by_header(authors_on_stub: Run) -> Non
     def test_script(clients_register):
         clients_register.force("mandrill-email-failed", {"fault": "empty"})
         assert status(clients_register) == "mandrill-email-failed"
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             status(clients_register)
         # The rules had answered before the connection broke.
         assert status(clients_register) == "email-already-registered"
@@ -187,7 +187,7 @@ def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
             client = {"email": email, "password": password}
             params = {"application": "planoauth", "client": client} | self.session
             body = base64.b64encode(json.dumps(params).encode())
-            answer = httpx.post(self.route, content=body, headers={"Content-Type": "text/plain"})
+            answer = httpx2.post(self.route, content=body, headers={"Content-Type": "text/plain"})
             envelope = answer.json()
             if envelope["status"] == "action-successful":
                 self.session = {"token": envelope["session"]["token"]}
