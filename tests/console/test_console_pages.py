@@ -1,13 +1,16 @@
 """The pages of the console as such: names, widths, schemes, the token, the documents."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from support.browser import ready, window
+from support.command import NPM, absent
 from support.live import LiveStub
 
 from clients_register import spec
+from clients_register.handlers.stub import console
 from clients_register.spec.schemas import parameters, views
 
 if TYPE_CHECKING:
@@ -106,14 +109,31 @@ def test_the_form_has_every_parameter_of_the_contract(
             assert values == list(views(document)[kind])
 
 
-@pytest.mark.parametrize("name", ["openapi", "control"])
-def test_the_documents_are_drawn(chromium: "Browser", shared_stub: LiveStub, name: str) -> None:
-    title = spec.load(name)["info"]["title"]
+# The OpenAPI version of each document that is shown.
+VERSIONS = {"openapi": "3.0", "openapi-3.1": "3.1", "control": "3.0"}
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_the_documents_are_shown_without_errors(
+    chromium: "Browser", shared_stub: LiveStub, name: str
+) -> None:
+    title = spec.load(name.partition("-")[0])["info"]["title"]
     with window(chromium, shared_stub.at("/_mock/docs/")) as page:
         page.wait_for_selector(".opblock")
         page.get_by_label("Select a definition").select_option(f"../{name}.yaml")
-        page.locator("h2.title", has_text=title).wait_for()
-        page.locator(".opblock").first.wait_for()
+        page.locator(".info .title", has_text=f"OAS {VERSIONS[name]}").wait_for()
+        assert title in page.locator(".info .title").inner_text()
+        page.locator(".opblock button").first.click()
+        page.locator(".opblock .responses-table").wait_for()
+        assert page.locator(".errors-wrapper").count() == 0
+
+
+def test_swagger_ui_is_the_release_that_npm_locks() -> None:
+    release = NPM / "node_modules" / "swagger-ui-dist"
+    if not release.exists():
+        absent(f"swagger-ui-dist is not installed: run `npm ci` in {NPM}")
+    for file in (files(console) / "swagger-ui").iterdir():
+        assert file.read_bytes() == (release / file.name).read_bytes(), f"{file.name}: copy it"
 
 
 def test_the_link_of_the_view_is_in_sight_on_a_phone(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-import swagger_ui_bundle
 import yaml
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
@@ -27,15 +26,9 @@ POLICY = (
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
-_SWAGGER = Path(swagger_ui_bundle.swagger_ui_path)
-
 
 def _console_file(name: str) -> Callable[[], bytes]:
     return (files(console) / name).read_bytes
-
-
-def _swagger_file(name: str) -> Callable[[], bytes]:
-    return (_SWAGGER / name).read_bytes
 
 
 def _document(name: str) -> Callable[[], bytes]:
@@ -49,8 +42,9 @@ def _openapi_3_1() -> bytes:
 
 # The scripts, styles and images of the pages.
 _ASSETS = {
-    f"/{part.name}": (Path(part.name).suffix, _console_file(part.name))
-    for part in files(console).iterdir()
+    f"{prefix}{part.name}": (Path(part.name).suffix, part.read_bytes)
+    for prefix, folder in (("/", files(console)), ("/docs/", files(console) / "swagger-ui"))
+    for part in folder.iterdir()
     if Path(part.name).suffix in (".css", ".js", ".svg")
 }
 
@@ -61,12 +55,6 @@ PAGES: dict[str, tuple[str, Callable[[], bytes]]] = _ASSETS | {
     "/openapi-3.1.yaml": (".yaml", _openapi_3_1),
     "/control.yaml": (".yaml", _document("control")),
     "/docs/": (".html", _console_file("docs.html")),
-    "/docs/swagger-ui.css": (".css", _swagger_file("swagger-ui.css")),
-    "/docs/swagger-ui-bundle.js": (".js", _swagger_file("swagger-ui-bundle.js")),
-    "/docs/swagger-ui-standalone-preset.js": (
-        ".js",
-        _swagger_file("swagger-ui-standalone-preset.js"),
-    ),
 }
 
 
