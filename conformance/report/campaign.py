@@ -1,9 +1,8 @@
-"""Renders the part of a report about a fuzzing campaign, for the terminal, HTML and CSV."""
+"""The part of a report about a fuzzing campaign: tables, and its text for terminals and CSV."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 Campaign = Mapping[str, Any]
@@ -68,73 +67,30 @@ def coverage_tables(campaign: Campaign) -> Iterator[Table]:
     yield "parameter", ("keyword", "kept", "broken"), keywords
 
 
-def render_campaign_html(campaign: Campaign | None) -> Iterator[str]:
-    """Renders the same for the HTML page."""
-    if campaign is None:
-        return
-    ended = " ".join(filter(None, (campaign["ended"], campaign["why"] and f"({campaign['why']})")))
-    yield '<section id="campaign" aria-labelledby="h-campaign"><h2 id="h-campaign">Fuzzing</h2>'
-    yield (
-        f"<p>Seed <code>{campaign['seed']}</code>, {campaign['requests']:,} requests in"
-        f" {campaign['seconds']:.1f} s; {escape(ended)}.</p>"
-    )
-    for title, head, rows in coverage_tables(campaign):
-        cells = "".join(f"<tr>{''.join(map(_render_cell, row))}</tr>" for row in rows)
-        heads = "".join(f"<th>{each}" for each in (title, *head))
-        yield (
-            f'<details><summary>By {title}</summary><div class="wide"><table><thead><tr>{heads}'
-            f"</tr></thead><tbody>{cells}</tbody></table></div></details>"
-        )
-    yield from _render_matrix(campaign["order"])
-    yield "</section>"
-
-
 def render_precedence_csv(order: Campaign) -> str:
     """Renders the precedence matrix as CSV; a `!` marks a status that contradicts the spec."""
-    names = order["faults"]
-    by_pair = _probes_by_pair(order)
     output = io.StringIO()
     rows = csv.writer(output, lineterminator="\n")
-    rows.writerow(["", *names])
-    for one in names:
-        probes = (by_pair.get(frozenset({one, other})) for other in names)
+    rows.writerow(["", *order["faults"]])
+    for fault, probes in precedence_rows(order).items():
         cells = (
             "" if each is None else each["status"] + ("" if each["as_expected"] else "!")
             for each in probes
         )
-        rows.writerow([one, *cells])
+        rows.writerow([fault, *cells])
     return output.getvalue()
+
+
+def precedence_rows(order: Campaign) -> Mapping[str, Sequence[Campaign | None]]:
+    """Returns the probes of each fault with every fault, None where there is none."""
+    by_pair, names = _probes_by_pair(order), order["faults"]
+    return {one: [by_pair.get(frozenset({one, other})) for other in names] for one in names}
 
 
 def _probes_by_pair(order: Campaign) -> dict[frozenset[str], Campaign]:
     return {
         frozenset(each["faults"]): each for each in order["probes"] if len(each["faults"]) <= PAIR
     }
-
-
-def _render_matrix(order: Campaign) -> Iterator[str]:
-    by_pair = _probes_by_pair(order)
-    if not by_pair:
-        return
-    names = order["faults"]
-    heads = "".join(f"<th>{escape(name)}" for name in names)
-    yield '<details><summary>Which of two errors takes precedence</summary><div class="wide">'
-    yield f'<table class="order"><thead><tr><th>{heads}</tr></thead><tbody>'
-    for one in names:
-        cells = (_render_probe(by_pair.get(frozenset({one, other}))) for other in names)
-        yield f"<tr><th>{escape(one)}</th>{''.join(cells)}</tr>"
-    yield "</tbody></table></div></details>"
-
-
-def _render_probe(probe: Campaign | None) -> str:
-    if probe is None:
-        return "<td></td>"
-    kind = "pass" if probe["as_expected"] else "fail"
-    return f'<td class="{kind}"><code>{escape(probe["status"])}</code></td>'
-
-
-def _render_cell(text: str) -> str:
-    return f"<td>{escape(text)}</td>"
 
 
 def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
