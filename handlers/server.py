@@ -19,6 +19,7 @@ from clients_register import __version__, output, spec
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
 from clients_register.handlers.emails import email_key
+from clients_register.handlers.protocol import check_buffering
 from clients_register.handlers.resources import Product
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.workers import Worker
@@ -72,6 +73,7 @@ async def serve(
             output.say(await build_banner(settings, product, listener))
         if worker is not None:
             worker.notify_ready()
+        await check_buffering()
         with gc_tuned():
             await Server(product, settings, stop).serve(sockets=[listener])
         output.say(product.exit_message())

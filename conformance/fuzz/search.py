@@ -3,12 +3,12 @@
 import math
 import zlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Flaky
-from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from hypothesis.strategies import SearchStrategy
 
@@ -84,9 +84,8 @@ def search_machine(
         created.watch = smallest
         return created
 
-    # Hypothesis accepts a factory instead of a class; the attribute is the one that @seed sets.
-    factory: Any = new_machine
-    factory._hypothesis_internal_use_seed = number
+    # Hypothesis accepts a factory instead of a class.
+    factory: Any = seed(number)(new_machine)
     chosen = run_settings(MAX_EXAMPLES // 10)
     return smallest.run(lambda: run_state_machine_as_test(factory, settings=chosen))
 
@@ -122,12 +121,22 @@ class SmallestViolation:
     def run(self, hypothesis: Callable[[], object]) -> ContractViolation | None:
         """Runs Hypothesis and returns the smallest violation."""
         try:
-            # Hypothesis stops shrinking after five minutes, with no setting to change that. Without
-            # the limit, a seed gives the same campaign on a slow machine. The patch does nothing if
-            # a later release has no such limit.
-            with patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf, create=True):
+            with _unlimited_time():
                 hypothesis()
         except (ContractViolation, Flaky, BudgetSpent):
             if self._found is None:
                 raise
         return self._found
+
+
+def _unlimited_time() -> AbstractContextManager[object]:
+    """Lets Hypothesis shrink for more than five minutes, which it has no setting for.
+
+    A seed then gives the same campaign on a slow machine; MAX_SHRINKING limits it nevertheless. The
+    limit stays as it is in releases of Hypothesis that have it elsewhere.
+    """
+    try:
+        from hypothesis.internal.conjecture import engine
+    except ImportError:
+        return nullcontext()
+    return patch.object(engine, "MAX_SHRINKING_SECONDS", math.inf, create=True)

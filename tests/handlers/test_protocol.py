@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from clients_register.handlers.protocol import HttpProtocol
+from clients_register.handlers.protocol import BufferedCycle, HttpProtocol, check_buffering
 
 LENGTH = (b"content-length", b"5")
 
@@ -126,3 +126,29 @@ async def test_requests_that_come_at_once_are_answered_one_by_one() -> None:
     written = (await answered(HttpProtocol, first, answer, requests=3)).written
     assert len(written) == 3
     assert written == [written[0]] * 3
+
+
+async def test_with_this_uvicorn_responses_are_buffered(caplog: pytest.LogCaptureFixture) -> None:
+    await check_buffering()
+    assert HttpProtocol.buffers
+    assert caplog.records == []
+
+
+def raise_error(*_: object) -> None:
+    raise AttributeError("flow")
+
+
+@pytest.mark.parametrize(
+    "difference", [{"_serialize": raise_error}, {"_serialize": lambda *_: b"HTTP/1.1 200 OK"}]
+)
+async def test_with_a_different_uvicorn_responses_are_not_buffered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, difference: dict[str, Any]
+) -> None:
+    for name, value in difference.items():
+        monkeypatch.setattr(BufferedCycle, name, value)
+    monkeypatch.setattr(HttpProtocol, "buffers", True)
+    await check_buffering()
+    assert not HttpProtocol.buffers
+    assert "sends responses in another way" in caplog.text
+    written = (await answered(HttpProtocol, "POST / HTTP/1.1", PLAIN)).written
+    assert len(written) > 1
