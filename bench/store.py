@@ -39,7 +39,7 @@ from clients_register.handlers.models import (
     User,
     to_document,
 )
-from clients_register.handlers.store.journaled.storage import JournalStorage
+from clients_register.handlers.store.journaled.storage import FileFormat, JournalStorage
 from clients_register.handlers.store.tinydb import INITIAL, TinyDBStore, document_id
 
 ROUNDS = 7
@@ -116,7 +116,7 @@ def filled(file: Path, clients: int) -> Path:
         sessions[document_id(session.digest)] = encoded(session)
         outbox[number + 1] = encoded(mail_to(address))
     tables = {**INITIAL, "users": users, "sessions": sessions, "outbox": outbox}
-    JournalStorage(file, initial=tables).close()
+    JournalStorage(file, file_format=FileFormat(tables)).close()
     return file
 
 

@@ -133,15 +133,15 @@ def from_document(kind: type[Record], document: Mapping[str, Any]) -> Record:
     return msgspec.convert(document, kind)
 
 
-def check_document(kind: type[Record], encoded: bytes, where: str) -> Record:
+def check_document(kind: type[Record], encoded: bytes, where: str) -> Any:
     """Decodes the JSON of a record strictly: no member may be missing, unknown, or of another type.
 
-    Raises ValueError. The message says where, starting with `where`, what was expected and found;
-    it quotes no value, because values include password hashes.
+    Returns an object with the attributes of the record. Raises ValueError. The message says where,
+    starting with `where`, what was expected and found; it quotes no value, because values include
+    password hashes.
     """
     try:
-        _DECODERS[kind].decode(encoded)
-        return msgspec.json.decode(encoded, type=kind)
+        return _DECODERS[kind].decode(encoded)
     except msgspec.DecodeError as error:
         what, _, place = str(error).partition(" - at `$")
         raise ValueError(f"{where}{place.rstrip('`')}: {what}") from None

@@ -8,13 +8,12 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,7 +23,6 @@ from typing_extensions import override
 
 from clients_register.handlers.models import (
     Mail,
-    Record,
     Registration,
     Session,
     User,
@@ -44,7 +42,7 @@ from clients_register.handlers.store.base import (
 from clients_register.handlers.store.journaled.database import JournaledTinyDB
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk
 from clients_register.handlers.store.journaled.journal import Documents
-from clients_register.handlers.store.journaled.storage import StorageError
+from clients_register.handlers.store.journaled.storage import FileFormat, StorageError
 
 FORMAT = "clients-register"
 VERSION = 3
@@ -149,7 +147,7 @@ class TinyDBStore(Store):
         """
 
         def check(tables: Mapping[str, Documents]) -> None:
-            if check_tables(tables, path) and not public_allowed:
+            if check_tables(tables) and not public_allowed:
                 raise StoreError(
                     f"the data file {path} was created by the stub: its passwords and tokens are"
                     f" published; {ANOTHER}, or leave out --reference"
@@ -157,7 +155,10 @@ class TinyDBStore(Store):
 
         try:
             self._database = JournaledTinyDB(
-                path, initial=INITIAL, check=check, locked=locked, disk=disk
+                path,
+                file_format=FileFormat(INITIAL, partial(check_format, path=path), check),
+                locked=locked,
+                disk=disk,
             )
         except StorageError as error:
             raise StoreError(f"{error}, or {ANOTHER}") from None
@@ -239,17 +240,15 @@ class TinyDBStore(Store):
 
     @override
     async def mails(self) -> Sequence[Mail]:
-        documents = sorted(self._outbox, key=lambda document: document.doc_id)
-        return tuple(from_document(Mail, document) for document in documents)
+        return tuple(self._outbox.decode_all(Mail))
 
     @override
     async def users(self) -> Sequence[User]:
-        users = (from_document(User, document) for document in self._users)
-        return tuple(sorted(users, key=lambda user: user.id))
+        return tuple(self._users.decode_all(User))
 
     @override
     async def sessions(self) -> Sequence[Session]:
-        sessions = (from_document(Session, document) for document in self._sessions)
+        sessions = self._sessions.decode_all(Session)
         return tuple(sorted(sessions, key=lambda session: session.sort_key))
 
     @override
@@ -258,7 +257,7 @@ class TinyDBStore(Store):
         self, users: Iterable[int] = (), sessions: Iterable[str] = (), *, mails: bool = False
     ) -> None:
         async with self._locks.exclusive():
-            ended = [digest for digest in sessions if await self.session(digest)]
+            ended = {digest for digest in sessions if await self.session(digest)}
             with self._database.transaction() as transaction:
                 self._sessions.remove(doc_ids=map(document_id, ended))
                 self._remove_users(users)
@@ -306,9 +305,8 @@ class TinyDBStore(Store):
         return None if document is None else from_document(User, document)
 
     def _owner(self, email_key: str) -> User | None:
-        for document in self._users.find("email_key", email_key):
-            return from_document(User, document)
-        return None
+        found = self._users.find("email_key", email_key)
+        return from_document(User, found[0]) if found else None
 
     def _find_conflicts(self, seeded: Iterable[User]) -> dict[int, User]:
         """Returns the stored users that have an id or an address of those `seeded`, by id."""
@@ -334,7 +332,7 @@ class TinyDBStore(Store):
 
     def _remove_users(self, user_ids: Iterable[int]) -> None:
         """Removes users, and their sessions."""
-        for user_id in self._users.remove(doc_ids=user_ids):
+        for user_id in self._users.remove(doc_ids=set(user_ids)):
             ended = self._sessions.find("user_id", user_id)
             self._sessions.remove(doc_ids=[session.doc_id for session in ended])
 
@@ -371,27 +369,31 @@ def document_id(digest: str) -> int:
     return int(digest[:DIGITS], 16)
 
 
-def check_tables(tables: Mapping[str, Documents], path: Path) -> bool:
-    """Checks that `tables` are those of a store, with valid records; returns whether it is public.
-
-    Raises StoreError if they are not, ValueError if they are damaged.
-    """
-    head = msgspec.json.decode(tables.get(META, {}).get(HEAD, b"{}"))
+def check_format(tables: Mapping[str, Documents], path: Path) -> None:
+    """Raises StoreError if `tables` are not those of a store of this version."""
+    head = _decode_head(tables)
     if head.get("format") != FORMAT:
         raise StoreError(
             f"the data file {path} belongs to another program: expected a store of {FORMAT}; it is"
             f" left unchanged; {ANOTHER}"
         )
-    version, public = head.get("version"), head.get("public")
+    version = head.get("version")
     if type(version) is not int or version != VERSION:
         raise StoreError(
-            f"the data file {path} has version {version!r}, expected {VERSION}; it is left"
+            f"the data file {path} has version {version!a:.20}, expected {VERSION}; it is left"
             f" unchanged; use the program that wrote it, or {ANOTHER}"
         )
+
+
+def check_tables(tables: Mapping[str, Documents]) -> bool:
+    """Checks the records of a store; returns whether it is public. Raises ValueError."""
+    public = _decode_head(tables).get("public")
     if not isinstance(public, bool):
         raise ValueError(f"{META}.{HEAD}.public: expected a boolean, found something else")
     ids, emails = set[int](), set[str]()
-    for number, user in _check_records(User, tables, "users"):
+    users = tables.get("users", {})
+    for number, encoded in users.items():
+        user = check_document(User, encoded, f"users.{number}")
         if user.id != number:
             raise ValueError(f"users.{number}.id: expected the number of the record, found another")
         for each in ids_of(user):
@@ -401,20 +403,19 @@ def check_tables(tables: Mapping[str, Documents], path: Path) -> bool:
         if user.email_key in emails:
             raise ValueError(f"users.{number}: expected each email_key once, found one again")
         emails.add(user.email_key)
-    for number, session in _check_records(Session, tables, "sessions"):
+    for number, encoded in tables.get("sessions", {}).items():
+        session = check_document(Session, encoded, f"sessions.{number}")
         if not _SHA_256.fullmatch(session.digest) or document_id(session.digest) != number:
             raise ValueError(
                 f"sessions.{number}.digest: expected a SHA-256 with that number, found another"
             )
-        if session.user_id not in tables.get("users", {}):
+        if session.user_id not in users:
             raise ValueError(f"sessions.{number}.user_id: expected the id of a user, found another")
-    for _ in _check_records(Mail, tables, "outbox"):
-        pass
+    for number, encoded in tables.get("outbox", {}).items():
+        check_document(Mail, encoded, f"outbox.{number}")
     return public
 
 
-def _check_records(
-    kind: type[Record], tables: Mapping[str, Documents], name: str
-) -> Iterator[tuple[int, Record]]:
-    for number, encoded in tables.get(name, {}).items():
-        yield number, check_document(kind, encoded, f"{name}.{number}")
+def _decode_head(tables: Mapping[str, Documents]) -> Mapping[str, Any]:
+    head: Mapping[str, Any] = msgspec.json.decode(tables.get(META, {}).get(HEAD, b"{}"))
+    return head

@@ -83,7 +83,8 @@ def test_a_document_becomes_the_record_again(record: User | Session | Mail) -> N
     document = to_document(record)
     kind: type[Any] = type(record)
     assert from_document(kind, document) == record
-    assert check_document(kind, msgspec.json.encode(document), "here") == record
+    checked = check_document(kind, msgspec.json.encode(document), "here")
+    assert msgspec.to_builtins(checked, order="deterministic") == document
 
 
 EDITS: dict[str, Callable[[dict[str, Any], str], object]] = {

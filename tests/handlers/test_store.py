@@ -256,6 +256,14 @@ async def test_who_is_removed_leaves_with_their_sessions(store: Store) -> None:
     assert found == ([stays, None], [stays, None], [kept, None, None], (mail("a@x.test"),), 0)
 
 
+async def test_a_removal_names_users_and_sessions_any_number_of_times(store: Store) -> None:
+    goes, ended = user(8, "b@x.test"), session("t", 7)
+    await store.seed([user(7, "a@x.test"), goes], [ended, session("u", 8)], public=False)
+    await store.remove([8, 8], [ended.digest, ended.digest])
+    assert [each.id for each in await store.users()] == [7]
+    assert await store.sessions() == ()
+
+
 async def test_mails_are_removed_all_at_once(store: Store) -> None:
     for _ in range(2):
         await store.add_mail(mail("a@x.test"))

@@ -108,6 +108,16 @@ def test_a_file_of_another_version_is_refused(
     assert f"has version {version!r}, expected 3;" in refusal(path)
 
 
+def test_the_version_is_checked_before_the_journal_is_read(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(edited(content, lambda t: first(t, "meta").update(version=2)))
+    for generation in (1, 2, 5):
+        path.with_name(f"data.json.journal.{generation}").write_text('{"format": "another"}\n')
+    message = refusal(path)
+    assert "has version 2, expected 3;" in message
+    assert "remove" not in message
+
+
 def test_a_file_that_a_stub_filled_is_no_reference_servers(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
 
@@ -127,10 +137,10 @@ OTHER_JSON = {
     **dict.fromkeys(("null", "[]", "[1, 2]", '"text"', "5"), "expected an object of tables"),
     '{"version": 1}': "expected an object of tables",
     '{"meta": []}': "expected an object of tables",
-    '{"meta": {"x": {}}}': "meta: expected documents with numbers for names",
-    '{"meta": {"0": {}}}': "meta: expected documents with numbers for names",
+    '{"meta": {"x": {}}}': "meta: expected ids of documents",
+    '{"meta": {"0": {}}}': "meta: expected ids of documents",
     '{"meta": {"1": 5}}': "meta.1: expected an object",
-    '{"meta": {"1": null}}': "meta.1: expected a document to remove",
+    '{"meta": {"1": null}}': "meta.1: expected an object, found null",
     '{"_generation": {"1": {"generation": 0}}}': "_generation.1.generation: expected a positive",
     '{"_generation": {"1": {"generation": true}}}': "_generation.1.generation: expected a",
     '{"_generation": {"2": {}}}': "_generation.1.generation: expected a positive integer",

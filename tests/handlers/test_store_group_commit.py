@@ -5,6 +5,8 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,16 @@ async def test_writes_that_come_at_once_share_a_sync(
     assert [each.recipient for each in await store.mails()][1:] == [
         f"{number}@x.test" for number in range(20)
     ]
+    await store.close()
+
+
+async def test_of_two_concurrent_writes_of_a_session_the_later_one_counts(path: Path) -> None:
+    store = TinyDBStore(path, public_allowed=True)
+    first = session("t", 7)
+    second = replace(first, last_used_at=first.last_used_at + timedelta(hours=1))
+    await store.seed([user(7, "a@x.test")], [first], public=False)
+    await asyncio.gather(store.put_session(second), store.put_session(first))
+    assert await store.session(first.digest) == first
     await store.close()
 
 

@@ -124,7 +124,7 @@ def test_a_journal_of_another_program_is_refused(data: Path, content: bytes) -> 
 
 STRANGE = {
     "expected changes of documents": ["[]", '{"users": []}', '{"public": 1}'],
-    "users: expected documents with numbers for names": ['{"users": {"x": null}}'],
+    "users: expected ids of documents": ['{"users": {"x": null}}'],
     "users.8: expected an object": ['{"users": {"8": 5}}'],
     "outbox.9: expected a document to remove, found none": ['{"outbox": {"9": null}}'],
     "Expecting": ["{"],

@@ -227,6 +227,6 @@ def test_a_second_process_is_refused(live: Live) -> None:
     content = data.read_bytes()
     second = run("serve", "--port", "0", "--data", str(data))
     assert second.returncode == 1
-    assert f"the data file {data} is in use by another server" in second.stderr
+    assert f"the data file {data} is in use by another process" in second.stderr
     assert len(second.stderr.splitlines()) == 1
     assert data.read_bytes() == content

@@ -6,8 +6,9 @@
     await transaction.commit()
     (ada,) = users.find("email", "ada@example.test")
 
-Tables show only what is durable, and in a transaction also its own changes. Transactions that are
-committed together, or while the disk is busy, share one sync (group commit).
+Tables show only what is durable. Within a transaction they also show its own changes and those of
+commits that are pending, since these take effect before it. Transactions that are committed
+together, or while the disk is busy, share one sync (group commit).
 """
 
 import asyncio
@@ -24,24 +25,55 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Never, TypeVar, cast
 
 import msgspec
 from tinydb import TinyDB
 from tinydb.table import Document, Table
 from typing_extensions import override
 
-from clients_register.handlers.store.journaled.journal import Changes, encode_change
-from clients_register.handlers.store.journaled.storage import JournalStorage
+from clients_register.handlers.store.journaled.journal import MAX_ID, Change, encode_change
+from clients_register.handlers.store.journaled.storage import GENERATION, JournalStorage
 
 Action = Callable[[], None]
+Changes = dict[str, dict[int, bytes | None]]
+T = TypeVar("T")
 
 # With a fast disk, switching to a thread and back takes longer than a write. A single write is
 # therefore made on the event loop if the previous one took less than this, in seconds; for a single
 # caller, the write of a registration then takes a quarter less time.
 FAST_WRITE = 0.001
+
+
+class ChangeLayers:
+    """The changes that are not durable yet: those of pending commits and of the open transaction.
+
+    For a document that several pending commits change, it keeps the last change.
+    """
+
+    def __init__(self) -> None:
+        self.open: Changes | None = None
+        self._pending: Changes = {}
+
+    def visible(self, name: str) -> Sequence[Mapping[int, bytes | None]]:
+        """Returns the changes of a table that are visible now, the oldest first."""
+        if self.open is None:
+            return ()
+        return self._pending.get(name, {}), self.open.get(name, {})
+
+    def add_pending(self, changes: Change) -> None:
+        """Adds the changes of a commit."""
+        for name, changed in changes.items():
+            self._pending.setdefault(name, {}).update(changed)
+
+    def remove_pending(self, changes: Change) -> None:
+        """Removes the changes of a commit that ended, unless a later one replaced them."""
+        for name, changed in changes.items():
+            pending = self._pending.get(name, {})
+            for doc_id, document in changed.items():
+                if doc_id in pending and pending[doc_id] is document:
+                    del pending[doc_id]
 
 
 class JournaledTable(Table):
@@ -50,15 +82,30 @@ class JournaledTable(Table):
     TinyDB performs each operation on the mappings that `_read_table` and `_update_table` provide.
     """
 
-    def __init__(self, storage: JournalStorage, name: str, indexed: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        storage: JournalStorage,
+        name: str,
+        *,
+        layers: ChangeLayers,
+        indexed: Iterable[str] = (),
+    ) -> None:
         """`indexed` are the paths of fields, such as `client.id`; see `find`."""
+        if name == GENERATION:
+            raise ValueError(
+                f"expected another name for a table, found {name!r}, which is reserved"
+            )
         # A cache of queries would not notice a commit.
         super().__init__(storage, name, cache_size=0)
-        self._journal_storage = storage
+        self._tables = storage.tables
+        self._layers = layers
         self._indexes = {path: Index(path, self._stored) for path in indexed}
 
     def find(self, path: str, value: object) -> list[Document]:
-        """Returns the durable documents whose field at `path` equals `value`, using its index."""
+        """Returns the durable documents whose field at `path` equals `value`, using its index.
+
+        Changes that are not durable are not seen, not even by their own transaction.
+        """
         ids = self._indexes[path].find(value)
         return [Document(_decode(self._stored[each]), each) for each in ids]
 
@@ -70,6 +117,11 @@ class JournaledTable(Table):
         """Returns the ids of the durable documents."""
         return self._stored.keys()
 
+    def decode_all(self, kind: type[T]) -> list[T]:
+        """Decodes all durable documents into `kind`, by id; faster than `all`."""
+        decoder = msgspec.json.Decoder(kind)
+        return [decoder.decode(document) for _, document in sorted(self._stored.items())]
+
     def update_indexes(self, changed: Mapping[int, bytes | None]) -> None:
         """Prepares the indexes for a change of the stored documents, which has to follow."""
         for index in self._indexes.values():
@@ -78,46 +130,56 @@ class JournaledTable(Table):
 
     @property
     def _stored(self) -> Mapping[int, bytes]:
-        return self._journal_storage.tables.setdefault(self.name, {})
+        return self._tables.get(self._name, {})
 
     @override
     def _read_table(self) -> dict[str, Mapping[str, Any]]:
-        changes = self._journal_storage.changes or {}
-        return cast(
-            dict[str, Mapping[str, Any]], _ReadView(self._stored, changes.get(self.name, {}))
-        )
+        view = _ReadView(self._stored, self._layers.visible(self.name))
+        return cast(dict[str, Mapping[str, Any]], view)
 
     @override
     def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> None:
-        changes = self._journal_storage.changes
-        if changes is None:
-            raise RuntimeError("expected a change in a transaction, found no open one")
-        view = _WriteView(self._stored, changes.setdefault(self.name, {}))
+        if self._layers.open is None:
+            _refuse("a change outside one")
+        own = self._layers.open.setdefault(self.name, {})
+        pending, _ = layers = self._layers.visible(self.name)
+        before = _ReadView(self._stored, (pending,))
+        view = _WriteView(_ReadView(self._stored, layers))
         updater(cast(dict[int, Mapping[str, Any]], view))
-        view.save()
+        for doc_id, document in view.changes().items():
+            if document is None and before.encoded(doc_id) is None:
+                # It was inserted by the same transaction.
+                del own[doc_id]
+            else:
+                own[doc_id] = document
 
 
 class _ReadView(Mapping[str, dict[str, Any]]):
     """The documents of a table by id as text, as TinyDB reads them."""
 
-    def __init__(self, stored: Mapping[int, bytes], changes: Mapping[int, bytes | None]) -> None:
+    def __init__(
+        self, stored: Mapping[int, bytes], layers: Sequence[Mapping[int, bytes | None]]
+    ) -> None:
+        """`layers` are changes, the oldest first."""
         self._stored = stored
-        self._changes = changes
+        self._layers = layers
 
     def encoded(self, doc_id: int) -> bytes | None:
         """Returns the JSON of a document."""
-        if doc_id in self._changes:
-            return self._changes[doc_id]
+        for layer in reversed(self._layers):
+            if doc_id in layer:
+                return layer[doc_id]
         return self._stored.get(doc_id)
 
     def ids(self) -> Iterator[int]:
         """Yields the ids of all documents."""
-        new = [each for each in self._changes if each not in self._stored]
-        return (each for each in chain(self._stored, new) if self.encoded(each) is not None)
+        # A list, because a commit may end while a caller goes through it.
+        known = list(dict.fromkeys(each for part in (self._stored, *self._layers) for each in part))
+        return (each for each in known if self.encoded(each) is not None)
 
     @override
     def __getitem__(self, key: str) -> dict[str, Any]:
-        encoded = self.encoded(int(key))
+        encoded = self.encoded(int(key)) if key.isdecimal() else None
         if encoded is None:
             raise KeyError(key)
         return _decode(encoded)
@@ -128,30 +190,31 @@ class _ReadView(Mapping[str, dict[str, Any]]):
 
     @override
     def __len__(self) -> int:
-        return sum(1 for _ in self.ids()) if self._changes else len(self._stored)
+        return sum(1 for _ in self.ids()) if any(self._layers) else len(self._stored)
 
 
 class _WriteView(MutableMapping[int, dict[str, Any]]):
     """The documents of a table by id, as TinyDB changes them, also in place."""
 
-    def __init__(self, stored: Mapping[int, bytes], changes: dict[int, bytes | None]) -> None:
-        self._before = _ReadView(stored, changes)
-        self._stored = stored
-        self._changes = changes
+    def __init__(self, before: _ReadView) -> None:
+        self._before = before
         # Documents that were read, and may be changed in place, or set; None for those removed.
         self._decoded: dict[int, dict[str, Any] | None] = {}
 
-    def save(self) -> None:
-        """Adds the documents that differ from before to the changes."""
+    def changes(self) -> dict[int, bytes | None]:
+        """Returns the documents that differ from before. Raises ValueError for invalid ones."""
+        changes: dict[int, bytes | None] = {}
         for doc_id, document in self._decoded.items():
-            if document is not None:
-                encoded = msgspec.json.encode(document)
-                if encoded != self._before.encoded(doc_id):
-                    self._changes[doc_id] = encoded
-            elif doc_id in self._stored:
-                self._changes[doc_id] = None
-            else:
-                self._changes.pop(doc_id, None)
+            before = self._before.encoded(doc_id)
+            if document is None:
+                if before is not None:
+                    changes[doc_id] = None
+                continue
+            encoded = _encode(doc_id, document)
+            # A document that is only read is not changed by another spelling of the same JSON.
+            if before is None or encoded not in (before, msgspec.json.encode(_decode(before))):
+                changes[doc_id] = encoded
+        return changes
 
     @override
     def __contains__(self, doc_id: object) -> bool:
@@ -186,8 +249,8 @@ class _WriteView(MutableMapping[int, dict[str, Any]]):
 
     @override
     def __iter__(self) -> Iterator[int]:
-        new = [each for each in self._decoded if self._before.encoded(each) is None]
-        return (each for each in chain(self._before.ids(), new) if each in self)
+        known = dict.fromkeys([*self._before.ids(), *self._decoded])
+        return (each for each in known if each in self)
 
     @override
     def __len__(self) -> int:
@@ -199,8 +262,8 @@ class Index:
 
     def __init__(self, path: str, documents: Mapping[int, bytes]) -> None:
         """`path` is a name, or several with dots, such as `client.id`."""
-        self._names = path.split(".")
-        self._decoder = _field_decoder(self._names)
+        self._depth = path.count(".") + 1
+        self._decoder = _field_decoder(path.split("."))
         # Most values occur once, and a set takes 200 bytes.
         self._ids: dict[Any, int | set[int]] = {}
         for doc_id, document in documents.items():
@@ -246,8 +309,8 @@ class Index:
             found: Any = self._decoder.decode(document)
         except msgspec.ValidationError:
             return None
-        for name in self._names:
-            found = getattr(found, name, None)
+        for _ in range(self._depth):
+            found = found and found.field
         return None if isinstance(found, list | dict) else found
 
 
@@ -255,13 +318,27 @@ def _field_decoder(names: Sequence[str]) -> msgspec.json.Decoder[Any]:
     """Returns a decoder of objects that skips all but one field, which is much faster."""
     kind: Any = Any
     for name in reversed(names):
-        kind = msgspec.defstruct("Object", [(name, kind | None if kind is not Any else Any, None)])
+        kind = msgspec.defstruct("Object", [("field", kind | None, None)], rename={"field": name})
     return msgspec.json.Decoder(kind)
 
 
 def _decode(encoded: bytes) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.json.decode(encoded)
     return document
+
+
+def _encode(doc_id: int, document: dict[str, Any]) -> bytes:
+    """Encodes a document. Raises ValueError if it could not be read back equal."""
+    if type(doc_id) is not int or not 0 < doc_id < MAX_ID:
+        raise ValueError(f"expected an id from 1 to {MAX_ID - 1}, found {doc_id!r:.40}")
+    encoded = msgspec.json.encode(document)
+    if _decode(encoded) != document:
+        raise ValueError("expected a document of JSON values, found other keys or numbers")
+    return encoded
+
+
+def _refuse(found: str) -> Never:
+    raise RuntimeError(f"expected a transaction: `with database.transaction()`; found {found}")
 
 
 class JournaledTinyDB(TinyDB):
@@ -271,6 +348,7 @@ class JournaledTinyDB(TinyDB):
 
     def __init__(self, path: Path, **options: Any) -> None:
         """Opens or creates a file; `options` are those of `JournalStorage`."""
+        self._layers = ChangeLayers()
         super().__init__(path, storage=JournalStorage, **options)
         self._commits = GroupCommit(self.storage.append, self._compact)
 
@@ -281,8 +359,18 @@ class JournaledTinyDB(TinyDB):
 
     @override
     def table(self, name: str, **options: Any) -> JournaledTable:
-        """Returns a table; `options` of the first call are those of `JournaledTable`."""
-        return cast(JournaledTable, super().table(name, **options))
+        """Returns a table; on the first call, `indexed` are the paths of the indexed fields."""
+        return cast(JournaledTable, super().table(name, layers=self._layers, **options))
+
+    @override
+    def drop_table(self, name: str) -> Never:
+        """Refuses to drop a table; its `truncate` removes all documents."""
+        _refuse("a table to drop; truncate it in one")
+
+    @override
+    def drop_tables(self) -> Never:
+        """Refuses to drop the tables; see `drop_table`."""
+        _refuse("tables to drop; truncate them in one")
 
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
@@ -290,21 +378,44 @@ class JournaledTinyDB(TinyDB):
 
         They are lost if the transaction is not committed.
         """
-        if self.storage.changes is not None:
+        if self._layers.open is not None:
             raise RuntimeError("expected no open transaction, found one")
-        changes = self.storage.changes = {}
+        changes = self._layers.open = {}
         try:
             yield Transaction(self, changes)
         finally:
-            self.storage.changes = None
+            self._layers.open = None
 
     def submit(self, changes: Changes, on_end: Action | None) -> asyncio.Future[None]:
         """See `Transaction.commit`."""
-        return self._commits.submit(encode_change(changes), lambda: self._apply(changes), on_end)
+        if self._layers.open is changes:
+            raise RuntimeError("expected a commit after its `with` block, found one inside")
+        if not self._opened:
+            raise RuntimeError("expected an open database, found a closed one")
+
+        def end() -> None:
+            self._layers.remove_pending(changes)
+            if on_end is not None:
+                on_end()
+
+        if not any(changes.values()):
+            end()
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        self._layers.add_pending(changes)
+        return self._commits.submit(encode_change(changes), lambda: self._apply(changes), end)
 
     async def idle(self) -> None:
         """Waits until no commit is pending."""
         await self._commits.idle()
+
+    @override
+    def close(self) -> None:
+        """Closes the file. Raises RuntimeError while a commit is pending; see `idle`."""
+        if self._commits.is_busy:
+            raise RuntimeError("expected no pending commit, found one; await idle() before close()")
+        super().close()
 
     def _apply(self, changes: Changes) -> None:
         for name, changed in changes.items():
@@ -313,7 +424,7 @@ class JournaledTinyDB(TinyDB):
 
     def _compact(self) -> None:
         """Starts a compaction if due. Called between writes, when memory equals the files."""
-        if self.storage.is_large:
+        if self.storage.compaction_is_due:
             compact_in_background = self.storage.begin_compaction()
             asyncio.get_running_loop().run_in_executor(None, compact_in_background)
 
@@ -323,22 +434,20 @@ class Transaction:
 
     def __init__(self, database: JournaledTinyDB, changes: Changes) -> None:
         self._database = database
-        self._changes = changes
+        self._changes: Changes | None = changes
 
     def commit(self, on_end: Action | None = None) -> asyncio.Future[None]:
-        """Submits the changes; to be called once, after the context.
+        """Submits the changes. Call it once, after the `with` block.
 
         The future resolves once they are durable and visible, or fails with OSError if they are
-        neither. Transactions take effect in the order of these calls. `on_end` is called when the
-        write ends, even if the caller was cancelled.
+        neither: if their write fails, or one that they may be based on. Transactions take effect in
+        the order of these calls. `on_end` is called when the write ends, even if the caller was
+        cancelled.
         """
-        if any(self._changes.values()):
-            return self._database.submit(self._changes, on_end)
-        if on_end is not None:
-            on_end()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
+        changes, self._changes = self._changes, None
+        if changes is None:
+            raise RuntimeError("expected one commit of a transaction, found another")
+        return self._database.submit(changes, on_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,31 +459,32 @@ class Write:
 
     content: bytes
     on_success: Action
-    on_end: Action | None
+    on_end: Action
     done: asyncio.Future[None]
 
     def finish(self, error: Exception | None) -> None:
         """Calls the callbacks, and resolves the future of the caller."""
-        try:
+        loop = asyncio.get_running_loop()
+        for callback in (self.on_end,) if error else (self.on_success, self.on_end):
+            try:
+                callback()
+            except Exception as raised:  # noqa: BLE001 - other callers must not be affected
+                loop.call_exception_handler({"message": "after a commit", "exception": raised})
+        # The caller may have been cancelled.
+        if not self.done.done():
             if error is None:
-                self.on_success()
-        finally:
-            if self.on_end is not None:
-                self.on_end()
-            # The caller may have been cancelled.
-            if not self.done.done():
-                if error is None:
-                    self.done.set_result(None)
-                else:
-                    # A copy for each, because raising an exception extends its traceback.
-                    self.done.set_exception(copy.copy(error))
+                self.done.set_result(None)
+            else:
+                # A copy for each, because raising an exception extends its traceback.
+                self.done.set_exception(copy.copy(error))
 
 
 class GroupCommit:
     """Executes writes in order, all waiting ones at a time.
 
     `on_success` is called in the order of the writes, on the event loop, before any caller resumes,
-    and even if the caller was cancelled.
+    and even if the caller was cancelled. If a group fails, so do the writes that wait: they may be
+    based on it.
     """
 
     def __init__(self, append: Callable[[Sequence[bytes]], None], after_group: Action) -> None:
@@ -382,24 +492,22 @@ class GroupCommit:
         self._append = append
         self._after_group = after_group
         self._waiting: list[Write] = []
-        self._busy = False
+        self.is_busy = False
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._last_duration = float("inf")
 
-    def submit(
-        self, content: bytes, on_success: Action, on_end: Action | None = None
-    ) -> asyncio.Future[None]:
+    def submit(self, content: bytes, on_success: Action, on_end: Action) -> asyncio.Future[None]:
         """Returns a future that resolves once `content` is durable, or fails as `append` does."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(Write(content, on_success, on_end, done))
-        if not self._busy:
-            self._busy = True
+        if not self.is_busy:
+            self.is_busy = True
             self._schedule()
         return done
 
     async def idle(self) -> None:
         """Waits until there are no pending writes."""
-        if self._busy:
+        if self.is_busy:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle_waiters.append(waiter)
             await waiter
@@ -428,16 +536,18 @@ class GroupCommit:
         return None
 
     def _end(self, group: Sequence[Write], error: Exception | None) -> None:
+        if error is not None:
+            group, self._waiting = [*group, *self._waiting], []
+        for write in group:
+            write.finish(error)
         try:
-            for write in group:
-                write.finish(error)
             if error is None:
                 self._after_group()
         finally:
             if self._waiting:
                 self._schedule()
             else:
-                self._busy = False
+                self.is_busy = False
                 waiting, self._idle_waiters = self._idle_waiters, []
                 for waiter in waiting:
                     if not waiter.done():

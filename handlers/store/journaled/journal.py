@@ -11,6 +11,7 @@ line: it may end early, or contain zeros for sectors that were not written.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,13 +29,15 @@ Documents = dict[int, bytes]
 
 # What a write changes: the new documents by table and id, None for those it removes.
 Change = Mapping[str, Mapping[int, bytes | None]]
-Changes = dict[str, dict[int, bytes | None]]
 
 FORMAT = "tinydb journal"
 VERSION = 1
 
 _LINE = re.compile(rb'\{"crc32": "([0-9a-f]{8})", "changes": \[(.*)\]\}', re.DOTALL)
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
+
+# Ids of documents are below this number.
+MAX_ID = 10**19
 
 _Tables = dict[str, dict[str, msgspec.Raw]]
 _TABLES = msgspec.json.Decoder(_Tables)
@@ -51,11 +54,17 @@ def decode_tables(content: bytes) -> dict[str, Documents]:
     try:
         decoded = _TABLES.decode(content)
     except msgspec.ValidationError:
-        raise ValueError("expected an object of tables with documents, found another") from None
+        raise ValueError("expected an object of tables, found something else") from None
     except msgspec.DecodeError as error:
-        raise InvalidJSON(str(error)) from None
+        # The rest is JSON.
+        raise InvalidJSON(f"a string contains a lone surrogate: {error}") from None
     tables: dict[str, Documents] = {}
-    apply_change({name: _decode_items(name, table) for name, table in decoded.items()}, tables)
+    for name, table in decoded.items():
+        tables[name] = documents = {}
+        for doc_id, document in _decode_items(name, table).items():
+            if document is None:
+                raise ValueError(f"{_place(name, doc_id)}: expected an object, found null")
+            documents[doc_id] = document
     return tables
 
 
@@ -76,14 +85,19 @@ def apply_change(change: Change, tables: dict[str, Documents]) -> None:
             if document is not None:
                 documents[doc_id] = document
             elif documents.pop(doc_id, None) is None:
-                raise ValueError(f"{name}.{doc_id}: expected a document to remove, found none")
+                raise ValueError(
+                    f"{_place(name, doc_id)}: expected a document to remove, found none"
+                )
 
 
 def _check_json(content: bytes) -> None:
     """Raises InvalidJSON, also if an object has a name twice: one member would be lost silently."""
     try:
         json.loads(
-            content.decode(), object_pairs_hook=_check_names, parse_constant=_refuse_constant
+            content.decode(),
+            object_pairs_hook=_check_names,
+            parse_constant=_refuse_number,
+            parse_float=_check_float,
         )
     except (ValueError, RecursionError) as error:
         raise InvalidJSON(str(error)) from None
@@ -94,8 +108,13 @@ def _check_names(members: list[tuple[str, Any]]) -> None:
         raise ValueError("an object has duplicate names")
 
 
-def _refuse_constant(constant: str) -> Never:
-    raise ValueError(f"{constant} is not a number")
+def _check_float(text: str) -> None:
+    if math.isinf(float(text)):
+        _refuse_number("a number that is too large")
+
+
+def _refuse_number(text: str) -> Never:
+    raise ValueError(f"expected a number, found {text}")
 
 
 def _decode_items(name: str, table: Mapping[str, msgspec.Raw]) -> dict[int, bytes | None]:
@@ -103,18 +122,24 @@ def _decode_items(name: str, table: Mapping[str, msgspec.Raw]) -> dict[int, byte
     items: dict[int, bytes | None] = {}
     for key, raw in table.items():
         if not _NUMBER.fullmatch(key):
-            raise ValueError(f"{name}: expected documents with numbers for names, found another")
+            raise ValueError(f"{_place(name)}: expected ids of documents, found another name")
         document = bytes(raw)
         if document == b"null":
             items[int(key)] = None
             continue
         if not document.startswith(b"{"):
-            raise ValueError(f"{name}.{key}: expected an object, found something else")
+            raise ValueError(f"{_place(name, key)}: expected an object, found something else")
         if b"\n" in document:
             # Indented by hand, it would take several lines of a snapshot.
             document = msgspec.json.format(document, indent=-1)
         items[int(key)] = document
     return items
+
+
+def _place(name: str, doc_id: object = None) -> str:
+    """Returns the place of a document, or of a table. The name of a table can be any text."""
+    table = name if name.isidentifier() else ascii(name[:40])
+    return table if doc_id is None else f"{table}.{doc_id}"
 
 
 def _encode_item(item: tuple[int, bytes | None]) -> bytes:
@@ -199,7 +224,7 @@ class Journal:
         content += line
         try:
             self._write(content)
-        except OSError:
+        except BaseException:
             self._torn = True
             with suppress(OSError):
                 self.cut()

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from errno import EINVAL, ENOENT
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,6 @@ from typing_extensions import override
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk
 from clients_register.handlers.store.journaled.journal import (
     Change,
-    Changes,
     Documents,
     InvalidJSON,
     Journal,
@@ -41,6 +41,9 @@ from clients_register.handlers.store.journaled.journal import (
 
 # The table that holds the generation of a snapshot, in document 1.
 GENERATION = "_generation"
+
+# Generations are below this number, and so is the length of the names of journals.
+MAX_GENERATION = 10**19
 
 # Size in bytes below which a journal is never compacted; that of about 7,500 registrations, which
 # take a fifth of a second to read. Beyond, a journal may grow as large as its snapshot: snapshots
@@ -61,29 +64,45 @@ class StorageError(Exception):
     """The files cannot be used; the message says what was expected, found, and what to do."""
 
 
+def accept(_tables: Mapping[str, Documents]) -> None:
+    """Accepts any tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """What an application expects in its files.
+
+    A new file gets the `initial` tables. `identify` is called with those of a data file before its
+    journals are read, `check` with all changes; both before any file is changed.
+    """
+
+    initial: Mapping[str, Documents] = field(default_factory=dict)
+    identify: Check = accept
+    check: Check = accept
+
+
+ANY_FORMAT = FileFormat()
+
+
 class JournalStorage(Storage):
     """Keeps tables in memory, and each change of them in the journal.
 
-    `tables` are the durable documents; only `apply` changes them. `changes` are those of the open
-    transaction, if there is one.
+    `tables` are the durable documents; only `apply` changes them.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        initial: Mapping[str, Documents] | None = None,
-        check: Check | None = None,
+        file_format: FileFormat = ANY_FORMAT,
         locked: bool = True,
         disk: Disk = LOCAL,
     ) -> None:
-        """Opens the file at `path`; one that does not exist is created with the `initial` tables.
+        """Opens the file at `path`, or creates it.
 
-        `check` is called with the tables before any file is changed. Without `locked` the caller
-        has to make sure that no other process uses the file. Raises StorageError, and what `check`
-        raises.
+        Without `locked` the caller has to make sure that no other process uses the file. Raises
+        StorageError, and what the functions of `file_format` raise.
         """
-        self.changes: Changes | None = None
         self._disk = disk
         with _explained(path, "opened"):
             self.path = _resolve(path, disk)
@@ -91,16 +110,17 @@ class JournalStorage(Storage):
         self._lock = _lock(self.path) if locked else None
         self._temporary = self.path.with_name(self.path.name + ".new")
         self._compacting = Lock()
+        self._is_closed = False
         self._size = 0
         try:
-            self.tables, self._journals = self._load(initial or {}, check or (lambda _: None))
+            self.tables, self._journals = self._load(file_format)
         except BaseException:
             self._release()
             raise
 
     @override
     def read(self) -> dict[str, Any]:
-        """Returns the tables; only their names are useful, because documents are encoded."""
+        """Returns the tables, with encoded documents; TinyDB itself uses only their names."""
         return {**self.tables}
 
     @override
@@ -117,11 +137,13 @@ class JournalStorage(Storage):
 
         Not thread-safe.
         """
+        if self._is_closed:
+            raise RuntimeError("expected an open database, found a closed one")
         self._journals[-1].append(changes)
 
     @property
-    def is_large(self) -> bool:
-        """Whether a compaction is due and none is running."""
+    def compaction_is_due(self) -> bool:
+        """Whether the journal should be compacted now."""
         limit = max(MIN_COMPACTION_SIZE, self._size)
         return self._journals[-1].end > limit and not self._compacting.locked()
 
@@ -155,6 +177,9 @@ class JournalStorage(Storage):
     @override
     def close(self) -> None:
         """Compacts everything into the data file, removes the journals, and releases the lock."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             # Waits for a running compaction.
             with self._compacting:
@@ -202,7 +227,7 @@ class JournalStorage(Storage):
                 file.sync()
             self._disk.rename(self._temporary, self.path)
             self._size = size
-        except OSError:
+        except BaseException:
             with suppress(OSError):
                 self._disk.unlink(self._temporary)
             raise
@@ -210,23 +235,22 @@ class JournalStorage(Storage):
 
     # Opening
 
-    def _load(
-        self, initial: Mapping[str, Documents], check: Check
-    ) -> tuple[dict[str, Documents], list[Journal]]:
+    def _load(self, file_format: FileFormat) -> tuple[dict[str, Documents], list[Journal]]:
         """Reads and checks the files, then makes durable what was read, or creates the file."""
         with _explained(self.path, "opened"):
             found = list_journals(self.path, self._disk)
             exists = self._disk.exists(self.path)
         if not exists:
-            return self._create(initial, found)
+            return self._create(file_format.initial, found)
         with _explained(self.path, "read"):
             content = self._disk.read(self.path)
         self._size = len(content)
         tables, generation = self._decode(content)
         del content
+        file_format.identify(tables)
         journals = self._replay(found, generation, tables)
         try:
-            check(tables)
+            file_format.check(tables)
         except ValueError as error:
             where = "" if len(journals) == 1 and not journals[0].end else ", with its journals,"
             raise StorageError(
@@ -240,11 +264,12 @@ class JournalStorage(Storage):
     def _create(
         self, initial: Mapping[str, Documents], found: Mapping[int, Path]
     ) -> tuple[dict[str, Documents], list[Journal]]:
-        for journal in found.values():
+        if found:
+            journal = next(iter(found.values()))
             raise StorageError(
                 f"the data file {self.path} does not exist, but its journal {journal} does:"
                 " expected both, because a journal contains only changes; restore the data file,"
-                " remove the journal to start with an empty one"
+                " or remove the journal to start with an empty one"
             )
         try:
             self._write(initial, 1)
@@ -284,7 +309,7 @@ class JournalStorage(Storage):
                 f"the data file {self.path} does not belong to the journals next to it, perhaps it"
                 f" is an older copy: expected its journal of generation {generation}, and those"
                 f" that follow it, found {', '.join(map(str, following))}; all files are left"
-                f" unchanged; restore the right one, remove {self.path}.journal.* to continue"
+                f" unchanged; restore the right one, or remove {self.path}.journal.* to continue"
                 " without the changes since"
             )
         if not following:
@@ -303,7 +328,7 @@ class JournalStorage(Storage):
                 raise StorageError(
                     f"the data file {self.path} cannot be used with its journal: the journal"
                     f" {found[each]} is damaged: {error}; both files are left unchanged; restore"
-                    " copies of both, remove the journal to continue without the changes since"
+                    " copies of both, or remove the journal to continue without the changes since"
                 ) from None
             journals.append(Journal(found[each], each, self._disk, valid))
         return journals
@@ -370,7 +395,7 @@ def _find_generation(documents: Documents) -> int:
     if not documents:
         return 1
     found = msgspec.json.decode(documents.get(1, b"{}")).get("generation")
-    if type(found) is not int or found < 1:
+    if type(found) is not int or not 0 < found < MAX_GENERATION:
         raise ValueError(
             f"{GENERATION}.1.generation: expected a positive integer, found something else"
         )
@@ -395,7 +420,7 @@ def _lock(path: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise StorageError(
-            f"the data file {path} is in use by another server; stop that one"
+            f"the data file {path} is in use by another process; stop that one"
         ) from None
     except OSError as error:
         raise _unusable(path, "opened", error) from None

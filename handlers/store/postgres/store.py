@@ -310,7 +310,8 @@ def _encode(record: User | Session | Mail) -> str:
 
 def _decode(kind: type[Record], text: str) -> Record:
     try:
-        return check_document(kind, text.encode(), kind.__name__.lower())
+        check_document(kind, text.encode(), kind.__name__.lower())
+        return msgspec.json.decode(text, type=kind)
     except ValueError as error:
         raise StoreError(
             f"a record in the database is damaged: {error}; restore a copy of the database"
