@@ -1,5 +1,6 @@
 """What people install: the wheel has one name at the top and everything below it, and it works."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
+from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -25,6 +27,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 # Not of the product, or made by tools: what a fresh checkout does not have, and the tests.
 LEFT_OUT = ("__pycache__", ".*", "*.egg-info", "build", "dist", "node_modules", "tests", "venv")
+
+
+def test_the_table_of_dependencies_lists_each_with_its_bounds() -> None:
+    project = PROJECT["project"]
+    required = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    table = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    assert sorted(re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)) == sorted(
+        each.partition(";")[0] for each in required if not each.startswith("clients-register")
+    )
 
 
 def pip(*argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
