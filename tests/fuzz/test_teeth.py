@@ -33,7 +33,7 @@ DEEP = [
 def test_a_shallow_fault_is_found(
     monkeypatch: pytest.MonkeyPatch, layer: str, name: str, requests: int
 ) -> None:
-    monkeypatch.setattr(search, "SHRINKING", 20)
+    monkeypatch.setattr(search, "MAX_SHRINKING", 20)
     with mutant(name) as url, explored(url, requests, layer, first=True) as (found, _):
         assert [each.layer for each in found.violations[:1]] == [layer]
 
