@@ -319,16 +319,16 @@ class TinyDBStore(Store):
         return {document.doc_id: from_document(User, document) for document in found}
 
     def _put_user(self, user: User) -> None:
-        self._users.upsert(Document(to_document(user), doc_id=user.id))
+        self._users.put(Document(to_document(user), doc_id=user.id))
 
     def _put_session(self, session: Session) -> None:
         document = Document(to_document(session), doc_id=document_id(session.digest))
-        self._sessions.upsert(document)
+        self._sessions.put(document)
 
     def _add_mail(self, mail: Mail) -> None:
         # TinyDB would look for the next id in the whole table.
         self._last_mail_number += 1
-        self._outbox.insert(Document(to_document(mail), doc_id=self._last_mail_number))
+        self._outbox.put(Document(to_document(mail), doc_id=self._last_mail_number))
 
     def _remove_users(self, user_ids: Iterable[int]) -> None:
         """Removes users, and their sessions."""

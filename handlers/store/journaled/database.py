@@ -101,6 +101,14 @@ class JournaledTable(Table):
         self._layers = layers
         self._indexes = {path: Index(path, self._stored) for path in indexed}
 
+    def put(self, document: Document) -> None:
+        """Stores a document, and replaces one with the same id; `upsert` would merge them."""
+
+        def replace(table: dict[int, Mapping[str, Any]]) -> None:
+            table[document.doc_id] = dict(document)
+
+        self._update_table(replace)
+
     def find(self, path: str, value: object) -> list[Document]:
         """Returns the durable documents whose field at `path` equals `value`, using its index.
 
