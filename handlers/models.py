@@ -128,11 +128,6 @@ def to_document(record: User | Session | Mail) -> dict[str, Any]:
     return document
 
 
-def from_document(kind: type[Record], document: Mapping[str, Any]) -> Record:
-    """Returns the record of type `kind` that became `document`."""
-    return msgspec.convert(document, kind)
-
-
 def check_document(kind: type[Record], encoded: bytes, where: str) -> Any:
     """Decodes the JSON of a record strictly: no member may be missing, unknown, or of another type.
 

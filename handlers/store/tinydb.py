@@ -27,7 +27,6 @@ from clients_register.handlers.models import (
     Session,
     User,
     check_document,
-    from_document,
     to_document,
 )
 from clients_register.handlers.store.base import (
@@ -217,10 +216,8 @@ class TinyDBStore(Store):
     async def session(self, digest: str) -> Session | None:
         if not _SHA_256.fullmatch(digest):
             return None
-        document = self._sessions.get(doc_id=document_id(digest))
-        if document is None or document["digest"] != digest:
-            return None
-        return from_document(Session, document)
+        session = self._sessions.load(document_id(digest), Session)
+        return session if session is not None and session.digest == digest else None
 
     @override
     async def put_session(self, session: Session) -> None:
@@ -240,15 +237,15 @@ class TinyDBStore(Store):
 
     @override
     async def mails(self) -> Sequence[Mail]:
-        return tuple(self._outbox.decode_all(Mail))
+        return tuple(self._outbox.load_all(Mail))
 
     @override
     async def users(self) -> Sequence[User]:
-        return tuple(self._users.decode_all(User))
+        return tuple(self._users.load_all(User))
 
     @override
     async def sessions(self) -> Sequence[Session]:
-        sessions = self._sessions.decode_all(Session)
+        sessions = self._sessions.load_all(Session)
         return tuple(sorted(sessions, key=lambda session: session.sort_key))
 
     @override
@@ -301,22 +298,22 @@ class TinyDBStore(Store):
             await asyncio.to_thread(self._database.close)
 
     def _user(self, user_id: int) -> User | None:
-        document = self._users.get(doc_id=user_id)
-        return None if document is None else from_document(User, document)
+        return self._users.load(user_id, User)
 
     def _owner(self, email_key: str) -> User | None:
-        found = self._users.find("email_key", email_key)
-        return from_document(User, found[0]) if found else None
+        for user_id in self._users.find("email_key", email_key):
+            return self._user(user_id)
+        return None
 
     def _find_conflicts(self, seeded: Iterable[User]) -> dict[int, User]:
         """Returns the stored users that have an id or an address of those `seeded`, by id."""
-        found = list[Document]()
+        found = set[int]()
         for user in seeded:
-            found += self._users.find("email_key", user.email_key)
+            found.update(self._users.find("email_key", user.email_key), ids_of(user))
             for number in ids_of(user):
-                found += filter(None, [self._users.get(doc_id=number)])
-                found += self._users.find("client.id", number)
-        return {document.doc_id: from_document(User, document) for document in found}
+                found.update(self._users.find("client.id", number))
+        stored = map(self._user, found)
+        return {each.id: each for each in stored if each is not None}
 
     def _put_user(self, user: User) -> None:
         self._users.put(Document(to_document(user), doc_id=user.id))
@@ -333,8 +330,7 @@ class TinyDBStore(Store):
     def _remove_users(self, user_ids: Iterable[int]) -> None:
         """Removes users, and their sessions."""
         for user_id in self._users.remove(doc_ids=set(user_ids)):
-            ended = self._sessions.find("user_id", user_id)
-            self._sessions.remove(doc_ids=[session.doc_id for session in ended])
+            self._sessions.remove(doc_ids=self._sessions.find("user_id", user_id))
 
     def _build_user(self, registration: Registration, existing_user: User | None) -> User:
         """Returns the user with their new client. Raises EmailTaken, LookupError."""
