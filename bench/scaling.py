@@ -2,7 +2,7 @@
 
     python bench/scaling.py
 
-For comparison: three bare syncs of the disk, and plain TinyDB on the same file. Plain TinyDB
+For comparison: a bare sync of the disk, and plain TinyDB on the same file. Plain TinyDB
 inserts a user, a mail and a session, and reads and writes the whole file for each. It is measured
 up to 100,000 clients, with fewer repetitions, and separately.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     ours = {size: statistics.median(each) for size, each in costs.items()}
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
     print(f"medians of {store.ROUNDS} rounds, and of {TURNS} registrations by plain TinyDB")
-    print(f"three bare syncs     {statistics.median(syncs) / 1000:.2f} ms")
+    print(f"a bare sync          {statistics.median(syncs) / 1000:.2f} ms")
     named = {"the store": ours, "plain TinyDB": naive}
     for name, found in named.items():
         told = ", ".join(f"{cost / 1000:.2f} ms at {size:,}" for size, cost in found.items())
