@@ -439,5 +439,5 @@ def _explained(path: Path, action: str) -> Iterator[None]:
 def _unusable(path: Path, action: str, error: OSError) -> StorageError:
     return StorageError(
         f"the data file {path} cannot be {action}: {error.strerror}; expected a readable and"
-        " writable file, or a directory in which to create one"
+        " writable file, or a directory in which to create one; correct its path or permissions"
     )
