@@ -104,11 +104,7 @@ class JournaledTable(Table):
 
     def put(self, document: Document) -> None:
         """Stores a document, and replaces one with the same id; `upsert` would merge them."""
-
-        def replace(table: dict[int, Mapping[str, Any]]) -> None:
-            table[document.doc_id] = dict(document)
-
-        self._update_table(replace)
+        self._open_changes()[document.doc_id] = _encode(document.doc_id, document)
 
     # These methods see only durable documents, also in a transaction.
 
@@ -150,9 +146,7 @@ class JournaledTable(Table):
 
     @override
     def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> None:
-        if self._layers.open is None:
-            _refuse("a change outside one")
-        own = self._layers.open.setdefault(self.name, {})
+        own = self._open_changes()
         pending, _ = layers = self._layers.visible(self.name)
         before = _ReadView(self._stored, (pending,))
         view = _WriteView(_ReadView(self._stored, layers))
@@ -163,6 +157,12 @@ class JournaledTable(Table):
                 del own[doc_id]
             else:
                 own[doc_id] = document
+
+    def _open_changes(self) -> dict[int, bytes | None]:
+        """Returns the changes of this table by the open transaction."""
+        if self._layers.open is None:
+            _refuse("a change outside one")
+        return self._layers.open.setdefault(self.name, {})
 
 
 class _ReadView(Mapping[str, dict[str, Any]]):
