@@ -18,7 +18,7 @@ from tinydb import TinyDB, where
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
-from clients_register.handlers.store.journaled import database
+from clients_register.handlers.store.journaled import tables
 from clients_register.handlers.store.journaled.database import JournaledTinyDB
 
 IDS = st.integers(1, 5)
@@ -131,7 +131,7 @@ def test_every_operation_does_what_it_does_in_plain_tinydb(
             assert content(plainly.table("t")) == expected
 
 
-def check_index(table: database.JournaledTable) -> None:
+def check_index(table: tables.JournaledTable) -> None:
     """The index finds what a search finds; only values that can be dictionary keys are indexed."""
     for value in [0, 1, 2, 3, "x"]:
         found = table.search(where("a") == value)
@@ -213,13 +213,13 @@ async def test_an_operation_by_id_decodes_no_other_document_of_a_thousand(
         with journaled.transaction() as transaction:
             table.insert_multiple({"a": number} for number in range(1000))
         await transaction.commit()
-        decoded, decode = count(), database._decode
+        decoded, decode = count(), tables._decode
 
         def counting(encoded: bytes) -> dict[str, Any]:
             next(decoded)
             return decode(encoded)
 
-        monkeypatch.setattr(database, "_decode", counting)
+        monkeypatch.setattr(tables, "_decode", counting)
         with journaled.transaction() as transaction:
             operation(table)
         await transaction.commit()

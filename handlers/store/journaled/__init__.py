@@ -4,7 +4,8 @@ TinyDB's own storage rewrites the whole file for each write, in place. This pack
 storage and its table class; queries and operations are TinyDB's. It depends on nothing else of this
 project.
 
-database  `JournaledTinyDB`: tables, transactions, and group commit
+database  `JournaledTinyDB`: transactions, and group commit
+tables    `JournaledTable`: documents, changes that are not durable yet, indexes
 storage   `JournalStorage`: documents in memory; the files: opening, checks, compaction
 journal   the append-only file of changes
 disk      access to the file system
