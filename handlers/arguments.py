@@ -6,16 +6,34 @@ CLIENTS_REGISTER_MAX_BODY; an empty variable counts as not set.
 
 import argparse
 import difflib
+import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
 
 from clients_register.handlers.options import is_loopback
-from clients_register.handlers.settings import GROUPS, Settings, setting_options
+from clients_register.handlers.settings import (
+    GROUPS,
+    RESERVED_PATHS,
+    STUB,
+    Settings,
+    is_below,
+    setting_options,
+)
+
+log = logging.getLogger(__name__)
 
 PREFIX = "CLIENTS_REGISTER_"
 PROGRAM = "clients-register serve"
+
+# Variables that Kubernetes sets in each container for a Service whose name begins with
+# `clients-register`, and the values of those named ..._PORT.
+_SERVICE_LINK = re.compile(
+    PREFIX + r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
+)
+_LINK = re.compile(r"(tcp|udp|sctp)://.*")
 
 EPILOG = f"""\
 variables:
@@ -57,7 +75,10 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     values = _parse_options(argv)
     values |= _parse_variables(environ, without=values)
     settings = Settings(**values)
-    _check_stub(settings)
+    if settings.reference:
+        _check_reference(settings)
+    else:
+        _check_stub(settings)
     if settings.data is not None and settings.store is not None:
         raise SettingError(
             f"--store {settings.store}: expected no --data, since there is one place for data,"
@@ -81,9 +102,13 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
 
 def _check_stub(settings: Settings) -> None:
-    """Raises SettingError for settings that the stub cannot support, being a single process."""
-    if settings.reference:
-        return
+    """Raises SettingError for settings that the stub does not support."""
+    reserved = next((each for each in RESERVED_PATHS if is_below(settings.base_path, each)), None)
+    if reserved is not None:
+        raise SettingError(
+            f"--base-path {settings.base_path}: expected a path outside {reserved}, which is the"
+            " stub's own, found one below it; choose another, or run the plain --reference"
+        )
     if settings.store is not None:
         raise SettingError(
             f"--store {settings.store}: expected --reference with it, since the stub keeps its data"
@@ -96,6 +121,18 @@ def _check_stub(settings: Settings) -> None:
             " process, found none; add --reference and a --store, or leave --workers and"
             f" {_variable('workers')} out"
         )
+
+
+def _check_reference(settings: Settings) -> None:
+    """Raises SettingError if a setting was given that is for the stub only."""
+    defaults = {each.name: each.default for each in fields(Settings)}
+    for name, option in setting_options().items():
+        if option.group == STUB and getattr(settings, name) != defaults[name]:
+            raise SettingError(
+                f"{_flag(name)}: expected no --reference with it, since it is a setting of the"
+                f" stub, found both; leave one of them out, or its variable, {_variable(name)} or"
+                f" {_variable('reference')}"
+            )
 
 
 def _check_workers(settings: Settings) -> None:
@@ -137,13 +174,27 @@ def _parse_options(argv: Sequence[str]) -> dict[str, Any]:
 def _parse_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict[str, Any]:
     names = {_variable(name): name for name in setting_options()}
     values: dict[str, Any] = {}
-    for variable in sorted(variable for variable in environ if variable.startswith(PREFIX)):
+    own = {variable for variable in environ if variable.startswith(PREFIX)}
+    links = {each for each in own if _is_service_link(each, environ[each], names)}
+    if links:
+        log.warning(
+            "ignored %s, which Kubernetes sets for a Service; enableServiceLinks: false in the pod"
+            " keeps them out",
+            ", ".join(sorted(links)),
+        )
+    for variable in sorted(own - links):
         if variable not in names:
             raise SettingError(f"unknown variable {variable}{_hint(variable, names)}")
         name, text = names[variable], environ[variable]
         if text and name not in without:
             values[name] = _parse_value(name, text, variable)
     return values
+
+
+def _is_service_link(variable: str, value: str, names: Container[str]) -> bool:
+    if _SERVICE_LINK.fullmatch(variable) is None:
+        return False
+    return variable not in names or _LINK.fullmatch(value) is not None
 
 
 def _parse_value(name: str, text: str, source: str) -> Any:

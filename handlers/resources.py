@@ -18,7 +18,6 @@ from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.context import Services
 from clients_register.handlers.mail import Mailer, Outbox, Transport
 from clients_register.handlers.passwords import PasswordHasher
-from clients_register.handlers.protocol import HttpProtocol
 from clients_register.handlers.rules import check_statuses
 from clients_register.handlers.seed import Seed, load_seed
 from clients_register.handlers.sessions import Sessions
@@ -76,14 +75,13 @@ class SharedResources:
 class Product:
     """An ASGI application, and what its server needs to know about it.
 
-    `services` are those of the plain base URL, `protocol` is the HTTP protocol class for uvicorn,
-    `pages` maps names to the paths of pages for people. `exit_message` returns what to print at the
-    end. `release_waiters` makes long-polling requests return, so that the server can stop.
+    `services` are those of the plain base URL, `pages` maps names to the paths of pages for people.
+    `exit_message` returns what to print at the end. `release_waiters` makes long-polling requests
+    return, so that the server can stop.
     """
 
     app: ASGIApp
     services: Services
-    protocol: type[HttpProtocol] = HttpProtocol
     pages: tuple[tuple[str, str], ...] = ()
     exit_message: Callable[[], str] = lambda: ""
     release_waiters: Callable[[], None] = lambda: None

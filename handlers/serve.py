@@ -85,7 +85,11 @@ def open_listener(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # `localhost` often has addresses of both families; IPv4 is understood by all callers.
         family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        # The unspecified IPv6 address stands for all addresses, where the system supports that.
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(
+            address, family=family, backlog=BACKLOG, dualstack_ipv6=both
+        )
         # Inherited by connections. uvloop sets it anyway; without, each response would wait for the
         # delayed acknowledgement of its header: 40 ms on Linux.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,10 +1,8 @@
 """A running server: the product opened, uvicorn on a socket, everything closed at the end."""
 
-import asyncio
 import gc
 import ipaddress
 import json
-import logging
 import math
 import shlex
 import socket
@@ -19,7 +17,7 @@ from clients_register import __version__, output, spec
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
 from clients_register.handlers.emails import email_key
-from clients_register.handlers.protocol import check_buffering
+from clients_register.handlers.http.connection import Connection, ConnectionConfig, Limits
 from clients_register.handlers.resources import Product
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.workers import Worker
@@ -28,10 +26,6 @@ from clients_register.spec.schemas import operation
 # How long requests may take to finish when the server stops, in seconds, not counting the timeout
 # of the mail API.
 SHUTDOWN_TIMEOUT = 5
-
-# How long idle connections are kept open, in seconds: longer than clients keep theirs, so that
-# they never send a request to a connection that is being closed.
-KEEP_ALIVE_TIMEOUT = 75
 
 # New objects between two runs of the garbage collector. Requests create no reference cycles, so
 # there is little to collect.
@@ -73,7 +67,6 @@ async def serve(
             output.say(await build_banner(settings, product, listener))
         if worker is not None:
             worker.notify_ready()
-        await check_buffering()
         with gc_tuned():
             await Server(product, settings, stop).serve(sockets=[listener])
         output.say(product.exit_message())
@@ -120,20 +113,17 @@ class Server(uvicorn.Server):
     def __init__(self, product: Product, settings: Settings, stop: StopFlag) -> None:
         mail_timeout = settings.mandrill_timeout if settings.mail == "mandrill" else 0
         super().__init__(
-            uvicorn.Config(
+            ConnectionConfig(
                 product.app,
+                Limits(settings.max_head, settings.receive_timeout, settings.idle_timeout),
                 access_log=False,
-                http=product.protocol,
                 lifespan="off",
                 log_config=None,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_TIMEOUT,
                 timeout_graceful_shutdown=SHUTDOWN_TIMEOUT + math.ceil(mail_timeout),
-                ws="none",
             )
         )
-        logging.getLogger("uvicorn.error").addFilter(_is_not_cancellation)
         self._release_waiters = product.release_waiters
         self._stop = stop
 
@@ -146,17 +136,15 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._release_waiters()
         await super().shutdown(sockets)
+        # The requests that took too long are being cancelled.
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.abort()
 
     @override
     async def on_tick(self, counter: int) -> bool:
         # uvicorn calls this ten times a second.
         return await super().on_tick(counter) or self._stop.is_set
-
-
-def _is_not_cancellation(record: logging.LogRecord) -> bool:
-    """Filters tracebacks of requests cancelled at shutdown; uvicorn also logs their number."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, asyncio.CancelledError)
 
 
 async def build_banner(settings: Settings, product: Product, listener: socket.socket) -> str:

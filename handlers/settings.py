@@ -15,6 +15,9 @@ from clients_register.handlers.store.postgres.database import Database
 
 LISTENING, DATA, MAIL, BEHAVIOUR = "listening", "data", "mail", "behaviour"
 STUB = "stub (none of it with --reference)"
+# Paths of the stub besides the route.
+CONTROL_PATH, WORLDS_PATH = RESERVED_PATHS = ("/_mock", "/_world")
+
 GROUPS = (LISTENING, DATA, MAIL, BEHAVIOUR, STUB)
 
 
@@ -28,7 +31,7 @@ class Settings:
             LISTENING,
             "ADDRESS",
             options.host,
-            "address to listen on; 0.0.0.0 is every IPv4 address",
+            "address to listen on; 0.0.0.0 is every IPv4 address, :: every address",
         ),
     ] = "127.0.0.1"
     port: Annotated[
@@ -49,6 +52,34 @@ class Settings:
             "number of processes; more than one need --reference and --store",
         ),
     ] = 1
+    idle_timeout: Annotated[
+        float,
+        Option(
+            LISTENING,
+            "SECONDS",
+            options.seconds,
+            "how long a connection may be idle; longer than a proxy in front keeps its own, so that"
+            " it never uses one that is being closed",
+        ),
+    ] = 75.0
+    receive_timeout: Annotated[
+        float,
+        Option(
+            LISTENING,
+            "SECONDS",
+            options.seconds,
+            "how long a request may take to arrive, and a client to read a part of the response",
+        ),
+    ] = 30.0
+    max_head: Annotated[
+        int,
+        Option(
+            LISTENING,
+            "BYTES",
+            options.integer_between(1024, 1024 * 1024),
+            "largest request line with headers that is accepted",
+        ),
+    ] = 65536
     base_path: Annotated[
         str,
         Option(LISTENING, "PATH", options.base_path, "prefix of /clients/register"),
@@ -70,7 +101,7 @@ class Settings:
             "URL",
             options.database,
             "with --reference, a PostgreSQL database to use instead of a file, as"
-            " postgresql://USER@HOST:PORT/DATABASE;"
+            " postgresql://USER@HOST:PORT/DATABASE, with ?sslmode=require and the like;"
             " set the variable or PGPASSWORD if it has a password, since command lines are visible"
             " to every user of a machine",
             private=True,
@@ -164,6 +195,16 @@ class Settings:
             "registering SLUG@DOMAIN, or anything+SLUG@DOMAIN, forces a status",
         ),
     ] = "status.test"
+    cors_origin: Annotated[
+        tuple[str, ...],
+        Option(
+            STUB,
+            "ORIGINS",
+            options.comma_separated(options.origin),
+            "origins, separated by commas, whose pages may call the route with credentials; without"
+            " them, every page may",
+        ),
+    ] = ()
     control_host: Annotated[
         tuple[str, ...],
         Option(
@@ -204,6 +245,11 @@ class Settings:
     def cost(self) -> int:
         """`bcrypt_cost`, or the default of the mode."""
         return self.bcrypt_cost or (12 if self.reference else 4)
+
+
+def is_below(path: str, parent: str) -> bool:
+    """Whether `path` is `parent`, or below it."""
+    return path == parent or path.startswith(f"{parent}/")
 
 
 @cache

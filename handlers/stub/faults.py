@@ -11,9 +11,9 @@ from starlette.types import Message, Receive, Scope, Send
 from typing_extensions import override
 
 from clients_register.handlers.context import Services
+from clients_register.handlers.http.connection import CONNECTION, Connection
 from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.models import Mail
-from clients_register.handlers.protocol import TRANSPORT
 from clients_register.handlers.store.base import PendingRegistration
 
 BEFORE_ROUTING, IN_HANDLER = "before-routing", "in-handler"
@@ -107,7 +107,8 @@ class BrokenConnection:
     ) -> None:
         """`response` consists of one start and one body."""
         self._deliver = CONNECTION_FAULTS[fault]
-        self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
+        connection: Connection = scope["extensions"][CONNECTION]
+        self._transport = connection.transport
         self._receive = receive
         self._send = send
         self._start, body = response

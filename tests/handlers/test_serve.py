@@ -135,6 +135,14 @@ def test_the_address_in_the_line_can_be_reached_from_here(
     assert f"http://{reached}:{port}/api/v1/clients/register" in curl
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6 and IPv4 on one socket")
+def test_the_unspecified_ipv6_address_listens_on_both_families() -> None:
+    with open_listener("::", 0) as listener:
+        port = listener.getsockname()[1]
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), timeout=LIMIT).close()
+
+
 def test_the_address_in_the_line_is_one_that_is_still_free(live: Live) -> None:
     for number in ("", "+2"):
         live.register(f"Ada{number}@example.test")

@@ -5,43 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.settings import TEXTS
 
 from clients_register.handlers.arguments import SettingError, parse_settings
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store.postgres.database import Database
 
 NAMES = [each.name for each in fields(Settings)]
 
-# name -> a text, and the value that it stands for; each other than the default
-TEXTS: dict[str, tuple[str, Any]] = {
-    "host": ("::1", "::1"),
-    "port": ("0", 0),
-    "workers": ("4", 4),
-    "base_path": ("/v2/", "/v2"),
-    "data": ("there.json", Path("there.json")),
-    "store": (
-        "postgresql://ada:a%40b@db.test:5433/clients",
-        Database("db.test", "clients", 5433, "ada", "a@b"),
-    ),
-    "seed": ("seed.yaml", Path("seed.yaml")),
-    "mail": ("mandrill", "mandrill"),
-    "mail_from": ("welcome@example.com", "welcome@example.com"),
-    "mandrill_url": ("http://127.0.0.1:8080/api", "http://127.0.0.1:8080/api/"),
-    "mandrill_timeout": ("0.25", 0.25),
-    "mandrill_key": ("md-Abc_123", "md-Abc_123"),
-    "reference": ("yes", True),
-    "watch": ("1", True),
-    "bcrypt_cost": ("10", 10),
-    "max_body": ("1048576", 1048576),
-    "spelling": ("email-already-registerd", "email-already-registerd"),
-    "status_domain": ("forced.example", "forced.example"),
-    "control_host": ("stub.internal, 192.0.2.7", ("stub.internal", "192.0.2.7")),
-    "control_origin": (
-        "HTTP://localhost:3000,https://app.test",
-        ("http://localhost:3000", "https://app.test"),
-    ),
-    "control_token": ("t0ken-7f3a", "t0ken-7f3a"),
-}
 KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
 
 # What some settings need beside them.
@@ -128,10 +98,13 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(name: str) -> None:
         ("store", "postgresql://db.test/clients"),
         ("store", "postgres://ada@db.test:6432/clients"),
         ("store", "postgresql://ada:hush@[::1]:5433/clients"),
+        ("store", "postgresql://db.test/clients?sslmode=require&sslrootcert=/ca.pem"),
+        ("store", "postgresql://db.test/clients?"),
     ],
 )
 def test_what_can_be_used_is_taken(name: str, text: str) -> None:
-    parse_settings([], TOKEN | BESIDE.get(name, {}) | {variable(name): text})
+    beside = BESIDE.get(name, TOKEN)
+    parse_settings([], beside | {variable(name): text})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "stub.internal", "localhost.test"])

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from support.settings import TEXTS
 
 from clients_register.handlers.arguments import SettingError, parse_settings
-from clients_register.handlers.settings import setting_options
+from clients_register.handlers.settings import STUB, Settings, setting_options
+
+OPTIONS = setting_options()
 
 # name -> texts that it does not take
 REFUSED = {
@@ -37,7 +40,11 @@ REFUSED = {
         "postgresql://db.test:port/clients",
         "postgresql://db.test:99999/clients",
         "postgresql://[::1/clients",
-        "postgresql://db.test/clients?sslmode=require",
+        "postgresql://db.test/clients?sslmode",
+        "postgresql://db.test/clients?sslmode=require&sslmode=disable",
+        "postgresql://db.test/clients?password=hush",
+        "postgresql://db.test/clients?host=elsewhere",
+        "postgresql://db.test/clients?SSLMODE=require",
         "postgresql://db.test/clients#top",
         "postgresql://ada:hu%sh@db.test/clients",
         "postgresql://ada:hu%ffsh@db.test/clients",
@@ -69,6 +76,10 @@ REFUSED = {
     "bcrypt_cost": ["3", "32", "ten"],
     "max_body": ["0", "67108865", "64k"],
     "spelling": ["email-already-registered", "nothing"],
+    "idle_timeout": ["0", "1e3", "forever"],
+    "receive_timeout": ["0", "10000"],
+    "max_head": ["1023", "1048577", "64k"],
+    "cors_origin": ["*", "null", "app.test"],
     "status_domain": ["", "a b", "@status.test", "http://status.test"],
     "control_host": ["", ",", "a b", "stub:4018", "stub,,other", "stub,", "http://stub"],
     "control_origin": [
@@ -165,6 +176,26 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             " none; name a PostgreSQL database with --store or CLIENTS_REGISTER_STORE, or leave"
             " --workers out",
         ),
+        *(
+            (
+                ["--base-path", path],
+                {},
+                f"--base-path {path}: expected a path outside {own}, which is the stub's own, found"
+                " one below it; choose another, or run the plain --reference",
+            )
+            for path, own in [
+                ("/_mock", "/_mock"),
+                ("/_mock/api", "/_mock"),
+                ("/_world", "/_world"),
+            ]
+        ),
+        (
+            ["--reference", "--watch"],
+            {},
+            "--watch: expected no --reference with it, since it is a setting of the stub, found"
+            " both; leave one of them out, or its variable, CLIENTS_REGISTER_WATCH or"
+            " CLIENTS_REGISTER_REFERENCE",
+        ),
         (
             ["--control-host", "stub,a b"],
             {},
@@ -180,3 +211,51 @@ def test_a_slip_is_told_with_the_way_out(
     with pytest.raises(SettingError) as caught:
         parse_settings(argv, environ)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.group == STUB])
+def test_no_setting_of_the_stub_is_accepted_with_the_reference(name: str) -> None:
+    text = TEXTS[name][0]
+    with pytest.raises(SettingError, match="it is a setting of the stub"):
+        parse_settings(["--reference"], {f"CLIENTS_REGISTER_{name.upper()}": text})
+
+
+@pytest.mark.parametrize("path", ["/_mocks", "/_worlds/x", "/api/_mock", "/"])
+def test_paths_that_only_resemble_the_stubs_are_accepted(path: str) -> None:
+    parse_settings(["--base-path", path], {})
+
+
+def test_paths_of_the_stub_are_free_for_the_reference() -> None:
+    parse_settings(["--reference", "--base-path", "/_mock"], {})
+
+
+# The variables of the Services `clients-register` and `clients-register-api` in Kubernetes.
+LINKS = {
+    f"CLIENTS_REGISTER_{name}": value
+    for service in ("", "API_")
+    for name, value in {
+        f"{service}PORT": "tcp://10.0.0.1:4018",
+        f"{service}PORT_4018_TCP": "tcp://10.0.0.1:4018",
+        f"{service}PORT_4018_TCP_ADDR": "10.0.0.1",
+        f"{service}PORT_4018_TCP_PORT": "4018",
+        f"{service}PORT_4018_TCP_PROTO": "tcp",
+        f"{service}SERVICE_HOST": "10.0.0.1",
+        f"{service}SERVICE_PORT": "4018",
+        f"{service}SERVICE_PORT_HTTP": "4018",
+    }.items()
+}
+
+
+def test_service_links_of_kubernetes_are_ignored_with_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert parse_settings([], LINKS) == Settings()
+    (message,) = caplog.messages
+    assert [name for name in LINKS if name not in message] == []
+    assert "enableServiceLinks: false" in message
+
+
+@pytest.mark.parametrize("name", ["PORT", "SERVICE", "API_PORT_X", "PORT_TCP"])
+def test_variables_that_only_resemble_service_links_are_refused(name: str) -> None:
+    with pytest.raises(SettingError):
+        parse_settings([], {f"CLIENTS_REGISTER_{name}": "x"})

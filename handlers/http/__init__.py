@@ -1,0 +1,1 @@
+"""HTTP/1.1, from the transport to ASGI: heads, exchanges and connections."""

@@ -1,0 +1,405 @@
+"""HTTP/1.1 connections: requests are parsed, answered in order, and bounded in size and time.
+
+    data_received, RequestParser.feed, head_received, Exchange.run, send, finish
+
+uvicorn listens, stops, and creates a `Connection` for each client. Its own protocol bounds neither
+heads nor the time they take, loses the body of a request that offers an upgrade, and does not
+answer a client that has closed its side of the connection.
+
+A connection holds at most one head of `max_head` bytes, 64 KiB of a body that the application has
+not read yet, the requests in 4 KiB, one response, and what the event loop reads at once (256 KiB).
+"""
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Scope
+from typing_extensions import override
+from uvicorn.server import ServerState
+
+from clients_register.handlers.http.exchange import Exchange, serialize_head
+from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
+
+# The key of the ASGI extension with the `Connection`.
+CONNECTION = "clients_register.connection"
+
+# How much is parsed at once, in bytes. All requests in it are queued; the rest waits unparsed.
+MAX_PARSED = 4096
+
+# How much is read, and for how many seconds, after a response that ends the connection before the
+# request was complete. Closing at once would discard the response with what is still to be read.
+MAX_LINGERING = 1024 * 1024
+LINGER_TIMEOUT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_head` is in bytes; the others are in seconds.
+
+    `receive_timeout` bounds the time until a request is complete, and the time a client takes to
+    read, `idle_timeout` that between requests.
+    """
+
+    max_head: int
+    receive_timeout: float
+    idle_timeout: float
+
+
+class ConnectionConfig(uvicorn.Config):
+    """uvicorn's configuration, with the limits of each connection."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, **options: Any) -> None:
+        """`options` are those of uvicorn."""
+        super().__init__(app, http=Connection, ws="none", **options)
+        self.limits = limits
+
+
+class Connection(asyncio.Protocol):
+    """One connection. uvicorn creates it, calls `shutdown`, and waits for the tasks."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn passes it
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        assert isinstance(config, ConnectionConfig)
+        self._app: ASGIApp = config.loaded_app
+        self._limits = config.limits
+        self._server = server_state
+        self._loop = _loop or asyncio.get_event_loop()
+        self._parser = RequestParser(self, config.limits.max_head)
+        self._transport: asyncio.Transport
+        self._scope: Scope
+        # Exchanges in the order of their requests; the first one is running.
+        self._queue: deque[Exchange] = deque()
+        # The exchange whose body is being read.
+        self._receiving: Exchange | None = None
+        self._request_due = 0.0
+        # What has arrived, but waits until a request is finished before it is parsed.
+        self._unparsed = b""
+        # Set once no further requests are accepted.
+        self._refusal: Refusal | None = None
+        self._is_last = False
+        self._lingered: int | None = None
+        self._is_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._deadline = self._timer_due = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self.client_has_left = False
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport, for connections that are to break."""
+        return self._transport
+
+    @property
+    def default_headers(self) -> list[Header]:
+        """The headers of every response, such as `Date`."""
+        return self._server.default_headers
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the client has to send the rest of its request, or to read the response."""
+        return bool(self._queue) and (self._queue[0].started or not self._queue[0].complete)
+
+    # Called by the event loop
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        # Its type lists the protocols of uvicorn.
+        self._server.connections.add(self)  # type: ignore[arg-type]
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": _address(transport, "sockname"),
+            "client": _address(transport, "peername"),
+            "scheme": "http",
+            "root_path": "",
+        }
+        self._update_deadline()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self.client_has_left = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for exchange in self._queue:
+            exchange.end()
+        self._release_drain()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._lingered is not None:
+            self._lingered += len(data)
+            if self._lingered > MAX_LINGERING:
+                self._transport.abort()
+        elif self._is_last:
+            pass
+        elif self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
+
+    @override
+    def eof_received(self) -> bool:
+        """Keeps the connection open for the responses to requests that are complete."""
+        self.client_has_left = True
+        if self._lingered is not None:
+            return False
+        return self._end_requests()
+
+    @override
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+        self._update_deadline()
+
+    @override
+    def resume_writing(self) -> None:
+        self._release_drain()
+        self._update_deadline()
+
+    # Called by uvicorn
+
+    def shutdown(self) -> None:
+        """Closes the connection, once the requests that have begun are responded to."""
+        if not self._queue:
+            self._transport.close()
+            return
+        self._queue[-1].keep_alive = False
+        if self._queue[-1].complete:
+            self._is_last = True
+            self._unparsed = b""
+
+    # Called by the parser
+
+    def begin_request(self) -> None:
+        """See `RequestListener`."""
+        if self._is_last:
+            raise Refusal(400, "expected no request after the last one, found another")
+        self._request_due = self._loop.time() + self._limits.receive_timeout
+
+    def head_received(self, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
+        """See `RequestListener`."""
+        exchange = Exchange(
+            self,
+            {**self._scope, **scope, "extensions": {CONNECTION: self}},
+            keep_alive=keep_alive,
+            expects_continue=expects_continue,
+        )
+        self._receiving = exchange
+        self._queue.append(exchange)
+        if len(self._queue) == 1:
+            self._run(exchange)
+
+    def body_received(self, part: bytes) -> None:
+        """See `RequestListener`."""
+        if self._receiving is not None:
+            self._receiving.feed(part)
+
+    def request_received(self) -> None:
+        """See `RequestListener`."""
+        exchange, self._receiving = self._receiving, None
+        if exchange is not None:
+            self._is_last = not exchange.keep_alive
+            exchange.complete_request()
+
+    # Called by exchanges
+
+    def write(self, content: bytes) -> None:
+        """Sends `content`, now or when the client has read what precedes it."""
+        self._transport.write(content)
+
+    async def drain(self) -> None:
+        """Waits until the client has read most of what was sent."""
+        if self._drained is not None:
+            await self._drained
+
+    def pause_reading(self) -> None:
+        """Stops reading, so that the client has to wait."""
+        if not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads on, unless something that was read is not parsed yet."""
+        if self._is_paused and not self._unparsed and not self._transport.is_closing():
+            self._is_paused = False
+            self._transport.resume_reading()
+            self._request_due = self._loop.time() + self._limits.receive_timeout
+            self._update_deadline()
+
+    def finish(self, exchange: Exchange) -> None:
+        """Continues with the next request after the response to `exchange` was sent."""
+        self._queue.popleft()
+        self._server.total_requests += 1
+        if self._transport.is_closing():
+            return
+        if not exchange.complete:
+            self._linger()
+        elif not exchange.keep_alive:
+            self._transport.close()
+        elif self._queue:
+            self._run(self._queue[0])
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif self._is_last:
+            self._transport.close()
+        if self._unparsed:
+            self._loop.call_soon(self._parse_rest)
+        self.resume_reading()
+        self._update_deadline()
+
+    def abort(self) -> None:
+        """Closes the connection at once. Requests that are running find their client gone."""
+        self._transport.abort()
+
+    # Internal
+
+    def _run(self, exchange: Exchange) -> None:
+        task = self._loop.create_task(exchange.run(self._app))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    def _parse(self, data: bytes) -> None:
+        """Parses `data`, but not further once a request waits behind a running one."""
+        position = 0
+        while position < len(data) and len(self._queue) <= 1 and not self._is_last:
+            part = data[position : position + MAX_PARSED]
+            position += len(part)
+            try:
+                self._parser.feed(part)
+            except Refusal as refusal:
+                if not self._is_last:
+                    self._refuse(refusal)
+                break
+        if not self._is_last:
+            self._unparsed = data[position:]
+            if self._unparsed:
+                self.pause_reading()
+        self._update_deadline()
+
+    def _parse_rest(self) -> None:
+        """Parses what had to wait."""
+        rest, self._unparsed = self._unparsed, b""
+        if self._transport.is_closing() or self._is_last:
+            return
+        self._parse(rest)
+        self.resume_reading()
+        if self.client_has_left and not self._end_requests():
+            self._transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Sends the refusal after the responses to complete requests, and ends the connection."""
+        self._is_last = True
+        self._unparsed = b""
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None and receiving.started:
+            self.abort()
+            return
+        if receiving is not None:
+            self._queue.pop()
+            receiving.end()
+        if self._queue:
+            self._refusal = refusal
+        else:
+            self._send_refusal(refusal)
+
+    def _send_refusal(self, refusal: Refusal) -> None:
+        body = f"{refusal}\n".encode()
+        headers = [
+            *self.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        self.write(serialize_head(refusal.code, headers) + body)
+        self._linger()
+
+    def _end_requests(self) -> bool:
+        """Notes that no more will arrive. Returns whether a response is still to be sent."""
+        if self._unparsed:
+            return True
+        if self._receiving is not None:
+            if self._receiving is self._queue[0]:
+                return False
+            self._queue.pop()
+            self._receiving = None
+        self._is_last = True
+        if self._queue:
+            self._queue[-1].keep_alive = False
+        return bool(self._queue)
+
+    def _linger(self) -> None:
+        """Closes the sending side, and reads on for a while before the connection is closed."""
+        if self.client_has_left:
+            self._transport.close()
+            return
+        self._is_last = True
+        self._receiving = None
+        self._unparsed = b""
+        self._lingered = 0
+        self.resume_reading()
+        self._transport.write_eof()
+        self._update_deadline()
+
+    def _release_drain(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def _update_deadline(self) -> None:
+        """Determines when the connection is closed unless something happens."""
+        now = self._loop.time()
+        if self._lingered is not None:
+            self._set_deadline(now + LINGER_TIMEOUT)
+        elif self._drained is not None:
+            self._set_deadline(now + self._limits.receive_timeout)
+        elif self._is_awaiting_request():
+            self._set_deadline(self._request_due)
+        elif self._queue:
+            self._deadline = math.inf
+        else:
+            self._set_deadline(now + self._limits.idle_timeout)
+
+    def _is_awaiting_request(self) -> bool:
+        """Whether a part of a request has arrived, and the client has to send the rest."""
+        is_incomplete = self._parser.reading is not Reading.IDLE
+        return is_incomplete and not self._is_paused and not self._is_last
+
+    def _set_deadline(self, due: float) -> None:
+        self._deadline = due
+        if due < self._timer_due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_due = due
+            self._timer = self._loop.call_at(due, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        # A deadline that has moved on meanwhile is checked again then: cheaper than a timer each.
+        self._timer, self._timer_due = None, math.inf
+        if self._transport.is_closing():
+            return
+        if self._loop.time() < self._deadline:
+            if self._deadline < math.inf:
+                self._set_deadline(self._deadline)
+        elif self._lingered is not None or self._drained is not None:
+            self.abort()
+        elif not self._is_awaiting_request():
+            self._transport.close()
+        else:
+            seconds = self._limits.receive_timeout
+            self._refuse(Refusal(408, f"the request did not arrive within {seconds:g} seconds"))
+
+
+def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
+    address = transport.get_extra_info(name)
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None

@@ -1,0 +1,229 @@
+"""Requests as they arrive: parsed, bounded in size, and refused where HTTP forbids them.
+
+llhttp (httptools) does the parsing.
+"""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Sequence
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import Scope
+
+log = logging.getLogger(__name__)
+
+Header = tuple[bytes, bytes]
+
+MAX_PORT = 65535
+
+# RFC 3986, 3.2.2: an address in brackets or a name, and perhaps a port.
+_AUTHORITY = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*))(?::([0-9]{0,5}))?"
+)
+
+
+class Refusal(Exception):
+    """A request that HTTP forbids. The response, with the message as its body, is the last one."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Reading(Enum):
+    """What is being read: nothing yet of a request, its head, or its body."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class RequestListener(Protocol):
+    """Is called as parts of a request arrive."""
+
+    def begin_request(self) -> None:
+        """The first byte of a request has arrived. Raises Refusal if no more are accepted."""
+
+    def head_received(self, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
+        """The head has arrived. `scope` holds what the request adds to that of a connection."""
+
+    def body_received(self, part: bytes) -> None:
+        """A part of the body has arrived."""
+
+    def request_received(self) -> None:
+        """The whole request has arrived."""
+
+
+class RequestParser:
+    """Parses the requests of one connection."""
+
+    def __init__(self, listener: RequestListener, max_head: int) -> None:
+        """`max_head` bounds a head, and what is sent between parts of a body, in bytes."""
+        self.reading = Reading.IDLE
+        self._listener = listener
+        self._max_head = max_head
+        self._parser = httptools.HttpRequestParser(self)
+        # Bytes since the last head was complete, or part of a body arrived.
+        self._overhead = 0
+        self._target = b""
+        self._headers: list[Header] = []
+
+    def feed(self, data: bytes) -> None:
+        """Parses `data`, of a few KiB at most, since all of it counts as one head. Raises Refusal.
+
+        After a Refusal nothing may be fed any more.
+        """
+        self._overhead += len(data)
+        while data:
+            try:
+                self._parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as offer:
+                # An offer that is not taken up is ignored (RFC 9110, 7.8). The parser takes every
+                # offer for accepted, so another one reads the head without it, and the body.
+                data = self._head_without_upgrade() + data[offer.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            except httptools.HttpParserError as error:
+                if isinstance(error.__context__, Refusal):
+                    raise error.__context__ from None
+                if error.__context__ is not None:
+                    log.error("a request could not be read", exc_info=error.__context__)
+                raise Refusal(400, f"expected an HTTP/1.1 request, found: {error}") from None
+        self._check_size(self._overhead)
+
+    # Called by httptools
+
+    def on_message_begin(self) -> None:
+        """Begins a request."""
+        self.reading = Reading.HEAD
+        self._target = b""
+        self._headers = []
+        self._listener.begin_request()
+
+    def on_url(self, part: bytes) -> None:
+        """Adds to the request target."""
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Adds a header."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Checks the head, and reports it. Raises Refusal."""
+        headers, target = self._headers, self._target
+        method = self._parser.get_method()
+        if method == b"CONNECT":
+            raise Refusal(501, "expected a request to this server, found CONNECT, as to a proxy")
+        if self._parser.should_upgrade():
+            # The parser is about to stop; see `feed`.
+            return
+        if self._overhead > self._max_head:
+            size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+            self._check_size(len(target) + size)
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise Refusal(505, f"expected HTTP/1.1, found HTTP/{version}")
+        if not target.startswith(b"/"):
+            target = resolve_target(target, headers)
+        check_host(headers, version)
+        raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+        path = raw_path.decode("latin-1")
+        # Trailers must not become headers (RFC 9110, 6.5.1).
+        self._headers = []
+        self.reading = Reading.BODY
+        self._overhead = 0
+        self._listener.head_received(
+            {
+                "http_version": version,
+                "method": method.decode("ascii"),
+                "path": unquote(path) if "%" in path else path,
+                "raw_path": raw_path,
+                "query_string": query,
+                "headers": headers,
+            },
+            keep_alive=version == "1.1" and self._parser.should_keep_alive(),
+            expects_continue=any(
+                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+            ),
+        )
+
+    def on_body(self, part: bytes) -> None:
+        """Reports a part of the body."""
+        self._overhead = 0
+        self._listener.body_received(part)
+
+    def on_message_complete(self) -> None:
+        """Reports the end of a request."""
+        if self.reading is Reading.BODY:
+            self._overhead = 0
+            self.reading = Reading.IDLE
+            self._listener.request_received()
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        lines = [b"%b %b HTTP/%b" % (method, self._target, version.encode())]
+        lines += [b"%b: %b" % each for each in self._headers if each[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _check_size(self, size: int) -> None:
+        if size <= self._max_head:
+            return
+        code, found = (414, "URL") if len(self._target) > self._max_head // 2 else (431, "one")
+        raise Refusal(
+            code, f"expected a head of at most {self._max_head} bytes, found a longer {found}"
+        )
+
+
+class Authority(NamedTuple):
+    """A host in lower case, without brackets, and a port if one was given."""
+
+    host: str
+    port: int | None
+
+
+@lru_cache(maxsize=1000)
+def parse_authority(value: bytes) -> Authority:
+    """Parses HOST or HOST:PORT, without user information.
+
+    Raises ValueError if `value` is neither.
+    """
+    found = _AUTHORITY.fullmatch(value.decode("latin-1"))
+    if found is None or int(found[3] or 0) > MAX_PORT:
+        raise ValueError("expected a host and perhaps a port, such as localhost:4018")
+    if found[1] is not None:
+        ipaddress.IPv6Address(found[1])
+    host: str = found[2] if found[1] is None else found[1]
+    return Authority(host.lower(), int(found[3]) if found[3] else None)
+
+
+def check_host(headers: Sequence[Header], version: str) -> None:
+    """Raises Refusal unless there is one valid `Host` (RFC 9112, 3.2); HTTP/1.0 needs none."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version != "1.0"):
+        found = len(hosts) or "none"
+        raise Refusal(400, f"expected one Host header (RFC 9112, section 3.2), found {found}")
+    try:
+        for host in hosts:
+            parse_authority(host)
+    except ValueError as error:
+        raise Refusal(400, f"Host: {error}") from None
+
+
+def resolve_target(target: bytes, headers: list[Header]) -> bytes:
+    """Returns the path of a request target that is a URL, whose authority replaces `Host`.
+
+    `OPTIONS *` stays (RFC 9112, 3.2). Raises Refusal for any other form.
+    """
+    if target == b"*":
+        return target
+    found = re.fullmatch(rb"https?://([^/?#]*)(.*)", target, re.IGNORECASE)
+    if found is None:
+        raise Refusal(400, "expected a request target such as /path or http://host/path")
+    authority, path = found.groups()
+    headers[:] = [(name, authority if name == b"host" else value) for name, value in headers]
+    return path if path.startswith(b"/") else b"/" + path

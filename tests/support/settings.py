@@ -1,0 +1,41 @@
+"""A valid text for each setting."""
+
+from pathlib import Path
+from typing import Any
+
+from clients_register.handlers.store.postgres.database import Database
+
+# Name -> a text, and the value it stands for, which is not the default.
+TEXTS: dict[str, tuple[str, Any]] = {
+    "host": ("::1", "::1"),
+    "port": ("0", 0),
+    "workers": ("4", 4),
+    "idle_timeout": ("620", 620.0),
+    "receive_timeout": ("2.5", 2.5),
+    "max_head": ("8192", 8192),
+    "base_path": ("/v2/", "/v2"),
+    "data": ("there.json", Path("there.json")),
+    "store": (
+        "postgresql://ada:a%40b@db.test:5433/clients",
+        Database("db.test", "clients", 5433, "ada", "a@b"),
+    ),
+    "seed": ("seed.yaml", Path("seed.yaml")),
+    "mail": ("mandrill", "mandrill"),
+    "mail_from": ("welcome@example.com", "welcome@example.com"),
+    "mandrill_url": ("http://127.0.0.1:8080/api", "http://127.0.0.1:8080/api/"),
+    "mandrill_timeout": ("0.25", 0.25),
+    "mandrill_key": ("md-Abc_123", "md-Abc_123"),
+    "reference": ("yes", True),
+    "watch": ("1", True),
+    "bcrypt_cost": ("10", 10),
+    "max_body": ("1048576", 1048576),
+    "spelling": ("email-already-registerd", "email-already-registerd"),
+    "status_domain": ("forced.example", "forced.example"),
+    "cors_origin": ("https://APP.test:443", ("https://app.test",)),
+    "control_host": ("stub.internal, 192.0.2.7", ("stub.internal", "192.0.2.7")),
+    "control_origin": (
+        "HTTP://localhost:3000,https://app.test",
+        ("http://localhost:3000", "https://app.test"),
+    ),
+    "control_token": ("t0ken-7f3a", "t0ken-7f3a"),
+}
