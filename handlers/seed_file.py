@@ -22,6 +22,7 @@ from clients_register import fixtures
 from clients_register.handlers.emails import email_key
 from clients_register.handlers.passwords import MAX_BYTES, password_problem
 from clients_register.spec.schema_errors import describe_type, explain
+from clients_register.spec.yaml_core import CoreLoader
 
 Sections = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -145,11 +146,8 @@ def _value_at(entry: Any, names: Sequence[str]) -> Any:
     return entry
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, except that it rejects duplicate keys.
-
-    libyaml's loader would be faster, but crashes the process on deeply nested brackets.
-    """
+class _Loader(CoreLoader):
+    """The core schema's loader, except that it rejects duplicate keys."""
 
 
 def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -54,9 +54,13 @@ REFUSED = {
     users(
         f"{ONE}, password: 123456"
     ): "password: .* a string, found an integer; write it in quotes",
-    users(f"{ONE}, password: yes"): "password: .* a string, found a boolean; write it in quotes",
-    users(f"{ONE}, password: 2026-01-15"): "expected a string, found a date; write it in quotes",
-    users(f"{ONE}, password: 2026-13-15"): "expected YAML, found a character, a date",
+    users(f"{ONE}, password: true"): "password: .* a string, found a boolean; write it in quotes",
+    users(f"{ONE}, password: 0606"): "password: .* a string, found an integer; write it in quotes",
+    users(f"{ONE}, password: 1e3"): "password: .* a string, found a number with a fraction",
+    users(f"{ONE}, password: !!timestamp 2026-01-15"): "expected a string, found a date",
+    users(f"{ONE}, password: !!timestamp 2026-13-15"): "expected YAML, found a character, a date",
+    users("id: 1:30, email: a@x.test"): r"users\[0\].id: expected an integer, found a string",
+    users("id: 1_0, email: a@x.test"): r"users\[0\].id: expected an integer, found a string",
     users(f"{ONE}, password:"): "password: expected a string, found null; correct it",
     users(f"{ONE}, password: ''"): "password: expected at least 1 character, found 0",
     users(f'{ONE}, password: "{SECRET}\\ud800"'): "found a string with a lone surrogate",
