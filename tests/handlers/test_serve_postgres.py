@@ -166,6 +166,27 @@ def test_a_database_that_cannot_be_reached_is_one_line() -> None:
     assert f"the database postgresql://127.0.0.1:{port}/clients cannot be reached: " in line
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("sslmode=require", "SSL"),
+        ("sslmode=bogus", "sslmode"),
+        ("target_session_attrs=bogus", "target_session_attrs"),
+    ],
+)
+def test_options_of_the_database_url_reach_the_driver(
+    postgres: Server, name: str, option: str, message: str
+) -> None:
+    # The server of the tests has no TLS.
+    assert message in refused(CLIENTS_REGISTER_STORE=f"{postgres.url(name)}?{option}")
+
+
+def test_the_database_url_may_turn_tls_off(postgres: Server, name: str, email: str) -> None:
+    url = {"CLIENTS_REGISTER_STORE": f"{postgres.url(name)}?sslmode=disable"}
+    with serving(*REFERENCE, "--port", "0", env=url) as process:
+        assert answer(process, email)["code"] == 200
+
+
 def test_a_driver_that_is_not_installed_is_one_line_with_the_way_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "psycopg.py").write_text("raise ImportError(\"No module named 'psycopg'\")")
     url, env = f"postgresql://ada:{IN_URL}@127.0.0.1/clients", {"PYTHONPATH": str(tmp_path)}

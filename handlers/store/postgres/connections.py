@@ -48,8 +48,8 @@ class ConnectionPool:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._parameters: dict[str, Any] = {
-            **database.parameters(),
             "application_name": "clients-register",
+            **database.parameters(),
             "autocommit": True,
             "client_encoding": "utf8",
             "connect_timeout": CONNECT_TIMEOUT,

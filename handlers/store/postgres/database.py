@@ -3,11 +3,25 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+# Parameters of libpq that a URL may set. Others are in the URL itself, are set by the server, or
+# would be visible to every user of the machine.
+PARAMETERS = (
+    "application_name",
+    "channel_binding",
+    "gssencmode",
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    "sslmode",
+    "sslnegotiation",
+    "sslrootcert",
+    "target_session_attrs",
+)
 URL = (
-    "a URL such as postgresql://USER:PASSWORD@HOST:5432/DATABASE, without query or fragment, its"
-    " reserved characters as %XX"
+    "a URL such as postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require, its reserved"
+    f" characters as %XX, with no parameters but {', '.join(PARAMETERS)}"
 )
 PORT = 5432
 
@@ -16,7 +30,8 @@ PORT = 5432
 class Database:
     """The address of a database and its user. `str()` returns a URL without secrets.
 
-    Fields that are None are left to the environment and files of the driver, such as PGPASSWORD.
+    `options` are parameters of libpq. Fields that are None are left to the environment and files of
+    the driver, such as PGPASSWORD.
     """
 
     host: str
@@ -24,6 +39,7 @@ class Database:
     port: int = PORT
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    options: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -33,6 +49,9 @@ class Database:
             host, port = parts.hostname, parts.port
             # Python would not change these, but they cannot be intended.
             bad_escape = re.search(r"%(?![0-9A-Fa-f]{2})", url)
+            options = parse_qsl(
+                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
+            )
             user, password, name = (
                 None if text is None else unquote(text, errors="strict")
                 for text in (parts.username, parts.password, parts.path.removeprefix("/"))
@@ -40,7 +59,9 @@ class Database:
         except ValueError:
             raise ValueError(URL) from None
         is_postgres = parts.scheme in ("postgresql", "postgres") and not bad_escape
-        unsupported = "?" in url or "#" in url or re.search(r"\s", url) or port == 0
+        names = [option for option, _ in options]
+        unknown = len(names) != len(set(names)) or not set(names) <= set(PARAMETERS)
+        unsupported = unknown or "#" in url or re.search(r"\s", url) or port == 0
         # Allowed neither by the driver nor in a log line.
         control = re.search(r"[\0-\x1f\x7f]", unquote(url))
         if (
@@ -52,7 +73,7 @@ class Database:
             or "/" in parts.path[1:]
         ):
             raise ValueError(URL)
-        return cls(host, name, port or PORT, user or None, password or None)
+        return cls(host, name, port or PORT, user or None, password or None, tuple(options))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -66,4 +87,5 @@ class Database:
             "dbname": self.name,
             **({} if self.user is None else {"user": self.user}),
             **({} if self.password is None else {"password": self.password}),
+            **dict(self.options),
         }
