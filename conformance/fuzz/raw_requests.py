@@ -52,6 +52,14 @@ TYPES = (
     "",
     "\x80text/plain",
 )
+# Offers to upgrade the connection, which servers may ignore (RFC 9110, 7.8).
+UPGRADES: tuple[Mapping[str, str], ...] = (
+    {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"},
+    {"Connection": "keep-alive, upgrade", "Upgrade": "websocket"},
+    {"Connection": "Upgrade", "Upgrade": "TLS/1.2, x/1"},
+    {"Upgrade": "h2c"},
+    {"Connection": "upgrade"},
+)
 CODINGS = ("gzip", "identity", "IDENTITY", "deflate, gzip", "br", "", "x")
 
 
@@ -215,7 +223,7 @@ def _with_duplicates(pair: tuple[str, Any]) -> Callable[[str], bytes]:
 
 
 def headers() -> SearchStrategy[dict[str, str | list[str] | None]]:
-    """Content types, content codings, and irrelevant headers."""
+    """Content types, content codings, offers to upgrade, and irrelevant headers."""
     types = (
         st.none()
         | st.sampled_from(TYPES)
@@ -227,6 +235,7 @@ def headers() -> SearchStrategy[dict[str, str | list[str] | None]]:
         st.fixed_dictionaries(
             {"Content-Type": types, "Content-Encoding": st.sampled_from(CODINGS)}
         ),
+        st.sampled_from(UPGRADES).map(dict),
         st.dictionaries(
             st.sampled_from(
                 [

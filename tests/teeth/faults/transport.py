@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from teeth.planting import Layer, broken_if, holds_if, request, swap
 
 from clients_register.handlers import decoding
@@ -32,6 +32,24 @@ def type_by_its_beginning() -> None:
         "content_type_is_accepted",
         lambda context: context.request.content_type.startswith("text/plain"),
     )
+
+
+def body_lost_with_an_upgrade() -> Layer:
+    def layer(app: ASGIApp) -> ASGIApp:
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            async def receive_nothing() -> Message:
+                message = await receive()
+                return {**message, "body": b""} if "body" in message else message
+
+            offers = any(
+                name == b"connection" and b"upgrade" in value.lower()
+                for name, value in scope["headers"]
+            )
+            await app(scope, receive_nothing if offers else receive, send)
+
+        return served
+
+    return layer
 
 
 def charset_refused() -> None:
