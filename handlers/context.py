@@ -73,6 +73,11 @@ class Request:
         value = self.content.value
         return Params(value if isinstance(value, dict) else {})
 
+    def release_decoded(self) -> None:
+        """Frees what was decoded, many times the size of the body; it can be decoded again."""
+        for name in ("content", "params"):
+            vars(self).pop(name, None)
+
 
 @dataclass
 class RequestContext:
@@ -125,6 +130,12 @@ class RequestContext:
         if self.email is None or self.email_is_too_long:
             return None
         return email_key(self.email)
+
+    def release_decoded(self) -> None:
+        """Frees what was decoded of the request; see `Request.release_decoded`."""
+        self.request.release_decoded()
+        for name in ("body", "params", "email"):
+            vars(self).pop(name, None)
 
     async def find_user(self) -> User | None:
         """Returns the user with the e-mail address of the request, whether or not a client."""

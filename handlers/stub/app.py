@@ -1,10 +1,9 @@
 """The stub as an ASGI application: one pipeline around the reference implementation."""
 
-import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,13 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clients_register.handlers.app import (
     CallerDisconnected,
     dispatch,
-    new_request_id,
     read_request,
 )
 from clients_register.handlers.context import Request, RequestContext
+from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.settings import CONTROL_PATH, is_below
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
-from clients_register.handlers.stub.control.plane import PREFIX, ControlPlane
+from clients_register.handlers.stub.control.plane import ControlPlane
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection, InjectedCrash
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
 from clients_register.handlers.stub.problems import (
@@ -28,34 +28,69 @@ from clients_register.handlers.stub.problems import (
     response_messages,
 )
 from clients_register.handlers.stub.traffic import LogEntry
-from clients_register.handlers.stub.worlds import World, Worlds
+from clients_register.handlers.stub.worlds import World, Worlds, split_path
 
 log = logging.getLogger(__name__)
 
-# Any page may call the route and read the response, without credentials (Fetch standard, CORS).
-CORS_HEADERS: Headers = [
-    (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        b"X-Request-Id, Mock-Forced, Mock-Error, Preference-Applied",
-    ),
-]
+_EXPOSED_HEADERS = (
+    b"access-control-expose-headers",
+    b"X-Request-Id, Mock-Forced, Mock-Error, Preference-Applied",
+)
+
+
+class Cors:
+    """Headers that let pages call the route: any without credentials, some with (Fetch, CORS)."""
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        """`origins` are those whose pages may send credentials."""
+        self._origins = frozenset(origin.encode() for origin in origins)
+        any_origin = (b"access-control-allow-origin", b"*")
+        self._public: Headers = [any_origin, _EXPOSED_HEADERS]
+
+    def headers(self, request_headers: Iterable[Header]) -> Headers:
+        """Returns the headers of a response."""
+        if not self._origins:
+            return self._public
+        vary = (b"vary", b"Origin")
+        for name, value in request_headers:
+            if name == b"origin" and value.lower() in self._origins:
+                return [
+                    (b"access-control-allow-origin", value),
+                    (b"access-control-allow-credentials", b"true"),
+                    _EXPOSED_HEADERS,
+                    vary,
+                ]
+        return [*self._public, vary]
+
+    def preflight_headers(self, request_headers: Sequence[Header]) -> Headers:
+        """Returns the headers that allow the POST announced by a preflight request."""
+        requested = [
+            value for name, value in request_headers if name == b"access-control-request-headers"
+        ]
+        return [
+            *self.headers(request_headers),
+            (b"access-control-allow-methods", b"POST"),
+            (b"access-control-max-age", b"600"),
+            *((b"access-control-allow-headers", value) for value in requested),
+        ]
 
 
 @dataclass(slots=True)
 class StubRequest:
     """A request to a world, and the response it gets.
 
-    The response is held back until it is complete, because it is recorded before it is sent.
-    `headers` are added to it.
+    `complete` says whether all of the body was read. The response is held back until it is
+    complete, because it is recorded before it is sent. `headers` are added to it.
     """
 
     world: World
     entry: LogEntry
-    is_registration: bool
+    message: Request
+    complete: bool
     scope: Scope
     receive: Receive
-    headers: Headers = field(default_factory=lambda: CORS_HEADERS)
+    headers: Headers
+    is_registration: bool
     response: list[Message] = field(default_factory=list)
 
     async def hold_back(self, message: Message) -> None:
@@ -68,10 +103,11 @@ class StubRequest:
 class Stub:
     """The pipeline. The docstring of the package names its steps."""
 
-    def __init__(self, worlds: Worlds, max_body: int) -> None:
+    def __init__(self, worlds: Worlds, max_body: int, cors_origins: Iterable[str] = ()) -> None:
         """`max_body` is in bytes. `configure` has to be called before the first request."""
         self.worlds = worlds
         self._max_body = max_body
+        self._cors = Cors(cors_origins)
 
     def configure(self, parts: StubParts, router: ASGIApp, control: ControlPlane) -> None:
         """Sets everything that is built from the document; `router` is that of the contract."""
@@ -89,55 +125,76 @@ class Stub:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a scope of type `http`."""
+        headers = self._cors.headers(scope["headers"])
         try:
-            world, path = self.worlds.resolve(scope["path"])
-        except Problem as problem:
-            await problem.send(send, CORS_HEADERS)
-            return
-        if path != scope["path"]:
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        world.begin_request()
-        try:
-            if path == PREFIX or path.startswith(f"{PREFIX}/"):
-                await self._control(world, scope, receive, send)
+            name, path = split_path(scope["path"])
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+            if is_below(path, CONTROL_PATH):
+                await self._control(name, scope, receive, send)
             elif path == self._route and _is_preflight(scope):
-                for message in response_messages(204, _preflight_headers(scope["headers"])):
+                allowed = self._cors.preflight_headers(scope["headers"])
+                for message in response_messages(204, allowed):
                     await send(message)
             else:
-                await self._handle(world, scope, receive, send)
-        finally:
-            world.end_request()
+                await self._serve(name, scope, receive, send, headers)
+        except Problem as problem:
+            await problem.send(send, headers)
 
-    async def _handle(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
-        """Responds to a request of the API, records it, and delivers the response."""
-        method, path = scope["method"], scope["path"]
-        entry = LogEntry("", world.state.clock.now(), method, path, time.perf_counter())
-        is_registration = path == self._route and method == "POST"
-        request = StubRequest(world, entry, is_registration, scope, receive)
+    async def _serve(
+        self, name: str, scope: Scope, receive: Receive, send: Send, headers: Headers
+    ) -> None:
+        """Responds to a request of the API in the world `name`. Raises Problem.
+
+        Only a registration creates a world. Anything else in a world that does not exist gets the
+        response it would get in any world, and is not recorded.
+        """
+        is_registration = scope["path"] == self._route and scope["method"] == "POST"
+        found = self.worlds.find(name)
+        world = found or (self.worlds.create(name) if is_registration else self.worlds.default)
+        connection: Connection = scope["extensions"][CONNECTION]
+        entry = LogEntry(
+            "", world.state.clock.now(), scope["method"], scope["path"], time.perf_counter()
+        )
+        world.begin_request(connection)
         try:
-            await self._respond(request)
+            message, complete = await read_request(scope, receive, self._max_body)
+            entry.request, entry.id = message, message.id
+            request = StubRequest(
+                world, entry, message, complete, scope, receive, headers, is_registration
+            )
+            await self._handle(request)
+            entry.milliseconds = (time.perf_counter() - entry.started) * 1000
+            entry.client_left = connection.client_has_left
+            if found or is_registration:
+                world.record(entry)
+            await self._deliver(request, send)
         except CallerDisconnected:
             return
+        finally:
+            world.end_request(connection)
+
+    async def _handle(self, request: StubRequest) -> None:
+        """Determines the response, whatever happens."""
+        try:
+            await self._respond(request)
         except StoreError as error:
-            self._respond_unforced(
-                request, self._crashed if is_registration else self._unidentified
-            )
-            log.error("%s: crash in the world %s: %s", entry.id, world.name, error)
+            crash = self._crashed if request.is_registration else self._unidentified
+            self._respond_with_example(request, crash)
+            log.error("%s: crash in the world %s: %s", request.entry.id, request.world.name, error)
+        except CallerDisconnected:
+            raise
         except Exception as error:  # noqa: BLE001 - a crash gets a response, too
             # The stack only: the message of an exception may quote the request.
             stack = "".join(traceback.format_tb(error.__traceback__))
             log.error("the stub crashed:\n%s%s", stack, type(error).__name__)
-            self._respond_unforced(request, self._unidentified)
-        entry.milliseconds = (time.perf_counter() - entry.started) * 1000
-        world.record(entry)
-        if entry.fault is not None:
-            await BrokenConnection(entry.fault, request.response, scope, receive, send).deliver()
-        else:
-            for message in request.response:
-                await send(message)
+            self._respond_with_example(request, self._unidentified)
 
     async def _respond(self, request: StubRequest) -> None:
-        """Forces a response by header or script, or lets the rules determine it."""
+        """Forces a response by header or script, or lets the rules determine it.
+
+        Raises CallerDisconnected if the world ends during a delay.
+        """
         if not request.is_registration:
             await self._apply_rules(request)
             return
@@ -147,51 +204,45 @@ class Stub:
             await self._respond_with_problem(request, problem)
             return
         if preference.headers:
-            request.headers = [*CORS_HEADERS, *preference.headers]
+            request.headers = [*request.headers, *preference.headers]
         item = None if preference.status else request.world.state.script.next()
-        if delay := preference.wait + (item.delay if item else 0):
-            await asyncio.sleep(delay)
-        request.entry.fault = item.fault if item else None
+        if item is not None:
+            request.entry.script, request.entry.fault = item.effects(), item.fault
+        delay = preference.wait + (item.delay if item else 0)
+        if delay and not await request.world.sleep(delay):
+            raise CallerDisconnected
         if preference.status is not None:
-            self._force(request, await self._read(request), "prefer", preference.status.slug)
+            self._force(request, "prefer", preference.status.slug)
         elif item is not None and item.slug is not None:
-            self._force(request, await self._read(request), "script", item.slug)
+            self._force(request, "script", item.slug)
         else:
             await self._apply_rules(request)
 
     async def _apply_rules(self, request: StubRequest) -> None:
         """Calls the reference implementation, unless the e-mail address forces a status."""
-        world, entry, scope = request.world, request.entry, request.scope
+        world, entry, message = request.world, request.entry, request.message
         services = await world.services()
-        message, complete = await read_request(scope, request.receive, self._max_body)
-        slug = self._addresses.find_slug(message) if request.is_registration else None
+        try:
+            slug = self._addresses.find_slug(message) if request.is_registration else None
+        except Problem as problem:
+            await self._respond_with_problem(request, problem)
+            return
         if slug is not None:
-            self._force(request, message, "address", slug)
+            self._force(request, "address", slug)
             return
         faults = world.state.faults
-        context = RequestContext(message, faults.apply(services), complete)
+        context = RequestContext(message, faults.apply(services), request.complete)
         router = _crash if faults.crash == BEFORE_ROUTING else self._router
-        await dispatch(router, context, scope, request.receive, request.hold_back)
-        entry.request, entry.context, entry.id = message, context, message.id
+        await dispatch(router, context, request.scope, request.receive, request.hold_back)
+        entry.context = context
         if context.status is not None:
             entry.slug, entry.code = context.status.slug, context.status.code
             entry.envelope = context.envelope
 
-    async def _read(self, request: StubRequest) -> Request:
-        """Reads a request whose response does not depend on it, for the request log."""
-        message, _ = await read_request(request.scope, request.receive, self._max_body)
-        return message
-
-    def _force(self, request: StubRequest, message: Request, how: str, slug: str) -> None:
+    def _force(self, request: StubRequest, how: str, slug: str) -> None:
         """Responds with the example of `slug`."""
-        request.entry.request, request.entry.id = message, message.id
         request.entry.forced = how
         self._respond_with_example(request, self._examples[slug], (b"mock-forced", how.encode()))
-
-    def _respond_unforced(self, request: StubRequest, example: Example) -> None:
-        """Responds with an example whose status really occurred."""
-        request.entry.id = new_request_id()
-        self._respond_with_example(request, example)
 
     def _respond_with_example(
         self, request: StubRequest, example: Example, *headers: Header
@@ -204,10 +255,18 @@ class Stub:
 
     async def _respond_with_problem(self, request: StubRequest, problem: Problem) -> None:
         entry = request.entry
-        entry.request = await self._read(request)
-        entry.id = entry.request.id
         entry.code, entry.envelope = problem.code, problem.details()
         await problem.send(request.hold_back, [(b"x-request-id", entry.id.encode())])
+
+    async def _deliver(self, request: StubRequest, send: Send) -> None:
+        fault = request.entry.fault
+        if fault is not None:
+            await BrokenConnection(
+                fault, request.response, request.scope, request.receive, send
+            ).deliver()
+            return
+        for message in request.response:
+            await send(message)
 
 
 def _is_preflight(scope: Scope) -> bool:
@@ -215,17 +274,6 @@ def _is_preflight(scope: Scope) -> bool:
         return False
     names = {name for name, _ in scope["headers"]}
     return names >= {b"origin", b"access-control-request-method"}
-
-
-def _preflight_headers(headers: Iterable[Header]) -> Headers:
-    """Returns headers that allow the POST announced by a preflight request."""
-    requested = [value for name, value in headers if name == b"access-control-request-headers"]
-    return [
-        (b"access-control-allow-origin", b"*"),
-        (b"access-control-allow-methods", b"POST"),
-        (b"access-control-max-age", b"600"),
-        *((b"access-control-allow-headers", value) for value in requested),
-    ]
 
 
 async def _crash(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -16,7 +16,6 @@ from clients_register.fixtures import exchanges
 from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.app import build_registration_router
 from clients_register.handlers.clock import Clock, SystemClock
-from clients_register.handlers.protocol import ExposingHttpProtocol
 from clients_register.handlers.resources import Product, SharedResources, load_resources
 from clients_register.handlers.seed import SeedError
 from clients_register.handlers.settings import Settings
@@ -55,7 +54,6 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
         yield Product(
             builder.stub,
             services,
-            protocol=ExposingHttpProtocol,
             pages=(("console", f"{PREFIX}/"), ("documents", f"{PREFIX}/docs/")),
             release_waiters=worlds.release_waiters,
             exit_message=lambda: summarize(worlds.coverage_of(worlds.default), builder.statuses),
@@ -67,7 +65,7 @@ class StubBuilder:
 
     def __init__(self, settings: Settings, resources: SharedResources, worlds: Worlds) -> None:
         """`build` has to be called before the first request."""
-        self.stub = Stub(worlds, settings.max_body)
+        self.stub = Stub(worlds, settings.max_body, settings.cors_origin)
         self.statuses = StatusTable.from_document(resources.document)
         self._settings = settings
         self._resources = resources

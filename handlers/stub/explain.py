@@ -12,6 +12,9 @@ from clients_register.spec.statuses import Stage, Status
 # The stages whose rules have no side effects, so that they can be checked again.
 REPEATABLE = (Stage.IDENTITY, Stage.PARAMS)
 
+# Ignored parameters that a summary names.
+MAX_IGNORED = 5
+
 FORCED = {
     "prefer": "The header Prefer forced this status; no rule was checked.",
     "script": "The script of this world forced this status; no rule was checked.",
@@ -33,15 +36,21 @@ async def explain_response(
         return _explanation("The stub was used incorrectly; see the response.")
     if context is None or context.route is None:
         return _explanation("The request was answered before any rule of the route was checked.")
+    ignored = [
+        path
+        for path, _ in context.params.items()
+        if path not in context.services.parameters.by_path
+    ]
     rows = {rule: row for row in context.services.statuses.rows for rule in row.rules}
     severity = context.services.severity
     passed = [_describe(rule, rows[rule], severity) for rule in context.passed_rules]
     violated = context.violated_rule
     if violated is None:
-        return _explanation("All rules passed.", passed)
+        return _explanation("All rules passed.", passed, ignored=ignored)
     stopped = _describe(violated, rows[violated], severity, context.errors)
     summary = f"Stopped by {stopped['status']}: {_summarize(stopped)}"
-    return _explanation(summary, passed, stopped, await _find_next(context, rows[violated]))
+    following = await _find_next(context, rows[violated])
+    return _explanation(summary, passed, stopped, following, ignored)
 
 
 def _explanation(
@@ -49,8 +58,19 @@ def _explanation(
     passed: Sequence[dict[str, Any]] = (),
     stopped: dict[str, Any] | None = None,
     following: dict[str, Any] | None = None,
+    ignored: Sequence[str] = (),
 ) -> dict[str, Any]:
-    return {"summary": summary, "passed": [*passed], "stopped": stopped, "next": following}
+    if ignored:
+        names = ", ".join(ignored[:MAX_IGNORED])
+        more = f" and {len(ignored) - MAX_IGNORED} more" if len(ignored) > MAX_IGNORED else ""
+        summary = f"{summary} Ignored, because the contract has no such parameters: {names}{more}."
+    return {
+        "summary": summary,
+        "passed": [*passed],
+        "stopped": stopped,
+        "next": following,
+        "ignored": [*ignored],
+    }
 
 
 def _describe(

@@ -3,14 +3,14 @@
 - `Prefer: example=SLUG` forces a status, `code=401` the first one with that HTTP code (RFC 7240, as
   in Prism); `wait=SECONDS` delays the response. Unknown preferences are ignored.
 - An e-mail address such as `SLUG@status.test` or `anything+SLUG@status.test` forces a status for
-  tests that can only fill in a form.
+  tests that can only fill in a form. No other address of that domain can be used.
 
 The third way, the script of a world, is in `state.py`.
 """
 
 import json
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from starlette.types import Message
 
 from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import parse_media_type
-from clients_register.handlers.emails import trim_email
+from clients_register.handlers.emails import email_key, trim_email
 from clients_register.handlers.stub.problems import Header, Headers, Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.schemas import operation
@@ -30,9 +30,17 @@ MAX_WAIT = 60
 MAX_CACHED_PREFERENCES = 1000
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of RFC 9110
-_PREFERENCE = re.compile(
-    rf'\s*({_TOKEN})\s*(?:=\s*(?:({_TOKEN})|"((?:[^"\\]|\\.)*)"))?\s*(?:;[^,]*)?'
-)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Possessive, so that no header takes more than linear time.
+_SPACE = r"[ \t]*+"
+_PAIR = rf"{_SPACE}({_TOKEN})(?:{_SPACE}={_SPACE}({_TOKEN}|{_QUOTED})?)?"
+_NAME = re.compile(rf"{_SPACE}({_TOKEN})")
+_PREFERENCE = re.compile(rf"{_PAIR}{_SPACE}(?:;(?:{_PAIR})?{_SPACE})*")
+# The members of a list. A quoted string may contain commas; one that does not end takes the rest.
+_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED}|"(?s:.*))+')
+
+# The preferences that are the stub's.
+OWN_PREFERENCES = ("code", "example", "wait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class MagicAddresses:
     They take effect if the body can be decoded, whatever else it contains.
     """
 
-    def __init__(self, domain: str, slugs: Container[str], accepted_media_type: str) -> None:
+    def __init__(self, domain: str, slugs: Collection[str], accepted_media_type: str) -> None:
         self._domain = domain.lower()
         self._slugs = slugs
         self._accepted = accepted_media_type
@@ -92,15 +100,28 @@ class MagicAddresses:
         return f"{slug}@{self._domain}"
 
     def find_slug(self, request: Request) -> str | None:
-        """Returns the slug that the address in `request` forces, if any."""
+        """Returns the slug that the address in `request` forces, if any.
+
+        Raises Problem if a valid address of the domain names no status.
+        """
         if parse_media_type(request.content_type) != self._accepted:
             return None
         email = request.params["client.email"]
         if not isinstance(email, str):
             return None
         local, _, domain = trim_email(email).rpartition("@")
+        if domain.lower() != self._domain:
+            return None
         slug = local.rpartition("+")[2].lower()
-        return slug if domain.lower() == self._domain and slug in self._slugs else None
+        if slug in self._slugs:
+            return slug
+        if email_key(trim_email(email)) is None:
+            return None
+        raise Problem(
+            "unknown-status",
+            f"client.email: no status is called {slug!r}, as in {slug}@{self._domain}",
+            f"{suggest(slug, self._slugs)}; other addresses need another domain",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +148,7 @@ class PreferenceParser:
         """Parses the `headers` of a request, with names in lower case.
 
         Raises Problem for an unknown slug or code, for a slug and a code that contradict each
-        other, and for an invalid wait.
+        other, for an invalid wait, and for one of these preferences that RFC 7240 does not allow.
         """
         values = [value for name, value in headers if name == b"prefer"]
         if not values:
@@ -147,16 +168,32 @@ class PreferenceParser:
 
 
 def _split(value: str) -> dict[str, str]:
-    """Splits `Prefer` into names and values; the first of equal names wins (RFC 7240, 2)."""
+    """Splits `Prefer` into names and values; the first of equal names wins (RFC 7240, 2).
+
+    Parameters of preferences are dropped, and so are malformed preferences of others.
+    """
     pairs: dict[str, str] = {}
-    for found in _PREFERENCE.finditer(value):
-        quoted = re.sub(r"\\(.)", r"\1", found[3]) if found[3] is not None else None
-        pairs.setdefault(found[1].lower(), found[2] or quoted or "")
+    for member in _MEMBER.findall(value):
+        found = _PREFERENCE.fullmatch(member)
+        leading = _NAME.match(member)
+        name = leading[1].lower() if leading else ""
+        if found is not None:
+            pairs.setdefault(name, _unquote(found[2] or ""))
+        elif name in OWN_PREFERENCES:
+            raise Problem(
+                "unusable-preference",
+                f"Prefer: expected {name}=VALUE, found {member.strip()}",
+                "A value with other characters than a token's has to be quoted (RFC 7240)",
+            )
     return pairs
 
 
+def _unquote(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+
+
 def _acknowledgement(pairs: Mapping[str, str]) -> tuple[Header, ...]:
-    applied = [f"{name}={pairs[name]}" for name in ("code", "example", "wait") if name in pairs]
+    applied = [f"{name}={pairs[name]}" for name in OWN_PREFERENCES if name in pairs]
     return ((b"preference-applied", ", ".join(applied).encode("latin-1")),) if applied else ()
 
 

@@ -200,6 +200,10 @@ class ScriptItem:
         # Seeded per draw, so that a copied script continues with the same draws.
         return random.Random(f"{self.seed} {self.draws}").random() < self.rate  # noqa: S311
 
+    def effects(self) -> dict[str, Any]:
+        """Returns as a JSON value what the item does to a response."""
+        return {"slug": self.slug, "delay": self.delay, "fault": self.fault}
+
     def to_dict(self) -> dict[str, Any]:
         """Returns what is left of the item as a JSON value."""
         names = ("slug", "times", "after", "delay", "rate", "seed", "fault")
@@ -266,6 +270,11 @@ class Notifier:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will change any more."""
+        return self._closed
 
     def close(self) -> None:
         """Wakes all waiters for good: nothing will change any more."""

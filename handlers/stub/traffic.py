@@ -18,8 +18,13 @@ from clients_register.handlers.stub.problems import Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.statuses import StatusTable
 
-# Bodies are bounded by the server's limit, so this bounds the log in bytes, too.
+# The bounds of a world's log: entries, and bytes. The logs of all worlds share `MAX_TOTAL_BYTES`.
 MAX_ENTRIES = 500
+MAX_BYTES = 8 * 1024 * 1024
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
+
+# The size of an entry without the text of its request, in bytes.
+ENTRY_SIZE = 4096
 
 HIDDEN = "[hidden]"
 
@@ -35,8 +40,9 @@ ALL, COMMON = "all", "common"
 class LogEntry:
     """One request and its response.
 
-    `slug` is None if the response is a problem, `forced` says how a response was forced. `request`
-    is None if the world could not be opened, and `context` if no rules were checked.
+    `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
+    shows the item of the script it used. `request` is None if the world could not be opened, and
+    `context` if no rules were checked.
     """
 
     id: str
@@ -50,12 +56,36 @@ class LogEntry:
     slug: str | None = None
     forced: str | None = None
     fault: str | None = None
+    script: Mapping[str, Any] | None = None
+    client_left: bool = False
     envelope: Mapping[str, Any] | None = None
     request: Request | None = None
     context: RequestContext | None = None
 
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory the entry takes, once what was decoded is released."""
+        request = self.request
+        if request is None:
+            return ENTRY_SIZE + len(self.path)
+        texts = (request.body or b"", request.content_type, request.content_encoding, self.path)
+        return ENTRY_SIZE + sum(map(len, texts))
+
+    def release_decoded(self) -> None:
+        """Frees what was decoded of the request."""
+        if self.context is not None:
+            self.context.release_decoded()
+        elif self.request is not None:
+            self.request.release_decoded()
+
     async def to_dict(self) -> dict[str, Any]:
         """Returns the entry as a JSON value, explained and without secrets."""
+        try:
+            return await self._to_dict()
+        finally:
+            self.release_decoded()
+
+    async def _to_dict(self) -> dict[str, Any]:
         value = self.request.content.value if self.request else None
         return {
             "number": self.number,
@@ -68,6 +98,8 @@ class LogEntry:
             "status": self.slug,
             "forced": self.forced,
             "fault": self.fault,
+            "script": self.script,
+            "client_left": self.client_left,
             "params": redact(value) if isinstance(value, dict) else None,
             "answer": redact(dict(self.envelope or {})),
             "explanation": await explain_response(self.context, self.slug, self.forced),
@@ -78,8 +110,10 @@ class RequestLog:
     """The latest entries of a world, oldest first, numbered from 1."""
 
     def __init__(self) -> None:
-        self._entries: deque[LogEntry] = deque(maxlen=MAX_ENTRIES)
+        self._entries: deque[LogEntry] = deque()
         self._count = 0
+        self._size = 0
+        self._max_size = MAX_BYTES
 
     def __iter__(self) -> Iterator[LogEntry]:
         """Oldest first."""
@@ -91,10 +125,18 @@ class RequestLog:
         return self._count
 
     def add(self, entry: LogEntry) -> None:
-        """Adds `entry`, dropping the oldest one if the log is full."""
+        """Adds `entry`, dropping the oldest ones if the log is full."""
         self._count += 1
         entry.number = self._count
+        entry.release_decoded()
         self._entries.append(entry)
+        self._size += entry.size
+        self._drop_oldest()
+
+    def limit(self, size: int) -> None:
+        """Sets the maximum size, in bytes."""
+        self._max_size = size
+        self._drop_oldest()
 
     def find(self, request_id: str) -> LogEntry | None:
         """Returns the entry whose response had that X-Request-Id."""
@@ -103,6 +145,11 @@ class RequestLog:
     def clear(self) -> None:
         """Removes all entries; numbering continues."""
         self._entries.clear()
+        self._size = 0
+
+    def _drop_oldest(self) -> None:
+        while len(self._entries) > MAX_ENTRIES or self._size > self._max_size:
+            self._size -= self._entries.popleft().size
 
 
 def redact(value: Any) -> Any:

@@ -14,8 +14,10 @@ from typing import Any
 
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import Services
+from clients_register.handlers.http.connection import Connection
 from clients_register.handlers.resources import SharedResources
 from clients_register.handlers.seed import Seed
+from clients_register.handlers.settings import WORLDS_PATH
 from clients_register.handlers.store.base import Store
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk
 from clients_register.handlers.store.journaled.storage import erase_data_file
@@ -23,10 +25,16 @@ from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.handlers.stub.faults import FaultyTransport
 from clients_register.handlers.stub.problems import Problem
 from clients_register.handlers.stub.state import Notifier, WorldState
-from clients_register.handlers.stub.traffic import Coverage, LogEntry, total
+from clients_register.handlers.stub.traffic import (
+    MAX_BYTES,
+    MAX_TOTAL_BYTES,
+    Coverage,
+    LogEntry,
+    total,
+)
 from clients_register.spec.schema_errors import suggest
 
-PREFIX = "/_world/"
+PREFIX = f"{WORLDS_PATH}/"
 
 # The world of the plain base URL.
 DEFAULT = "default"
@@ -106,6 +114,7 @@ class World:
         self.changes = Notifier()
         self.active_requests = 0
         self._request_ended = Notifier()
+        self._connections: list[Connection] = []
         self._files = files
         self._used_at = time.monotonic()
         self._resources = resources
@@ -130,24 +139,32 @@ class World:
         users = self._resources.seed.sections["users"]
         return {entry["persona"]: entry for entry in users if "persona" in entry}
 
-    def begin_request(self) -> None:
-        """Keeps the world open until `end_request`."""
-        self._used_at = time.monotonic()
-        self.active_requests += 1
+    def begin_request(self, connection: Connection) -> None:
+        """Keeps the world open until `end_request`. `connection` is that of the request."""
+        self._connections.append(connection)
+        self._begin_use()
 
-    def end_request(self) -> None:
+    def end_request(self, connection: Connection) -> None:
         """See `begin_request`."""
-        self.active_requests -= 1
-        self._request_ended.notify()
+        self._connections.remove(connection)
+        self._end_use()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keeps the world open until the context ends."""
-        self.begin_request()
+        self._begin_use()
         try:
             yield
         finally:
-            self.end_request()
+            self._end_use()
+
+    async def sleep(self, seconds: float) -> bool:
+        """Waits; returns False if the world is removed, or the server stops, in the meantime."""
+
+        async def is_closed() -> bool:
+            return self.changes.is_closed
+
+        return not await self.changes.wait_for(is_closed, seconds)
 
     async def services(self) -> Services:
         """Returns the services of the world. The first call opens its store. Raises StoreError."""
@@ -215,8 +232,14 @@ class World:
         self.changes.close()
 
     async def remove(self, remaining_requests: int = 0) -> None:
-        """Closes the world, see `close`, and erases its data."""
+        """Closes the world, see `close`, and erases its data.
+
+        Requests that wait for their clients lose their connections.
+        """
         self.release_waiters()
+        for connection in [*self._connections]:
+            if connection.waits_for_client:
+                connection.abort()
         await self.close(remaining_requests)
         self._files.erase(self.name)
 
@@ -235,6 +258,14 @@ class World:
         self._resources = resources
         if services is not None:
             self._services = services
+
+    def _begin_use(self) -> None:
+        self._used_at = time.monotonic()
+        self.active_requests += 1
+
+    def _end_use(self) -> None:
+        self.active_requests -= 1
+        self._request_ended.notify()
 
     async def _open(self) -> Services:
         if self._predecessors:
@@ -289,26 +320,16 @@ class Worlds:
             self._by_name.values(), key=lambda world: (world is not self.default, world.name)
         )
 
-    def resolve(self, path: str) -> tuple[World, str]:
-        """Returns the world of a path, created if necessary, and the rest of the path.
+    def find(self, name: str) -> World | None:
+        """Returns the world `name`, if there is one."""
+        return self._by_name.get(name)
 
-        Raises Problem.
+    def create(self, name: str) -> World:
+        """Creates the world `name`, which must not exist.
+
+        Raises Problem for an invalid name or too many worlds.
         """
-        if not path.startswith(PREFIX):
-            return self.default, path
-        name, slash, rest = path.removeprefix(PREFIX).partition("/")
-        return self.get_or_create(name), slash + rest
-
-    def get_or_create(self, name: str) -> World:
-        """Returns the world `name`. Raises Problem for an invalid name or too many worlds."""
-        if name in self._by_name:
-            return self._by_name[name]
-        if _NAME.fullmatch(name) is None:
-            raise Problem(
-                "bad-world",
-                f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
-                f"Such as {PREFIX}my-test/api/v1/clients/register",
-            )
+        _check_name(name)
         if len(self._by_name) >= MAX_WORLDS:
             self._evict_idle()
         return self._create(name)
@@ -383,6 +404,9 @@ class Worlds:
         state = WorldState(self._system_clock, tokens)
         world = World(name, state, self._files, self._resources, predecessors)
         self._by_name[name] = world
+        size = min(MAX_BYTES, MAX_TOTAL_BYTES // len(self._by_name))
+        for each in self._by_name.values():
+            each.state.request_log.limit(size)
         return world
 
     def _evict_idle(self) -> None:
@@ -413,6 +437,27 @@ class Worlds:
     def _finish_removal(self, world: World) -> None:
         del self._removals[world]
         self._removed_coverage.add(world.state.coverage)
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Returns the name of the world of a path, and the rest of the path.
+
+    Raises Problem for an invalid name.
+    """
+    if not path.startswith(PREFIX):
+        return DEFAULT, path
+    name, slash, rest = path.removeprefix(PREFIX).partition("/")
+    _check_name(name)
+    return name, slash + rest
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise Problem(
+            "bad-world",
+            f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
+            f"Such as {PREFIX}my-test/api/v1/clients/register",
+        )
 
 
 def _file_name(world: str) -> str:

@@ -1,10 +1,12 @@
 """Who may drive the control plane: programs and pages of this machine, and nobody else's pages."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from support.limits import LIMIT
 from support.live import Live, LiveStub, encoded, registration
 
 from clients_register.handlers.settings import Settings
@@ -220,3 +222,66 @@ def test_a_reference_has_no_control_plane(start: Any, path: str, method: str) ->
     answer = reference.http.request(method, reference.origin + path)
     assert (answer.status_code, answer.json()["status"]) == (500, "route-non-existent")
     assert "Mock-Error" not in answer.headers
+
+
+def worlds_of(stub: LiveStub) -> list[str]:
+    return [each["name"] for each in stub.control("GET", "/worlds").json()]
+
+
+@pytest.mark.parametrize("host", ["[::1].evil.test", "127.0.0.1@evil.test", "localhost, evil.test"])
+def test_a_host_that_only_begins_like_loopback_is_refused(open_stub: LiveStub, host: str) -> None:
+    assert asked(open_stub, "GET", "/health", Host=host).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:80", "localhost:1", "127.0.0.2", "STUB.internal"])
+def test_a_host_of_this_machine_is_admitted(open_stub: LiveStub, host: str) -> None:
+    assert asked(open_stub, "GET", "/health", Host=host).status_code == 200
+
+
+def test_the_authority_of_a_url_in_the_request_line_counts(open_stub: LiveStub) -> None:
+    host, _, port = open_stub.origin.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=LIMIT) as client:
+        client.sendall(
+            b"GET http://evil.test/_mock/health HTTP/1.1\r\nHost: localhost\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 403 ")
+
+
+# Name -> method, path in a world, and headers that a page of another site can make a browser send.
+HARMLESS = {
+    "an image of the route": ("GET", "/api/v1/clients/register", {}),
+    "an image of another path": ("GET", "/", {}),
+    "an image of the console": ("GET", "/_mock/", {}),
+    "a control call": ("GET", "/_mock/clock", {}),
+    "a form to the control plane": ("POST", "/_mock/reset", {"Origin": FOREIGN}),
+    "a preflight": (
+        "OPTIONS",
+        "/api/v1/clients/register",
+        {"Origin": FOREIGN, "Access-Control-Request-Method": "POST"},
+    ),
+    "rebinding": ("GET", "/_mock/clock", {"Host": "evil.test"}),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_pages_of_other_sites_create_no_worlds(open_stub: LiveStub, name: str) -> None:
+    method, path, headers = HARMLESS[name]
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    url = open_stub.at(path, "made-by-a-page")
+    open_stub.http.request(method, url, headers=foreign | headers)
+    assert "made-by-a-page" not in worlds_of(open_stub)
+
+
+def test_a_call_without_the_token_creates_no_world(token_stub: LiveStub) -> None:
+    assert token_stub.control("GET", "/clock", world="unseen").status_code == 401
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    shown = token_stub.http.get(token_stub.at("/_mock/worlds"), headers=headers).json()
+    assert "unseen" not in [each["name"] for each in shown]
+
+
+def test_a_request_of_another_kind_gets_its_response_without_a_world(open_stub: LiveStub) -> None:
+    answer = open_stub.http.get(open_stub.route("unmade"))
+    assert answer.json()["status"] == "route-non-existent"
+    assert "unmade" not in worlds_of(open_stub)

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from support.limits import LIMIT
-from support.live import PASSWORD, WAIT, LiveStub, encoded, registration
+from support.live import PASSWORD, START, WAIT, LiveStub, encoded, registration
 
-from clients_register.handlers.stub import traffic
+from clients_register.handlers.context import Request
+from clients_register.handlers.stub import traffic, worlds
+from clients_register.handlers.stub.traffic import LogEntry, RequestLog
 
 
 def entries(stub: LiveStub, world: str, query: str = "") -> list[dict[str, Any]]:
@@ -192,7 +194,7 @@ def test_the_journal_keeps_the_newest_and_no_more_than_it_may(
 ) -> None:
     monkeypatch.setattr(traffic, "MAX_ENTRIES", 3)
     for _ in range(5):
-        shared_stub.http.get(shared_stub.route(world))
+        shared_stub.sent({}, world)
     assert [each["number"] for each in entries(shared_stub, world)] == [3, 4, 5]
 
 
@@ -202,3 +204,77 @@ def test_what_the_control_plane_is_asked_is_in_no_journal(
     shared_stub.control("GET", "/health", world=world)
     shared_stub.control("GET", "/unheard-of", world=world)
     assert entries(shared_stub, world) == []
+
+
+def test_pages_of_the_request_log_follow_each_other(shared_stub: LiveStub, world: str) -> None:
+    for _ in range(5):
+        shared_stub.sent({}, world)
+    pages, after = [], 0
+    while page := shared_stub.control(
+        "GET", f"/requests?limit=2&after={after}", world=world
+    ).json():
+        pages.append([each["number"] for each in page])
+        after = page[-1]["number"]
+    assert pages == [[1, 2], [3, 4], [5]]
+
+
+def test_an_empty_request_log_is_an_empty_array(shared_stub: LiveStub, world: str) -> None:
+    shared_stub.control("GET", "/health", world=world)
+    assert shared_stub.control("GET", "/requests", world=world).content == b"[]"
+
+
+def test_a_request_log_is_bounded_in_bytes(
+    shared_stub: LiveStub, world: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The body of the third registration takes the place of the first two.
+    monkeypatch.setattr(worlds, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(traffic, "MAX_BYTES", 60_000)
+    for name in ("a" * 10, "b" * 30_000, "c" * 30_000):
+        shared_stub.sent(registration("a@b.test", client={"first_name": name}), world)
+    (entry,) = entries(shared_stub, world)
+    assert entry["params"]["client"]["first_name"] == "c" * 30_000
+
+
+def test_the_logs_of_all_worlds_share_a_bound() -> None:
+    def entry() -> LogEntry:
+        request = Request("1", "text/plain", "", b"a" * 60_000)
+        return LogEntry("1", START, "POST", "/", 0, request=request)
+
+    size = entry().size
+    log = RequestLog()
+    for _ in range(100):
+        log.add(entry())
+    assert len([*log]) == 100
+    log.limit(10 * size)
+    assert [each.number for each in log] == [*range(91, 101)]
+    log.add(entry())
+    assert [each.number for each in log] == [*range(92, 102)]
+
+
+def test_nothing_decoded_stays_in_memory_once_a_request_is_logged(
+    shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.sent(registration("a@b.test"), world)
+    (entry,) = shared_stub.app.worlds.find(world).state.request_log
+    entries(shared_stub, world)
+    assert {"content", "params"} & vars(entry.request).keys() == set()
+    assert {"body", "params", "email"} & vars(entry.context).keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "ignored"),
+    [
+        ({}, []),
+        ({"client": {"fist_name": "Ada"}}, ["client.fist_name"]),
+        (
+            {"Application": "x", "client": {"email": None, "Email": "x"}},
+            ["Application", "client.Email"],
+        ),
+    ],
+)
+def test_an_explanation_lists_parameters_that_the_contract_does_not_have(
+    shared_stub: LiveStub, world: str, changes: dict[str, Any], ignored: list[str]
+) -> None:
+    explanation = entry(shared_stub, world, registration("a@b.test", **changes))["explanation"]
+    assert explanation["ignored"] == ignored
+    assert all(name in explanation["summary"] for name in ignored)

@@ -1,10 +1,12 @@
-"""Pages of any origin may call the route, without credentials; those of a reference may not."""
+"""Pages of any origin may call the route of a stub, and those of named ones with credentials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from support.live import Live, LiveStub
+
+from clients_register.handlers.settings import Settings
 
 ORIGIN = "http://localhost:3000"
 PREFLIGHT = {
@@ -70,3 +72,35 @@ def test_a_reference_server_has_none_of_it(start: Callable[..., Live]) -> None:
     for answer in answers:
         assert answer.json()["code"] >= 400
         assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.fixture(scope="module")
+def credentialed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStub]:
+    """A stub whose route the pages of ORIGIN may call with credentials."""
+    data = tmp_path_factory.mktemp("cors") / "data.json"
+    with LiveStub(Settings(port=0, bcrypt_cost=4, data=data, cors_origin=(ORIGIN,))) as stub:
+        yield stub
+
+
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "code=500"}, {"Prefer": "wait=x"}, PREFLIGHT])
+def test_named_origins_may_send_credentials(
+    credentialed: LiveStub, headers: dict[str, str]
+) -> None:
+    method = "OPTIONS" if headers is PREFLIGHT else "POST"
+    answer = credentialed.http.request(
+        method, credentialed.route(), headers={"Origin": ORIGIN} | headers
+    )
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://other.test"}, {"Origin": "null"}])
+def test_other_origins_may_not_send_credentials(
+    credentialed: LiveStub, headers: dict[str, str]
+) -> None:
+    answer = credentialed.sent({}, headers=headers)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    # A cache must not give the response for one origin to another.
+    assert answer.headers["Vary"] == "Origin"

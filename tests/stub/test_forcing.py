@@ -77,6 +77,12 @@ def test_another_domain_can_be_the_magic_one(start_stub: Any) -> None:
         ("Example = missing-param", "missing-param"),
         ("respond-async, example=missing-param", "missing-param"),
         ("example=missing-param, example=invalid-param", "missing-param"),
+        ('a="b, c", example=missing-param', "missing-param"),
+        ('a; b="\\", c", example=missing-param', "missing-param"),
+        ('example="missing\\-param"; a ;; b = "c"', "missing-param"),
+        (", ,example=missing-param,", "missing-param"),
+        ("a=b c, example=missing-param", "missing-param"),
+        ("wait = 0 ; a, code\t=\t500", "identify-request-error"),
     ],
 )
 def test_a_preference_is_read_as_rfc_7240_writes_it(
@@ -92,7 +98,23 @@ def test_preferences_may_stand_in_several_headers(shared_stub: LiveStub, world: 
     assert answer.headers["Preference-Applied"] == "code=400, example=invalid-param"
 
 
-@pytest.mark.parametrize("prefer", ["respond-async", "handling=lenient", "return=minimal", ""])
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        "respond-async",
+        "handling=lenient",
+        "return=minimal",
+        "",
+        'respond-async; note="x, code=500"',
+        '"code=500"',
+        'a="b, code=500',
+        "a=b c code=500",
+        "a; code=500",
+        'a="\\", code=500"',
+        "a;b=c,;code=500",
+        "=, (code=500)",
+    ],
+)
 def test_preferences_that_are_not_the_stubs_are_ignored(
     shared_stub: LiveStub, world: str, prefer: str
 ) -> None:
@@ -111,6 +133,9 @@ def test_preferences_that_are_not_the_stubs_are_ignored(
         ("wait=61", "unusable-wait", ["0 to 60", "61"]),
         ("wait=-1", "unusable-wait", ["0 to 60"]),
         ("wait=long", "unusable-wait", ["0 to 60", "long"]),
+        ("code 500", "unusable-preference", ["code=VALUE", "code 500"]),
+        ("a, example=missing param", "unusable-preference", ["example=missing param", "quoted"]),
+        ('wait="1', "unusable-preference", ["wait=VALUE", 'wait="1']),
     ],
 )
 def test_what_the_stub_cannot_do_is_a_problem_with_a_hint(
@@ -185,12 +210,39 @@ def test_an_address_in_a_body_that_does_not_decode_is_not_seen(
 
 @pytest.mark.parametrize(
     "address",
-    ["nothing@status.test", "missing-param@status.test.test", "missing-param+x@status.test"],
+    ["missing-param@status.test.test", "missing-param@sub.status.test", "status.test@tests.test"],
 )
-def test_an_address_that_names_no_status_is_an_address(
+def test_an_address_of_another_domain_is_an_address(
     shared_stub: LiveStub, world: str, address: str
 ) -> None:
     assert earned(shared_stub.sent(registration(address), world))["code"] == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("sesion-expired@status.test", ["'sesion-expired'", "mean session-expired?"]),
+        ("missing-param+sesion-expired@Status.test", ["'sesion-expired'"]),
+        ("ada@status.test", ["'ada'", "There are", "another domain"]),
+    ],
+)
+def test_a_magic_address_that_names_no_status_is_a_problem_with_a_hint(
+    shared_stub: LiveStub, world: str, address: str, words: list[str]
+) -> None:
+    answer = shared_stub.sent(registration(address), world)
+    assert (answer.status_code, answer.headers["Mock-Error"]) == (400, "unknown-status")
+    told = f"{answer.json()['detail']} {answer.json()['hint']}"
+    assert [word for word in words if word not in told] == []
+    (entry,) = shared_stub.control("GET", "/requests", world=world).json()
+    assert (entry["status"], entry["code"]) == (None, 400)
+
+
+@pytest.mark.parametrize("address", ["a@b@status.test", "@status.test", "a b@status.test"])
+def test_a_malformed_address_of_the_magic_domain_is_left_to_the_rules(
+    shared_stub: LiveStub, world: str, address: str
+) -> None:
+    answer = earned(shared_stub.sent(registration(address), world))
+    assert answer["errors"] == [{"attr": "client.email", "message": "malformed"}]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/clients", "/nowhere"])

@@ -175,8 +175,7 @@ def test_what_is_arranged_while_an_earlier_world_of_that_name_goes_is_not_gone_w
     stub: LiveStub,
 ) -> None:
     async def ann() -> World:
-        world: World
-        world, _ = stub.app.worlds.resolve("/_world/ann/")
+        world: World = stub.app.worlds.find("ann") or stub.app.worlds.create("ann")
         return world
 
     async def enter() -> None:

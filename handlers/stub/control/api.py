@@ -4,7 +4,8 @@ Each takes a valid `ControlCall` and returns the JSON value to respond with, or 
 Where an operation refuses a call, it raises Problem.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -15,7 +16,12 @@ from clients_register.handlers.emails import email_key, trim_email
 from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.responses import client_view
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at
-from clients_register.handlers.stub.control.call import NO_CONTENT, ControlCall, ControlResponse
+from clients_register.handlers.stub.control.call import (
+    NO_CONTENT,
+    ControlCall,
+    ControlResponse,
+    ControlStream,
+)
 from clients_register.handlers.stub.faults import faults_for_states
 from clients_register.handlers.stub.problems import Problem
 from clients_register.handlers.stub.state import ScriptItem, parse_duration, parse_moment
@@ -335,10 +341,11 @@ def _show_mail(mail: Mail) -> dict[str, Any]:
 # Request log and coverage
 
 
-async def list_requests(call: ControlCall) -> list[dict[str, Any]]:
+async def list_requests(call: ControlCall) -> ControlStream:
     """Lists logged requests, oldest first; waits for the first one if asked to."""
     known = call.parts.statuses.slugs
     after, status = call.query.get("after", 0), call.query.get("status")
+    limit = call.query.get("limit")
     if status is not None and status not in known:
         detail = f"status: no status is called {status!r}"
         raise Problem("unknown-status", detail, suggest(status, known))
@@ -348,10 +355,17 @@ async def list_requests(call: ControlCall) -> list[dict[str, Any]]:
             entry
             for entry in call.world.state.request_log
             if entry.number > after and status in (None, entry.slug)
-        ]
+        ][:limit]
 
     entries = await call.world.changes.wait_for(find, call.query["wait"])
-    return [await entry.to_dict() for entry in entries]
+    return ControlStream(_show_entries(entries))
+
+
+async def _show_entries(entries: Sequence[LogEntry]) -> AsyncIterator[dict[str, Any]]:
+    for entry in entries:
+        yield await entry.to_dict()
+        # Decoding and explaining a large request takes milliseconds. Others have their turn.
+        await asyncio.sleep(0)
 
 
 async def get_request(call: ControlCall) -> dict[str, Any]:
@@ -414,7 +428,8 @@ async def create_world(call: ControlCall) -> list[dict[str, Any]]:
     worlds = call.parts.worlds
     # Before anything is created, so that a misspelt name leaves no world behind.
     source = worlds.get(call.body["copy"]) if "copy" in call.body else None
-    world = worlds.get_or_create(call.path["name"])
+    name = call.path["name"]
+    world = worlds.find(name) or worlds.create(name)
     if source is not None and source is not world:
         with world.in_use(), source.in_use():
             await world.copy_from(source)

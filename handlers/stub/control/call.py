@@ -1,6 +1,6 @@
 """Arguments and results of the operations of the control plane."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,13 @@ class ControlResponse:
 
     code: int
     value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlStream:
+    """A response whose value is the array of `items`, sent as they are made."""
+
+    items: AsyncIterator[Any]
 
 
 NO_CONTENT = ControlResponse(204)

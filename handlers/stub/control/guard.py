@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
+from clients_register.handlers.http.parser import parse_authority
 from clients_register.handlers.options import is_loopback
 from clients_register.handlers.stub.problems import Headers, Problem
 
@@ -30,7 +31,7 @@ class Guard:
         """Returns headers that allow an admitted page to read the response. Raises Problem."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "").lower()
-        self._check_host(host)
+        self._check_host(parse_authority(host.encode("latin-1")).host)
         origin = headers.get(b"origin", "").lower()
         own = origin in (f"http://{host}", f"https://{host}")
         if origin and not own and origin not in self._origins:
@@ -52,12 +53,11 @@ class Guard:
             )
         return _cors_headers(origin) if origin and not own else []
 
-    def _check_host(self, host: str) -> None:
-        name = _host_name(host)
+    def _check_host(self, name: str) -> None:
         if name not in self._hosts and not is_loopback(name):
             raise Problem(
                 "foreign-host",
-                f"expected a Host of this machine, such as localhost, found {host!r}",
+                f"expected a Host of this machine, such as localhost, found {name!r}",
                 f"Start the server with --control-host {name} if that is a name of this machine",
                 403,
             )
@@ -77,13 +77,6 @@ class Guard:
                 401,
                 headers=[(b"www-authenticate", b"Bearer")],
             )
-
-
-def _host_name(host: str) -> str:
-    """Returns the name in a `Host` header, without port and brackets."""
-    if host.startswith("["):
-        return host.partition("]")[0][1:]
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
 
 
 def _cors_headers(origin: str) -> Headers:

@@ -13,12 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clients_register import spec
 from clients_register.handlers.app import CallerDisconnected, build_router, read_request
 from clients_register.handlers.context import CONTEXT
+from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control import api
 from clients_register.handlers.stub.control.call import (
     ControlCall,
     ControlContext,
     ControlResponse,
+    ControlStream,
     StubParts,
 )
 from clients_register.handlers.stub.control.guard import Guard
@@ -34,14 +37,16 @@ from clients_register.handlers.stub.problems import (
     response_messages,
     with_headers,
 )
-from clients_register.handlers.stub.worlds import World
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.schemas import resolve, to_json_schema, to_openapi_3_1
 
 log = logging.getLogger(__name__)
 
-PREFIX = "/_mock"
+PREFIX = CONTROL_PATH
 MAX_BODY = 1024 * 1024
+
+_NOT_STORED = (b"cache-control", b"no-store")
+_JSON = (b"content-type", b"application/json")
 
 CRASH = Problem(
     "crash", "the control plane crashed; the log says where", "Please report it", code=500
@@ -57,8 +62,8 @@ class ControlPlane:
         self._parts = parts
         self._guard = guard
 
-    async def __call__(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a request to `world`; the scope's path is relative to the world."""
+    async def __call__(self, world: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request to the world of that name; the scope's path is relative to it."""
         headers: Headers = []
         try:
             headers = self._guard.admit(scope)
@@ -68,7 +73,7 @@ class ControlPlane:
         except HTTPException:
             await _unknown_method(scope).send(send, headers)
         except StoreError as error:
-            log.error("the world %s cannot be used: %s", world.name, error)
+            log.error("the world %s cannot be used: %s", world, error)
             unusable = Problem("unusable-data", str(error), "See the log of the server", 500)
             await unusable.send(send, headers)
         except CallerDisconnected:
@@ -77,7 +82,7 @@ class ControlPlane:
             log.exception("a crash in the control plane")
             await CRASH.send(send, headers)
 
-    async def _serve(self, world: World, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
             for message in response_messages(204, []):
                 await send(message)
@@ -86,8 +91,15 @@ class ControlPlane:
             await page(scope, receive, send)
         else:
             self._guard.check_token(scope)
-            context = ControlContext(self._parts, world)
-            await self._router({**scope, CONTEXT: context}, receive, send)
+            # Only now, so that no refused request creates a world.
+            world = self._parts.worlds.find(name) or self._parts.worlds.create(name)
+            connection: Connection = scope["extensions"][CONNECTION]
+            world.begin_request(connection)
+            try:
+                context = ControlContext(self._parts, world)
+                await self._router({**scope, CONTEXT: context}, receive, send)
+            finally:
+                world.end_request(connection)
 
 
 async def build_control_router() -> ASGIApp:
@@ -130,9 +142,11 @@ class ControlOperation:
             body=self._body.parse(request.body) if self._body else None,
         )
         result = await self._function(call)
-        if not isinstance(result, ControlResponse):
-            result = ControlResponse(200, result)
-        await _send(send, result)
+        if isinstance(result, ControlStream):
+            await _send_stream(send, result)
+        else:
+            known = isinstance(result, ControlResponse)
+            await _send(send, result if known else ControlResponse(200, result))
 
 
 @cache
@@ -167,12 +181,23 @@ def _unknown_method(scope: Scope) -> Problem:
     )
 
 
+async def _send_stream(send: Send, stream: ControlStream) -> None:
+    headers = [_NOT_STORED, _JSON]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    separator = b"["
+    async for item in stream.items:
+        part = separator + json.dumps(item, ensure_ascii=False).encode()
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        separator = b","
+    await send({"type": "http.response.body", "body": b"[]" if separator == b"[" else b"]"})
+
+
 async def _send(send: Send, response: ControlResponse) -> None:
     body = b""
-    headers = [(b"cache-control", b"no-store")]
+    headers = [_NOT_STORED]
     if response.value is not None:
         body = json.dumps(response.value, ensure_ascii=False).encode()
-        headers.append((b"content-type", b"application/json"))
+        headers.append(_JSON)
         headers.append((b"content-length", str(len(body)).encode()))
     for message in response_messages(response.code, headers, body):
         await send(message)
