@@ -67,9 +67,13 @@ def runs(document: Path, base: str) -> testers.Commands:
 def stub(data: Path) -> Iterator[str]:
     """Starts a stub without data; yields its base URL."""
     data.unlink(missing_ok=True)
-    serving = [*COMMAND, "serve", "--port", "0", "--data", str(data)]
+    serving = [*COMMAND, "serve", "--stop-on-eof", "--port", "0", "--data", str(data)]
     with subprocess.Popen(
-        serving, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        serving,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as server:
         assert server.stdout is not None
         try:

@@ -87,6 +87,11 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         )
     if settings.workers > 1:
         _check_workers(settings)
+    if settings.stop_on_eof and os.name != "posix":
+        raise SettingError(
+            "--stop-on-eof: expected a POSIX system, where standard input can be watched, found"
+            f" {os.name}; leave it out, or {_variable('stop_on_eof')}"
+        )
     exposed = not settings.reference and not is_loopback(settings.host)
     if exposed and not settings.control_token:
         raise SettingError(

@@ -7,6 +7,7 @@ bound, so that help and errors appear immediately and signals are handled from t
 import asyncio
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -21,22 +22,33 @@ from clients_register.handlers.workers import Worker, Workers
 # Connections that the system queues, above all while the server is being imported.
 BACKLOG = 2048
 
+# The file descriptor of standard input.
+STDIN = 0
+
 
 class ServeError(Exception):
     """The port or the data cannot be used; the message says why and what to do."""
 
 
 class Stop:
-    """Whether this process should stop: after a signal, or if its parent process has died."""
+    """Whether this process should stop: after a signal, or because another process has ended.
+
+    That is the parent of a worker, or with `watches_input` the one that writes to standard input.
+    """
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.watches_input = False
         self._requested = False
 
     @property
     def is_set(self) -> bool:
         """True once a stop was requested."""
-        return self._requested or (self.worker is not None and self.worker.is_orphan)
+        if self.worker is not None:
+            return self._requested or self.worker.is_orphan
+        if self.watches_input and not self._requested:
+            self._requested = _input_has_ended()
+        return self._requested
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -63,6 +75,7 @@ def main(argv: list[str]) -> int:
     try:
         with stop.on_signals():
             settings = parse_settings(argv, os.environ)
+            stop.watches_input = settings.stop_on_eof
             with open_listener(settings.host, settings.port) as listener:
                 if settings.workers == 1:
                     return _serve(settings, listener, stop)
@@ -77,6 +90,18 @@ def main(argv: list[str]) -> int:
     except (SettingError, ServeError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1
+
+
+def _input_has_ended() -> bool:
+    """Whether standard input is at its end; skips what can be read."""
+    try:
+        while select.select([STDIN], [], [], 0)[0]:
+            if not os.read(STDIN, 65536):
+                return True
+    except OSError:
+        # It is closed.
+        return True
+    return False
 
 
 def open_listener(host: str, port: int) -> socket.socket:

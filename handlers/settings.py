@@ -158,6 +158,16 @@ class Settings:
             "cost factor of bcrypt, each step doubles the work; by default 4, with --reference 12",
         ),
     ] = None
+    stop_on_eof: Annotated[
+        bool,
+        Option(
+            BEHAVIOUR,
+            "",
+            options.boolean,
+            "stop when standard input ends, as it does when the program that holds its other end"
+            " dies",
+        ),
+    ] = False
     max_body: Annotated[
         int,
         Option(

@@ -1,5 +1,6 @@
 """A running stub, started here or elsewhere, which provides worlds for tests."""
 
+import os
 import re
 import secrets
 import subprocess
@@ -91,13 +92,15 @@ def start_stub(folder: Path, options: Sequence[str], cwd: Path) -> Iterator[str]
     # -P, because the working directory may contain modules with the names of ours.
     command = (sys.executable, "-P", "-m", "clients_register", "serve", "--no-reference")
     address = ("--host", "127.0.0.1", "--port", "0", "--data", str(folder / "data.json"))
+    # The stub ends with this process, however that ends. Windows cannot do this.
+    end = ("--stop-on-eof",) if os.name == "posix" else ()
     errors = folder / "stderr.txt"
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(  # noqa: S603 - this program, with options of the test author
-            [*command, *address, *options],
+            [*command, *address, *end, *options],
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             # Ctrl-C interrupts the tests; the stub still has to respond to their last requests.

@@ -133,3 +133,20 @@ def test_it_heeds_signals_from_the_moment_on_when_it_takes_its_port(tmp_path: Pa
         process.tell(signal.SIGINT)
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")
+
+
+@ON_POSIX
+def test_it_stops_when_standard_input_ends_and_not_before(tmp_path: Path, email: str) -> None:
+    with serving("--data", str(tmp_path / "data.json")) as process:
+        process.write("anything\n")
+        answer = httpx2.post(
+            process.url,
+            content=encoded(registration(email)),
+            headers={"Content-Type": "text/plain"},
+            timeout=LIMIT,
+        )
+        assert answer.json()["status"] == "action-successful"
+        process.end_input()
+        ended = process.ended()
+    assert (ended.code, ended.err) == (0, "")
+    assert email in clients_in(tmp_path / "data.json")

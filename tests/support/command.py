@@ -200,6 +200,18 @@ class Process:
         """Sends a signal."""
         self._process.send_signal(number)
 
+    def write(self, text: str) -> None:
+        """Writes to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Closes the pipe of standard input, as the end of this process would."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.stdin = None
+
     def stop_reading(self) -> None:
         """Closes the pipe of standard output, as `head` does."""
         assert self._process.stdout is not None
@@ -225,9 +237,11 @@ def started(
     """`clients-register serve` with `options`, without waiting for it to listen."""
     process = Process(
         subprocess.Popen(
-            [*COMMAND, "serve", *options],
+            # It ends with the tests, however they end.
+            [*COMMAND, "serve", "--stop-on-eof", *options],
             cwd=cwd,
             env=environment(**(env or {})),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -27,6 +27,7 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "mandrill_key": ("md-Abc_123", "md-Abc_123"),
     "reference": ("yes", True),
     "watch": ("1", True),
+    "stop_on_eof": ("yes", True),
     "bcrypt_cost": ("10", 10),
     "max_body": ("1048576", 1048576),
     "spelling": ("email-already-registerd", "email-already-registerd"),

@@ -1,5 +1,6 @@
 """The pytest plugin, as test authors have it: in a pytest of their own, in a process of its own."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,16 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
-from support.command import ONE_SUCCESS, Run, environment, reserved_port
+from support.command import (
+    ONE_SUCCESS,
+    OPTIONS,
+    PREAMBLE,
+    Run,
+    environment,
+    listens,
+    reserved_port,
+)
+from support.limits import kill_when_hung, until
 from support.live import LiveStub
 
 from clients_register.testing.stub import Stub, start_stub
@@ -223,3 +233,31 @@ print(*sorted(set(sys.modules) - before))
         "clients_register.testing",
         "clients_register.testing.plugin",
     ]
+
+
+# A test that says where its stub is, and never ends.
+ENDLESS = """
+    import os, signal, sys
+
+    def test_endless(clients_register_stub):
+        print(clients_register_stub.base, file=sys.__stdout__, flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows cannot watch standard input")
+def test_a_stub_ends_with_its_tests_even_if_they_are_killed(
+    pytester: pytest.Pytester, unsteered: None
+) -> None:
+    pytester.makepyfile(dedent(PREAMBLE + ENDLESS))
+    command = [sys.executable, "-m", "pytest", "-s", *OPTIONS]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pytester.path) as tests,
+        kill_when_hung(tests),
+    ):
+        assert tests.stdout is not None
+        origin = next(line for line in tests.stdout if "http://" in line).strip().split()[-1]
+        host, _, port = origin.removeprefix("http://").partition(":")
+        assert listens((host, int(port)))
+        tests.kill()
+    until(lambda: not listens((host, int(port))))
