@@ -1,37 +1,27 @@
 """Builds the stub, and rebuilds it when its files change (`--watch`)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.resources import files as resource_files
-from pathlib import Path
 from typing import Any
 
-import yaml
 from starlette.types import ASGIApp
-from watchfiles import Change, awatch
 
-from clients_register import fixtures, output, spec
-from clients_register.fixtures import exchanges
+from clients_register import spec
 from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.app import build_registration_router
 from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.resources import Product, SharedResources, load_resources
-from clients_register.handlers.seed import SeedError
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.app import Stub
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.guard import Guard
 from clients_register.handlers.stub.control.plane import PREFIX, ControlPlane, build_control_router
 from clients_register.handlers.stub.forcing import MagicAddresses, load_examples
 from clients_register.handlers.stub.traffic import summarize
+from clients_register.handlers.stub.watch import watching
 from clients_register.handlers.stub.worlds import WorldFiles, Worlds
 from clients_register.spec.schemas import media_type
-from clients_register.spec.statuses import SpecError, StatusTable
-
-# Changes within this time are handled together, in milliseconds: editors write several times.
-DEBOUNCE = 200
+from clients_register.spec.statuses import StatusTable
 
 
 @asynccontextmanager
@@ -49,7 +39,7 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
         builder = StubBuilder(settings, resources, worlds)
         await builder.build()
         if settings.watch:
-            await stack.enter_async_context(_watching(_absolute(settings.seed), builder.reload))
+            await stack.enter_async_context(watching(settings.seed, builder.reload))
 
         yield Product(
             builder.stub,
@@ -105,53 +95,3 @@ class StubBuilder:
         control = ControlPlane(await build_control_router(), parts, guard)
         router = await build_registration_router(document, settings.base_path)
         return parts, router, control
-
-
-@asynccontextmanager
-async def _watching(
-    seed: Path | None, reload: Callable[[], Awaitable[None]]
-) -> AsyncIterator[None]:
-    """Calls `reload` after every change of the files, until the context ends."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(_watch(seed, reload, stop))
-    # Lets the task start to watch, so that no change from now on is missed.
-    await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-
-
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
-
-
-async def _watch(
-    seed: Path | None, reload: Callable[[], Awaitable[None]], stop: asyncio.Event
-) -> None:
-    own = [Path(str(resource_files(package))) for package in (spec, fixtures, exchanges)]
-    # The directory and not the file, because many editors replace the file.
-    others = [] if seed is None else [seed.parent]
-
-    def is_relevant(_: Change, path: str) -> bool:
-        return Path(path) == seed or (Path(path).suffix == ".yaml" and Path(path).parent in own)
-
-    changes = awatch(
-        *own, *others, watch_filter=is_relevant, debounce=DEBOUNCE, stop_event=stop, recursive=False
-    )
-    async for change in changes:
-        names = ", ".join(sorted({Path(path).name for _, path in change}))
-        try:
-            await reload()
-        except Exception as error:  # noqa: BLE001 - an edit can break anything
-            output.say(f"{names}: not reloaded, the previous version stays: {_reason(error)}\n")
-        else:
-            output.say(f"{names}: reloaded\n")
-
-
-def _reason(error: Exception) -> str:
-    """Returns the message of `error` in one line."""
-    message = " ".join(str(error).replace('in "<unicode string>", ', "").split())
-    is_expected = isinstance(error, SeedError | StoreError | SpecError | yaml.YAMLError)
-    return message if is_expected else f"{type(error).__name__}: {message}"

@@ -14,6 +14,7 @@ from support.live import encoded, registration
 
 import clients_register
 from clients_register import fixtures, handlers, spec
+from clients_register.handlers.stub.watch import find_versions
 
 
 class Watched:
@@ -112,6 +113,48 @@ def test_edits_of_fixtures_and_seed_are_picked_up(watched: Watched) -> None:
     for file, before in ((watched.seed, seeded), (applications, written)):
         watched.put(file, before)
         assert watched.told(": reloaded") == f"{file.name}: reloaded"
+
+
+def test_the_target_of_a_link_is_watched(watched: Watched) -> None:
+    elsewhere = watched.seed.with_name("elsewhere.yaml")
+    elsewhere.write_text("companies: [{id: 1, name: One}]\n", "utf-8")
+    before = watched.seed.read_text("utf-8")
+    watched.seed.unlink()
+    watched.seed.symlink_to(elsewhere)
+    assert watched.told(": reloaded") == "seed.yaml: reloaded"
+    elsewhere.write_text("companies: [{id: 31, name: Thirty-one}]\n", "utf-8")
+    assert watched.told(": reloaded") == "seed.yaml: reloaded"
+    assert watched.status("link@b.test", client={"company_id": 31}) == "action-successful"
+    watched.put(watched.seed, before)
+    assert watched.told(": reloaded") == "seed.yaml: reloaded"
+
+
+def test_a_swapped_folder_is_noticed_as_kubernetes_mounts_a_configmap(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / f"..version{number}"
+        folder.mkdir()
+        (folder / "seed.yaml").write_text(f"companies: [{{id: {number}, name: One}}]\n", "utf-8")
+    data, new, seed = tmp_path / "..data", tmp_path / "..data_tmp", tmp_path / "seed.yaml"
+    data.symlink_to("..version1")
+    seed.symlink_to("..data/seed.yaml")
+    before = find_versions(seed)
+    new.symlink_to("..version2")
+    new.replace(data)
+    assert find_versions(seed)[seed] != before[seed]
+
+
+def test_a_folder_that_is_removed_and_created_again_is_noticed(tmp_path: Path) -> None:
+    seed = tmp_path / "seeds" / "seed.yaml"
+    versions = []
+    for content in ("companies: []\n", None, "companies: []\n"):
+        if content is None:
+            shutil.rmtree(seed.parent)
+        else:
+            seed.parent.mkdir()
+            seed.write_text(content, "utf-8")
+        versions.append(find_versions(seed)[seed])
+    assert versions[1] is None
+    assert None not in (versions[0], versions[2])
 
 
 @pytest.mark.parametrize(
