@@ -9,7 +9,7 @@ import difflib
 import logging
 import os
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
 
@@ -33,6 +33,7 @@ PROGRAM = "clients-register serve"
 _SERVICE_LINK = re.compile(
     PREFIX + r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
 )
+_PORT_NUMBER = re.compile(r"_SERVICE_PORT$|_PORT_\d+_[A-Z]+_PORT$")
 _LINK = re.compile(r"(tcp|udp|sctp)://.*")
 
 EPILOG = f"""\
@@ -112,7 +113,7 @@ def _check_stub(settings: Settings) -> None:
     if reserved is not None:
         raise SettingError(
             f"--base-path {settings.base_path}: expected a path outside {reserved}, which is the"
-            " stub's own, found one below it; choose another, or run the plain --reference"
+            " stub's own, found one in it; choose another, or run the plain --reference"
         )
     if settings.store is not None:
         raise SettingError(
@@ -180,7 +181,7 @@ def _parse_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict
     names = {_variable(name): name for name in setting_options()}
     values: dict[str, Any] = {}
     own = {variable for variable in environ if variable.startswith(PREFIX)}
-    links = {each for each in own if _is_service_link(each, environ[each], names)}
+    links = {each for each in own if _is_service_link(each, environ[each])}
     if links:
         log.warning(
             "ignored %s, which Kubernetes sets for a Service; enableServiceLinks: false in the pod"
@@ -196,10 +197,12 @@ def _parse_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict
     return values
 
 
-def _is_service_link(variable: str, value: str, names: Container[str]) -> bool:
+def _is_service_link(variable: str, value: str) -> bool:
     if _SERVICE_LINK.fullmatch(variable) is None:
         return False
-    return variable not in names or _LINK.fullmatch(value) is not None
+    # These could be settings, or be meant as such.
+    is_port = variable.endswith("_PORT") and not _PORT_NUMBER.search(variable)
+    return not is_port or _LINK.fullmatch(value) is not None
 
 
 def _parse_value(name: str, text: str, source: str) -> Any:

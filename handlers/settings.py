@@ -211,8 +211,8 @@ class Settings:
             STUB,
             "ORIGINS",
             options.comma_separated(options.origin),
-            "origins, separated by commas, whose pages may call the route with credentials; without"
-            " them, every page may",
+            "origins, separated by commas, whose pages may call the route with credentials; other"
+            " pages may call it without credentials",
         ),
     ] = ()
     control_host: Annotated[

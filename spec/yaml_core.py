@@ -5,6 +5,7 @@ PyYAML implements version 1.1, in which `042` is 34, `1:30` is 90, `yes` is true
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -41,6 +42,29 @@ def _construct_int(loader: CoreLoader, node: yaml.ScalarNode) -> int:
     return int(text)
 
 
+def _construct_scalar(loader: CoreLoader, node: yaml.ScalarNode) -> Any:
+    """Constructs a value whose tag was written out, as in `!!bool yes`."""
+    name = node.tag.removeprefix(_TAG)
+    if re.fullmatch(_RESOLVERS[name][0], str(node.value)) is None:
+        problem = f"expected a value of the tag {name}, found another"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return _CONSTRUCTORS[name](loader, node)
+
+
+_CONSTRUCTORS: dict[str, Callable[[Any, yaml.ScalarNode], Any]] = {
+    "null": CoreLoader.construct_yaml_null,
+    "bool": CoreLoader.construct_yaml_bool,
+    "int": _construct_int,
+    "float": CoreLoader.construct_yaml_float,
+}
+
+# The core schema has no dates, binary data or sets.
+CoreLoader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag in {None, *(_TAG + name for name in ("map", "seq", "str"))}
+}
 for _name, (_pattern, _first) in _RESOLVERS.items():
     CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
-CoreLoader.add_constructor(_TAG + "int", _construct_int)
+for _name in _CONSTRUCTORS:
+    CoreLoader.add_constructor(_TAG + _name, _construct_scalar)

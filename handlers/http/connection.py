@@ -30,10 +30,19 @@ CONNECTION = "clients_register.connection"
 # How much is parsed at once, in bytes. All requests in it are queued; the rest waits unparsed.
 MAX_PARSED = 4096
 
+# How often that is done before others have their turn: one-byte chunks take 4 ms each time.
+MAX_PARTS = 4
+
 # How much is read, and for how many seconds, after a response that ends the connection before the
 # request was complete. Closing at once would discard the response with what is still to be read.
 MAX_LINGERING = 1024 * 1024
 LINGER_TIMEOUT = 5
+
+
+def connection_of(scope: Scope) -> "Connection | None":
+    """Returns the connection of a request; None if another server calls the application."""
+    found: Connection | None = scope.get("extensions", {}).get(CONNECTION)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,11 @@ class Connection(asyncio.Protocol):
         self._is_last = False
         self._lingered: int | None = None
         self._is_paused = False
+        # Set while the client does not read what was sent.
         self._drained: asyncio.Future[None] | None = None
+        self._is_running = self._is_closed = False
+        # When a client that is not reading, or whose connection is closing, is disconnected.
+        self._abort_due = 0.0
         self._deadline = self._timer_due = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self.client_has_left = False
@@ -129,7 +142,7 @@ class Connection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self.client_has_left = True
+        self.client_has_left = self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         for exchange in self._queue:
@@ -153,31 +166,40 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keeps the connection open for the responses to requests that are complete."""
         self.client_has_left = True
-        if self._lingered is not None:
-            return False
-        return self._end_requests()
+        if self._lingered is None and self._end_requests():
+            self._update_deadline()
+            return True
+        self.close()
+        return False
 
     @override
     def pause_writing(self) -> None:
         self._drained = self._loop.create_future()
+        self._abort_due = self._loop.time() + self._limits.receive_timeout
+        self.pause_reading()
         self._update_deadline()
 
     @override
     def resume_writing(self) -> None:
         self._release_drain()
-        self._update_deadline()
+        if self._is_running or self._transport.is_closing() or self._lingered is not None:
+            self.resume_reading()
+            self._update_deadline()
+        else:
+            self._continue()
 
     # Called by uvicorn
 
     def shutdown(self) -> None:
         """Closes the connection, once the requests that have begun are responded to."""
         if not self._queue:
-            self._transport.close()
+            self.close()
             return
         self._queue[-1].keep_alive = False
         if self._queue[-1].complete:
             self._is_last = True
             self._unparsed = b""
+        self._update_deadline()
 
     # Called by the parser
 
@@ -197,8 +219,8 @@ class Connection(asyncio.Protocol):
         )
         self._receiving = exchange
         self._queue.append(exchange)
-        if len(self._queue) == 1:
-            self._run(exchange)
+        if not self._is_running and self._drained is None:
+            self._run(self._queue[0])
 
     def body_received(self, part: bytes) -> None:
         """See `RequestListener`."""
@@ -230,8 +252,10 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads on, unless something that was read is not parsed yet."""
-        if self._is_paused and not self._unparsed and not self._transport.is_closing():
+        """Reads on, once everything is parsed that was read, and read that was sent."""
+        is_full = self._receiving is not None and self._receiving.is_full
+        waits = is_full or self._unparsed or self._drained is not None
+        if self._is_paused and not waits and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
             self._request_due = self._loop.time() + self._limits.receive_timeout
@@ -240,23 +264,23 @@ class Connection(asyncio.Protocol):
     def finish(self, exchange: Exchange) -> None:
         """Continues with the next request after the response to `exchange` was sent."""
         self._queue.popleft()
+        self._is_running = False
         self._server.total_requests += 1
         if self._transport.is_closing():
             return
         if not exchange.complete:
             self._linger()
         elif not exchange.keep_alive:
+            self.close()
+        else:
+            self._continue()
+
+    def close(self) -> None:
+        """Closes the connection once the client has read everything, within a limit."""
+        if not self._transport.is_closing():
             self._transport.close()
-        elif self._queue:
-            self._run(self._queue[0])
-        elif self._refusal is not None:
-            self._send_refusal(self._refusal)
-        elif self._is_last:
-            self._transport.close()
-        if self._unparsed:
-            self._loop.call_soon(self._parse_rest)
-        self.resume_reading()
-        self._update_deadline()
+            self._abort_due = self._loop.time() + self._limits.receive_timeout
+            self._update_deadline()
 
     def abort(self) -> None:
         """Closes the connection at once. Requests that are running find their client gone."""
@@ -264,15 +288,34 @@ class Connection(asyncio.Protocol):
 
     # Internal
 
+    def _continue(self) -> None:
+        """Goes on after a response, or else when the client has read most of it."""
+        if self._drained is None:
+            if self._queue:
+                self._run(self._queue[0])
+            elif self._refusal is not None:
+                self._send_refusal(self._refusal)
+            elif self._is_last:
+                self.close()
+            if self._unparsed:
+                self._loop.call_soon(self._parse_rest)
+            self.resume_reading()
+        self._update_deadline()
+
     def _run(self, exchange: Exchange) -> None:
+        self._is_running = True
         task = self._loop.create_task(exchange.run(self._app))
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
 
     def _parse(self, data: bytes) -> None:
         """Parses `data`, but not further once a request waits behind a running one."""
-        position = 0
+        position = parts = 0
         while position < len(data) and len(self._queue) <= 1 and not self._is_last:
+            if parts == MAX_PARTS:
+                self._loop.call_soon(self._parse_rest)
+                break
+            parts += 1
             part = data[position : position + MAX_PARSED]
             position += len(part)
             try:
@@ -289,13 +332,13 @@ class Connection(asyncio.Protocol):
 
     def _parse_rest(self) -> None:
         """Parses what had to wait."""
-        rest, self._unparsed = self._unparsed, b""
-        if self._transport.is_closing() or self._is_last:
+        if self._transport.is_closing() or self._is_last or self._drained is not None:
             return
+        rest, self._unparsed = self._unparsed, b""
         self._parse(rest)
         self.resume_reading()
         if self.client_has_left and not self._end_requests():
-            self._transport.close()
+            self.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Sends the refusal after the responses to complete requests, and ends the connection."""
@@ -307,6 +350,7 @@ class Connection(asyncio.Protocol):
             return
         if receiving is not None:
             self._queue.pop()
+            self._is_running = bool(self._queue) and self._is_running
             receiving.end()
         if self._queue:
             self._refusal = refusal
@@ -334,19 +378,20 @@ class Connection(asyncio.Protocol):
             self._queue.pop()
             self._receiving = None
         self._is_last = True
-        if self._queue:
+        if self._queue and self._refusal is None:
             self._queue[-1].keep_alive = False
         return bool(self._queue)
 
     def _linger(self) -> None:
         """Closes the sending side, and reads on for a while before the connection is closed."""
         if self.client_has_left:
-            self._transport.close()
+            self.close()
             return
         self._is_last = True
         self._receiving = None
         self._unparsed = b""
         self._lingered = 0
+        self._abort_due = self._loop.time() + LINGER_TIMEOUT
         self.resume_reading()
         self._transport.write_eof()
         self._update_deadline()
@@ -358,17 +403,18 @@ class Connection(asyncio.Protocol):
 
     def _update_deadline(self) -> None:
         """Determines when the connection is closed unless something happens."""
-        now = self._loop.time()
-        if self._lingered is not None:
-            self._set_deadline(now + LINGER_TIMEOUT)
-        elif self._drained is not None:
-            self._set_deadline(now + self._limits.receive_timeout)
+        if self._is_ending() or self._drained is not None:
+            self._set_deadline(self._abort_due)
         elif self._is_awaiting_request():
             self._set_deadline(self._request_due)
         elif self._queue:
             self._deadline = math.inf
         else:
-            self._set_deadline(now + self._limits.idle_timeout)
+            self._set_deadline(self._loop.time() + self._limits.idle_timeout)
+
+    def _is_ending(self) -> bool:
+        """Whether the client has to read the last response, or to close its side."""
+        return self._lingered is not None or self._transport.is_closing()
 
     def _is_awaiting_request(self) -> bool:
         """Whether a part of a request has arrived, and the client has to send the rest."""
@@ -377,6 +423,8 @@ class Connection(asyncio.Protocol):
 
     def _set_deadline(self, due: float) -> None:
         self._deadline = due
+        if self._is_closed:
+            return
         if due < self._timer_due:
             if self._timer is not None:
                 self._timer.cancel()
@@ -386,15 +434,13 @@ class Connection(asyncio.Protocol):
     def _check_deadline(self) -> None:
         # A deadline that has moved on meanwhile is checked again then: cheaper than a timer each.
         self._timer, self._timer_due = None, math.inf
-        if self._transport.is_closing():
-            return
         if self._loop.time() < self._deadline:
             if self._deadline < math.inf:
                 self._set_deadline(self._deadline)
-        elif self._lingered is not None or self._drained is not None:
+        elif self._is_ending() or self._drained is not None:
             self.abort()
         elif not self._is_awaiting_request():
-            self._transport.close()
+            self.close()
         else:
             seconds = self._limits.receive_timeout
             self._refuse(Refusal(408, f"the request did not arrive within {seconds:g} seconds"))

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 # How much of a body is held before reading pauses, in bytes.
 MAX_UNREAD = 64 * 1024
 
+# How much is written before the client has to read, in bytes.
+MAX_WRITTEN = 64 * 1024
+
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {
     code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(100, 600)
@@ -82,10 +85,15 @@ class Exchange:
             if not self.ended:
                 self._channel.abort()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the application has to take some of the body before more is read."""
+        return len(self._body) > MAX_UNREAD
+
     def feed(self, body: bytes) -> None:
         """Adds a part of the body that has arrived."""
         self._body += body
-        if len(self._body) > MAX_UNREAD:
+        if self.is_full:
             self._channel.pause_reading()
         self._wake()
 
@@ -131,10 +139,16 @@ class Exchange:
         head = b"" if start is None else self._serialize_head(start, body, more=more)
         content = head + self._serialize_body(body, more=more)
         self.started = True
+        while len(content) > MAX_WRITTEN:
+            self._channel.write(content[:MAX_WRITTEN])
+            content = content[MAX_WRITTEN:]
+            await self._channel.drain()
+            if self.ended:
+                return
         self._channel.write(content)
         if more:
             await self._channel.drain()
-        else:
+        elif not self.ended:
             self.end()
             self._channel.finish(self)
 

@@ -19,7 +19,14 @@ log = logging.getLogger(__name__)
 
 Header = tuple[bytes, bytes]
 
+_CODINGS = b"transfer-encoding"
+
 MAX_PORT = 65535
+
+# Headers of a request, and characters of a host (RFC 3986, 3.2.2). A header takes a hundred bytes
+# of memory besides its text.
+MAX_HEADERS = 256
+MAX_HOST = 255
 
 # RFC 3986, 3.2.2: an address in brackets or a name, and perhaps a port.
 _AUTHORITY = re.compile(
@@ -110,8 +117,10 @@ class RequestParser:
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Adds a header."""
-        self._headers.append((name.lower(), value))
+        """Adds a header. Raises Refusal."""
+        if len(self._headers) == MAX_HEADERS:
+            raise Refusal(431, f"expected at most {MAX_HEADERS} headers, found more")
+        self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Checks the head, and reports it. Raises Refusal."""
@@ -129,8 +138,10 @@ class RequestParser:
         if version not in ("1.1", "1.0"):
             raise Refusal(505, f"expected HTTP/1.1, found HTTP/{version}")
         if not target.startswith(b"/"):
-            target = resolve_target(target, headers)
+            target = resolve_target(target, method, headers)
         check_host(headers, version)
+        if any(each != (_CODINGS, b"chunked") for each in headers if each[0] == _CODINGS):
+            raise Refusal(501, "expected no transfer coding but chunked, found another")
         raw_path, _, query = target.partition(b"#")[0].partition(b"?")
         path = raw_path.decode("latin-1")
         # Trailers must not become headers (RFC 9110, 6.5.1).
@@ -147,9 +158,7 @@ class RequestParser:
                 "headers": headers,
             },
             keep_alive=version == "1.1" and self._parser.should_keep_alive(),
-            expects_continue=any(
-                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
-            ),
+            expects_continue=version == "1.1" and _expects_continue(headers),
         )
 
     def on_body(self, part: bytes) -> None:
@@ -186,12 +195,18 @@ class Authority(NamedTuple):
     port: int | None
 
 
-@lru_cache(maxsize=1000)
 def parse_authority(value: bytes) -> Authority:
     """Parses HOST or HOST:PORT, without user information.
 
     Raises ValueError if `value` is neither.
     """
+    if len(value) > MAX_HOST:
+        raise ValueError(f"expected at most {MAX_HOST} characters, found more")
+    return _parse_authority(value)
+
+
+@lru_cache(maxsize=1000)
+def _parse_authority(value: bytes) -> Authority:
     found = _AUTHORITY.fullmatch(value.decode("latin-1"))
     if found is None or int(found[3] or 0) > MAX_PORT:
         raise ValueError("expected a host and perhaps a port, such as localhost:4018")
@@ -214,14 +229,21 @@ def check_host(headers: Sequence[Header], version: str) -> None:
         raise Refusal(400, f"Host: {error}") from None
 
 
-def resolve_target(target: bytes, headers: list[Header]) -> bytes:
+def _expects_continue(headers: Sequence[Header]) -> bool:
+    return any(
+        name == b"expect" and b"100-continue" in map(bytes.strip, value.lower().split(b","))
+        for name, value in headers
+    )
+
+
+def resolve_target(target: bytes, method: bytes, headers: list[Header]) -> bytes:
     """Returns the path of a request target that is a URL, whose authority replaces `Host`.
 
     `OPTIONS *` stays (RFC 9112, 3.2). Raises Refusal for any other form.
     """
-    if target == b"*":
+    if target == b"*" and method == b"OPTIONS":
         return target
-    found = re.fullmatch(rb"https?://([^/?#]*)(.*)", target, re.IGNORECASE)
+    found = re.fullmatch(rb"https?://([^/?#:][^/?#]*)(.*)", target, re.IGNORECASE)
     if found is None:
         raise Refusal(400, "expected a request target such as /path or http://host/path")
     authority, path = found.groups()

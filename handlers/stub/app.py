@@ -14,7 +14,7 @@ from clients_register.handlers.app import (
     read_request,
 )
 from clients_register.handlers.context import Request, RequestContext
-from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.settings import CONTROL_PATH, is_below
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
@@ -150,29 +150,35 @@ class Stub:
         response it would get in any world, and is not recorded.
         """
         is_registration = scope["path"] == self._route and scope["method"] == "POST"
-        found = self.worlds.find(name)
-        world = found or (self.worlds.create(name) if is_registration else self.worlds.default)
-        connection: Connection = scope["extensions"][CONNECTION]
-        entry = LogEntry(
-            "", world.state.clock.now(), scope["method"], scope["path"], time.perf_counter()
-        )
-        world.begin_request(connection)
+        started, connection = time.perf_counter(), connection_of(scope)
+        world = self.worlds.find(name)
         try:
-            message, complete = await read_request(scope, receive, self._max_body)
-            entry.request, entry.id = message, message.id
-            request = StubRequest(
-                world, entry, message, complete, scope, receive, headers, is_registration
-            )
-            await self._handle(request)
-            entry.milliseconds = (time.perf_counter() - entry.started) * 1000
-            entry.client_left = connection.client_has_left
-            if found or is_registration:
-                world.record(entry)
-            await self._deliver(request, send)
+            # A request that never arrives creates no world.
+            early = None if world else await read_request(scope, receive, self._max_body)
+            is_recorded = is_registration or world is not None
+            world = world or self.worlds.find(name)
+            if world is None:
+                world = self.worlds.create(name) if is_registration else self.worlds.default
+            world.begin_request(connection)
+            try:
+                message, complete = early or await read_request(scope, receive, self._max_body)
+                entry = LogEntry(
+                    message.id, world.state.clock.now(), scope["method"], scope["path"], started
+                )
+                entry.request = message
+                request = StubRequest(
+                    world, entry, message, complete, scope, receive, headers, is_registration
+                )
+                await self._handle(request)
+                entry.milliseconds = (time.perf_counter() - started) * 1000
+                entry.client_left = connection is not None and connection.client_has_left
+                if is_recorded:
+                    world.record(entry)
+                await self._deliver(request, send)
+            finally:
+                world.end_request(connection)
         except CallerDisconnected:
             return
-        finally:
-            world.end_request(connection)
 
     async def _handle(self, request: StubRequest) -> None:
         """Determines the response, whatever happens."""

@@ -107,8 +107,8 @@ class BrokenConnection:
     ) -> None:
         """`response` consists of one start and one body."""
         self._deliver = CONNECTION_FAULTS[fault]
-        connection: Connection = scope["extensions"][CONNECTION]
-        self._transport = connection.transport
+        self._connection: Connection = scope["extensions"][CONNECTION]
+        self._transport = self._connection.transport
         self._receive = receive
         self._send = send
         self._start, body = response
@@ -119,7 +119,9 @@ class BrokenConnection:
         await self._deliver(self)
 
     async def reset(self) -> None:
-        """Resets the connection."""
+        """Resets the connection, unless the client has done so."""
+        if self._transport.is_closing():
+            return
         sock: socket.socket = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
         self._transport.abort()
@@ -127,7 +129,7 @@ class BrokenConnection:
 
     async def empty(self) -> None:
         """Closes the connection without sending a byte."""
-        self._transport.close()
+        self._connection.close()
         await self._wait_for_disconnect()
 
     async def truncated(self) -> None:
@@ -135,7 +137,7 @@ class BrokenConnection:
         await self._send(self._start)
         half = self._body[: len(self._body) // 2]
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
-        self._transport.close()
+        self._connection.close()
         await self._wait_for_disconnect()
 
     async def malformed(self) -> None:

@@ -28,6 +28,10 @@ MAX_WAIT = 60
 
 # Parsed values of `Prefer` that are cached; tests repeat a few of them.
 MAX_CACHED_PREFERENCES = 1000
+MAX_CACHED_LENGTH = 200
+
+# Characters of a value that a problem quotes.
+MAX_QUOTED = 80
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of RFC 9110
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -162,7 +166,7 @@ class PreferenceParser:
             wait=_parse_wait(pairs["wait"]) if "wait" in pairs else 0,
             headers=_acknowledgement(pairs),
         )
-        if len(self._cache) < MAX_CACHED_PREFERENCES:
+        if len(self._cache) < MAX_CACHED_PREFERENCES and len(value) <= MAX_CACHED_LENGTH:
             self._cache[value] = preference
         return preference
 
@@ -182,10 +186,14 @@ def _split(value: str) -> dict[str, str]:
         elif name in OWN_PREFERENCES:
             raise Problem(
                 "unusable-preference",
-                f"Prefer: expected {name}=VALUE, found {member.strip()}",
+                f"Prefer: expected {name}=VALUE, found {_cut(member.strip())}",
                 "A value with other characters than a token's has to be quoted (RFC 7240)",
             )
     return pairs
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def _unquote(value: str) -> str:
@@ -203,10 +211,10 @@ def _find_status(pairs: Mapping[str, str], statuses: Mapping[str, Status]) -> St
     if code is not None and not with_code:
         codes = sorted({str(status.code) for status in statuses.values()})
         hint = f"There are: {', '.join(codes)}"
-        raise Problem("unknown-code", f"Prefer: no status has the code {code!r}", hint)
+        raise Problem("unknown-code", f"Prefer: no status has the code {_cut(code)!r}", hint)
     if "example" not in pairs:
         return with_code[0] if with_code else None
-    slug = pairs["example"]
+    slug = _cut(pairs["example"])
     if slug not in statuses:
         detail = f"Prefer: no status is called {slug!r}"
         raise Problem("unknown-status", detail, suggest(slug, statuses))
@@ -224,7 +232,7 @@ def _parse_wait(text: str) -> float:
     if re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) is None or float(text) > MAX_WAIT:
         raise Problem(
             "unusable-wait",
-            f"Prefer: expected wait=SECONDS from 0 to {MAX_WAIT}, found wait={text}",
+            f"Prefer: expected wait=SECONDS from 0 to {MAX_WAIT}, found wait={_cut(text)}",
             "Such as Prefer: wait=2.5",
         )
     return float(text)

@@ -139,14 +139,16 @@ class World:
         users = self._resources.seed.sections["users"]
         return {entry["persona"]: entry for entry in users if "persona" in entry}
 
-    def begin_request(self, connection: Connection) -> None:
+    def begin_request(self, connection: Connection | None) -> None:
         """Keeps the world open until `end_request`. `connection` is that of the request."""
-        self._connections.append(connection)
+        if connection is not None:
+            self._connections.append(connection)
         self._begin_use()
 
-    def end_request(self, connection: Connection) -> None:
+    def end_request(self, connection: Connection | None) -> None:
         """See `begin_request`."""
-        self._connections.remove(connection)
+        if connection is not None:
+            self._connections.remove(connection)
         self._end_use()
 
     @contextmanager
@@ -377,7 +379,7 @@ class Worlds:
                 code=409,
             )
         world = self.get(name)
-        await self._start_removal(world, remaining_requests=int(world is caller))
+        await asyncio.shield(self._start_removal(world, remaining_requests=int(world is caller)))
 
     async def switch(self, resources: SharedResources) -> None:
         """Switches all worlds to other resources, or none: raises StoreError."""
@@ -455,7 +457,7 @@ def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) is None:
         raise Problem(
             "bad-world",
-            f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name!r}",
+            f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name[:80]!r}",
             f"Such as {PREFIX}my-test/api/v1/clients/register",
         )
 

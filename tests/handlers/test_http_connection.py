@@ -18,7 +18,7 @@ from clients_register.handlers.http.connection import (
     ConnectionConfig,
     Limits,
 )
-from clients_register.handlers.http.exchange import MAX_UNREAD
+from clients_register.handlers.http.exchange import MAX_UNREAD, MAX_WRITTEN
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
 LIMITS = Limits(max_head=8192, receive_timeout=30, idle_timeout=75)
@@ -50,6 +50,8 @@ class MemoryTransport(asyncio.Transport):
         self.writes: list[bytes] = []
         self.end: str | None = None
         self.reading = True
+        # Whether the next write fills the buffer.
+        self.fills = False
         self.protocol: Connection
 
     @property
@@ -58,6 +60,9 @@ class MemoryTransport(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
+        if self.fills:
+            self.fills = False
+            self.protocol.pause_writing()
 
     def write_eof(self) -> None:
         self.end = "half-closed"
@@ -88,6 +93,7 @@ class Client:
         config.load()
         self.transport = MemoryTransport()
         self.connection = Connection(config=config, server_state=self._state, app_state={})
+        self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
 
     async def send(self, *parts: bytes) -> None:
@@ -277,7 +283,7 @@ async def test_a_request_of_which_not_all_was_read_is_the_last_one() -> None:
 
 async def test_a_part_waits_until_the_client_has_read_what_precedes_it() -> None:
     client = Client(respond(start(), body(b"a", more=True), body(b"b", more=True), body(b"c")))
-    client.connection.pause_writing()
+    client.transport.fills = True
     await client.send(GET)
     assert client.transport.written.endswith(b"1\r\na\r\n")
     client.connection.resume_writing()
@@ -303,6 +309,7 @@ REQUESTS = [
     (b"\r\nGET /a%20b?c=d#e HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", b"GET /a%20b?c=d "),
     (b"GET HTTP://b:80?c HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /?c "),
     (b"OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n", b"OPTIONS * "),
+    (b"GET / HTTP/1.1\r\nHost: localhost:80 \t \r\n\r\n", b"GET / "),
     *(
         (request.replace(b"Host: a\r\n", b"Host: a\r\n" + upgrade), response)
         for upgrade in UPGRADES
@@ -393,6 +400,13 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "a port too high": (b"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400),
     "two ports": (b"GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400),
     "a bare name as the target": (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a URL without a host": (b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a URL with a port alone": (b"GET http://:80/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "an asterisk with another method": (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a long host": (b"GET / HTTP/1.1\r\nHost: " + b"a" * 256 + b"\r\n\r\n", 400),
+    "another transfer coding": (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
+    "many short headers": (GET[:-2] + b"a:\r\n" * 258, 431),
+    "many trailers": (CHUNKED + b"0\r\n" + b"a:\r\n" * 300, 431),
     "another scheme": (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "a proxy's request": (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501),
     "HTTP/2 in an old form": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
@@ -506,6 +520,39 @@ async def test_an_expected_continue_is_sent_once_the_body_is_asked_for() -> None
     assert client.transport.written == b"HTTP/1.1 100 Continue\r\n\r\n"
     await client.send(b"hello")
     assert client.codes == [100, 200]
+
+
+async def test_an_old_client_gets_no_continue() -> None:
+    client = Client(echo)
+    await client.send(b"POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+    await client.send(b"hello")
+    assert client.codes == [200]
+
+
+async def test_a_request_waits_until_the_client_has_read_the_responses_before_it() -> None:
+    gate = Gate()
+    client = Client(gate)
+    gate.open()
+    client.connection.pause_writing()
+    await client.send(GET * 3)
+    assert (gate.calls, client.transport.reading) == (0, False)
+    client.connection.resume_writing()
+    await client.settle()
+    assert client.codes == [200] * 3
+    assert client.transport.reading
+
+
+async def test_a_large_response_waits_for_its_client() -> None:
+    content = b"a" * (3 * MAX_WRITTEN)
+    length = (b"content-length", str(len(content)).encode())
+    client = Client(respond(start(length), body(content)))
+    client.transport.fills = True
+    await client.send(GET)
+    assert len(client.transport.writes) == 1
+    client.connection.resume_writing()
+    await client.settle()
+    assert client.transport.written.endswith(content)
+    assert max(map(len, client.transport.writes)) <= MAX_WRITTEN
 
 
 # Ends
@@ -702,12 +749,62 @@ async def test_a_body_has_its_time_once_it_is_asked_for(elapse: Elapse) -> None:
     assert client.codes == [200]
 
 
-async def test_a_client_that_does_not_read_is_disconnected(elapse: Elapse) -> None:
+@pytest.mark.parametrize("sent", [b"", GET, GET * 3, POST[:-1]])
+async def test_a_client_that_does_not_read_is_disconnected(elapse: Elapse, sent: bytes) -> None:
     client = Client(respond(start(), body(more=True), body()))
-    client.connection.pause_writing()
     await client.send(GET)
+    client.connection.pause_writing()
+    elapse(15)
+    await client.send(sent)
+    elapse(15)
+    assert client.transport.end == "aborted"
+
+
+async def test_a_client_that_reads_slowly_stays_connected(elapse: Elapse) -> None:
+    client = Client(respond(start(), *[body(b"a", more=True)] * 5, body()))
+    for _ in range(5):
+        client.connection.pause_writing()
+        await client.send(GET)
+        elapse(29)
+        client.connection.resume_writing()
+        await client.settle()
+    assert client.transport.end is None
+
+
+@pytest.mark.parametrize("request_", [b"GET / HTTP/1.0\r\n\r\n", GET, POST[:-1]])
+async def test_a_connection_that_is_closing_ends_though_its_client_does_not_read(
+    elapse: Elapse, request_: bytes
+) -> None:
+    client = Client(respond(*PLAIN))
+    await client.send(request_)
+    await client.half_close()
+    assert client.transport.end == "closed"
     elapse(30)
     assert client.transport.end == "aborted"
+
+
+async def test_a_running_request_is_responded_to_though_another_was_cut_off(
+    elapse: Elapse,
+) -> None:
+    gate = Gate()
+    client = Client(gate)
+    await client.send(GET + GET[:9])
+    await client.half_close()
+    elapse(60)
+    gate.open()
+    await client.settle()
+    assert client.codes == [200]
+
+
+async def test_a_refusal_is_sent_though_the_client_has_half_closed() -> None:
+    gate = Gate()
+    client = Client(gate)
+    await client.send(GET + b"GARBAGE\r\n\r\n")
+    await client.half_close()
+    gate.open()
+    await client.settle()
+    assert client.codes == [200, 400]
+    assert client.transport.end == "closed"
 
 
 async def test_a_client_that_sends_on_after_a_refusal_is_disconnected() -> None:
@@ -717,3 +814,14 @@ async def test_a_client_that_sends_on_after_a_refusal_is_disconnected() -> None:
     assert client.transport.end == "half-closed"
     await client.send(b"a")
     assert client.transport.end == "aborted"
+
+
+async def test_a_large_response_ends_with_its_client(caplog: pytest.LogCaptureFixture) -> None:
+    content = b"a" * (3 * MAX_WRITTEN)
+    client = Client(respond(start((b"content-length", str(len(content)).encode())), body(content)))
+    client.transport.fills = True
+    await client.send(GET)
+    client.disconnect()
+    await client.settle()
+    assert len(client.transport.writes) == 1
+    assert caplog.messages == []

@@ -181,7 +181,7 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
                 ["--base-path", path],
                 {},
                 f"--base-path {path}: expected a path outside {own}, which is the stub's own, found"
-                " one below it; choose another, or run the plain --reference",
+                " one in it; choose another, or run the plain --reference",
             )
             for path, own in [
                 ("/_mock", "/_mock"),
@@ -255,7 +255,7 @@ def test_service_links_of_kubernetes_are_ignored_with_a_line(
     assert "enableServiceLinks: false" in message
 
 
-@pytest.mark.parametrize("name", ["PORT", "SERVICE", "API_PORT_X", "PORT_TCP"])
+@pytest.mark.parametrize("name", ["PORT", "SERVICE", "PORT_TCP", "SERVE_PORT", "HTTP_PORT"])
 def test_variables_that_only_resemble_service_links_are_refused(name: str) -> None:
     with pytest.raises(SettingError):
         parse_settings([], {f"CLIENTS_REGISTER_{name}": "x"})

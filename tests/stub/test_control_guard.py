@@ -228,9 +228,14 @@ def worlds_of(stub: LiveStub) -> list[str]:
     return [each["name"] for each in stub.control("GET", "/worlds").json()]
 
 
-@pytest.mark.parametrize("host", ["[::1].evil.test", "127.0.0.1@evil.test", "localhost, evil.test"])
+@pytest.mark.parametrize("host", ["[::1].evil.test", "127.0.0.1@evil.test", "a b"])
 def test_a_host_that_only_begins_like_loopback_is_refused(open_stub: LiveStub, host: str) -> None:
     assert asked(open_stub, "GET", "/health", Host=host).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1%2eevil.test", "127.0.0.1%25evil.test"])
+def test_a_host_with_an_escape_is_foreign(open_stub: LiveStub, host: str) -> None:
+    assert refused(asked(open_stub, "GET", "/health", Host=host), 403, "foreign-host")
 
 
 @pytest.mark.parametrize("host", ["[::1]", "[::1]:80", "localhost:1", "127.0.0.2", "STUB.internal"])
@@ -265,10 +270,11 @@ HARMLESS = {
 }
 
 
+@pytest.mark.parametrize("mode", ["no-cors", "navigate"])
 @pytest.mark.parametrize("name", HARMLESS)
-def test_pages_of_other_sites_create_no_worlds(open_stub: LiveStub, name: str) -> None:
+def test_pages_of_other_sites_create_no_worlds(open_stub: LiveStub, name: str, mode: str) -> None:
     method, path, headers = HARMLESS[name]
-    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
     url = open_stub.at(path, "made-by-a-page")
     open_stub.http.request(method, url, headers=foreign | headers)
     assert "made-by-a-page" not in worlds_of(open_stub)

@@ -123,6 +123,7 @@ def test_an_aborted_upload_uses_no_item_of_the_script(
 def test_deleting_a_world_ends_its_stalled_uploads(
     shared_stub: LiveStub, world: str, via: str | None
 ) -> None:
+    shared_stub.control("GET", "/health", world=world)
     with connected(shared_stub) as client:
         client.sendall(request(shared_stub, world, b"x" * 100)[:-50])
         until(lambda: is_receiving(shared_stub, world))
@@ -148,3 +149,28 @@ def test_a_stopping_server_ends_delays(stub: LiveStub) -> None:
         until(lambda: not stub.app.worlds.default.state.script.items)
         stub.stop()
         assert is_closed(client)
+
+
+def test_a_request_that_never_arrives_creates_no_world(shared_stub: LiveStub, world: str) -> None:
+    with connected(shared_stub) as client:
+        client.sendall(request(shared_stub, world, b"x" * 100)[:-50])
+        # By the time of this response, the other request has been read as far as it goes.
+        shared_stub.control("GET", "/health")
+        shown = shared_stub.control("GET", "/worlds").json()
+    assert world not in [each["name"] for each in shown]
+
+
+def test_a_reset_of_a_connection_that_its_client_has_reset_is_silent(
+    shared_stub: LiveStub, world: str, delays: Delays, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared_stub.control("PUT", "/next", [{"fault": "reset", "delay": DELAY}], world)
+    with connected(shared_stub) as client:
+        client.sendall(request(shared_stub, world, b""))
+        assert delays.begun.acquire(timeout=LIMIT)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connections = shared_stub.app.worlds.find(world)._connections
+    until(lambda: all(each.client_has_left for each in connections))
+    delays.end()
+    until(lambda: bool(log_of(shared_stub, world)))
+    until(lambda: not connections)
+    assert caplog.messages == []

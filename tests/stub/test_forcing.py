@@ -270,3 +270,12 @@ def test_the_journal_tells_what_a_forced_request_held(shared_stub: LiveStub, wor
     assert (entry["forced"], entry["status"]) == ("script", "missing-param")
     assert entry["params"]["client"]["email"] == "who@ever.test"
     assert "correct horse" not in json.dumps(entry)
+
+
+@pytest.mark.parametrize("name", ["code", "example", "wait"])
+def test_a_problem_quotes_only_the_beginning_of_a_long_value(
+    shared_stub: LiveStub, world: str, name: str
+) -> None:
+    answer = shared_stub.sent({}, world, {"Prefer": f"{name}={'a' * 10_000}"})
+    assert answer.status_code == 400
+    assert len(answer.content) < 1000

@@ -27,8 +27,11 @@ class Guard:
         self._origins = frozenset(origin.lower() for origin in origins)
         self._token = token
 
-    def admit(self, scope: Scope) -> Headers:
-        """Returns headers that allow an admitted page to read the response. Raises Problem."""
+    def admit(self, scope: Scope, *, is_page: bool) -> Headers:
+        """Returns headers that allow an admitted page to read the response. Raises Problem.
+
+        `is_page` says whether the request is for a page of the control plane.
+        """
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "").lower()
         self._check_host(parse_authority(host.encode("latin-1")).host)
@@ -42,7 +45,7 @@ class Guard:
                 403,
             )
         # Following a link to the console is harmless.
-        followed = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == "navigate"
+        followed = is_page and headers.get(b"sec-fetch-mode") == "navigate"
         foreign = headers.get(b"sec-fetch-site", "none") == "cross-site"
         if not origin and foreign and not followed:
             raise Problem(
@@ -54,7 +57,7 @@ class Guard:
         return _cors_headers(origin) if origin and not own else []
 
     def _check_host(self, name: str) -> None:
-        if name not in self._hosts and not is_loopback(name):
+        if name not in self._hosts and ("%" in name or not is_loopback(name)):
             raise Problem(
                 "foreign-host",
                 f"expected a Host of this machine, such as localhost, found {name!r}",

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clients_register import spec
 from clients_register.handlers.app import CallerDisconnected, build_router, read_request
 from clients_register.handlers.context import CONTEXT
-from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control import api
@@ -66,8 +66,9 @@ class ControlPlane:
         """Handles a request to the world of that name; the scope's path is relative to it."""
         headers: Headers = []
         try:
-            headers = self._guard.admit(scope)
-            await self._serve(world, scope, receive, with_headers(headers, send))
+            page = find_page(scope)
+            headers = self._guard.admit(scope, is_page=page is not None)
+            await self._serve(world, page, scope, receive, with_headers(headers, send))
         except Problem as problem:
             await problem.send(send, headers)
         except HTTPException:
@@ -82,18 +83,20 @@ class ControlPlane:
             log.exception("a crash in the control plane")
             await CRASH.send(send, headers)
 
-    async def _serve(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, name: str, page: ASGIApp | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if scope["method"] == "OPTIONS":
             for message in response_messages(204, []):
                 await send(message)
-        elif page := find_page(scope):
+        elif page is not None:
             # Without a token: pages contain no secrets, and a browser cannot send one with a link.
             await page(scope, receive, send)
         else:
             self._guard.check_token(scope)
             # Only now, so that no refused request creates a world.
             world = self._parts.worlds.find(name) or self._parts.worlds.create(name)
-            connection: Connection = scope["extensions"][CONNECTION]
+            connection = connection_of(scope)
             world.begin_request(connection)
             try:
                 context = ControlContext(self._parts, world)
