@@ -1,25 +1,33 @@
 """Checks on a response: the expectations of a case, and invariants that hold for every response."""
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from clients_register import spec
 from clients_register.conformance.case import Expectation, Grade, weakest
 from clients_register.conformance.envelope import (
-    ABSENT,
+    MAX_EXCERPT,
     ParsedResponse,
     same_json,
     show_value,
 )
+from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.request import secret_forms
-from clients_register.conformance.results import Finding
+from clients_register.conformance.response_body import ABSENT, CODING, accepts_coding
+from clients_register.conformance.results import Finding, Verdict
+from clients_register.spec.schemas import severity
 
 # The envelope members that only some statuses carry.
 OPTIONAL_MEMBERS = ("data", "session", "application", "errors")
 
-# Characters of a body without a status that a finding shows.
-MAX_EXCERPT = 200
+PREFLIGHT_HEADER = "access-control-request-method"
+
+# The members of an entry in `errors`, and the values of its `message`.
+ERROR_MEMBERS = ("attr", "message")
+ERROR_MESSAGES = frozenset(severity(spec.load("openapi")))
 
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -36,7 +44,14 @@ _STACK_TRACE = re.compile(
     rb"|\.rb:\d+:in |Exception in thread|goroutine \d+ \[|#\d+ /[^\s:]+\.php",
     re.MULTILINE,
 )
-_BCRYPT_HASH = re.compile(rb"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
+# The formats of password hashes: bcrypt, crypt(3) and its modular successors, and those of Django
+# and Werkzeug.
+_PASSWORD_HASH = re.compile(
+    rb"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
+    rb"|\$(?:argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|[156y7]|apr1)\$[./A-Za-z0-9=,$+-]{22,}"
+    rb"|(?:pbkdf2_sha\d+|pbkdf2:sha\d+:\d+|scrypt(?::\d+)*)\$[./A-Za-z0-9=$+]{22,}"
+)
+_DIGESTS = ("md5", "sha1", "sha256", "sha512")
 
 Terms = Mapping[str, Any]
 
@@ -47,28 +62,34 @@ def check_expectation(expectation: Expectation, parsed: ParsedResponse) -> list[
 
 
 def check_invariants(
-    parsed: ParsedResponse, secrets: Iterable[str], request_ids: set[str], *, sent: bytes
+    parsed: ParsedResponse, secrets: Sequence[str], request_ids: set[str], request: HttpRequest
 ) -> Iterator[Finding]:
-    """Checks what holds for every response, here to a request with the body `sent`.
+    """Checks what holds for every response, here to `request`.
 
     `secrets` are passwords that no response may contain. `request_ids` are those of this run so
     far; the id of this response is added.
     """
-    # A preflight is answered before the route is involved.
-    if parsed.response.code != HTTPStatus.NO_CONTENT:
-        yield from _check_media_type(parsed)
-        yield from _check_request_id(parsed, request_ids)
-    received = parsed.response.raw_head + parsed.response.body
+    head = request.method == "HEAD"
+    yield from _check_framing(parsed)
+    yield from _check_body_format(parsed, request)
+    if _is_preflight(request) and not parsed.response.body:
+        # It is answered before the route is involved.
+        yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, Grade.DECIDED)
+    else:
+        if parsed.response.body or head:
+            yield _check_media_type(parsed)
+        yield _check_request_id(parsed, request_ids)
+        if not head:
+            yield from _check_envelope(parsed)
+    received = _list_texts(parsed)
     yield _check_no_secret(received, secrets)
-    yield from check_no_leak(received.replace(sent, b"") if sent else received)
-    if parsed.response.body or parsed.document is not ABSENT:
-        yield from _check_envelope(parsed)
+    yield from check_no_leak(received.replace(request.body, b"") if request.body else received)
 
 
 def check_no_leak(received: bytes) -> Iterator[Finding]:
     """Checks that a server leaks no internals; `received` excludes what it only echoes."""
-    hashed = _BCRYPT_HASH.search(received) is not None
-    shown = "a bcrypt hash" if hashed else "none"
+    hashed = _PASSWORD_HASH.search(received) is not None
+    shown = "the hash of a password" if hashed else "none"
     yield Finding.of("secrecy", Grade.DOCUMENTED, "no hash of a password", shown, met=not hashed)
     found = _STACK_TRACE.search(received)
     shown = "none" if found is None else found[0].decode("utf-8", "replace").strip()
@@ -80,7 +101,8 @@ def _check_status(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Fi
     accepted = {each for slug in expected for each in parsed.statuses.spellings(slug)}
     slug = parsed.slug
     met = slug in accepted
-    findings = [Finding.of("status", grade, " or ".join(expected), _describe(parsed), met=met)]
+    found = parsed.describe_status()
+    findings = [Finding.of("status", grade, " or ".join(expected), found, met=met)]
     if not met:
         return findings
     row = parsed.statuses.find(slug)
@@ -161,25 +183,20 @@ _CHECKS: Mapping[str, Callable[[Terms, Grade, ParsedResponse], list[Finding]]] =
 }
 
 
-def _describe(parsed: ParsedResponse) -> str:
-    """Returns the status of a response, or what it has instead."""
-    if parsed.slug is not None:
-        return parsed.slug
-    excerpt = parsed.response.body[:MAX_EXCERPT].decode("utf-8", "replace")
-    return f"HTTP {parsed.response.code} without a status: {excerpt!r}"
-
-
 def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
     document, code = parsed.document, parsed.response.code
     is_object = isinstance(document, Mapping)
-    received = show_value(document) if is_object else repr(parsed.response.body[:MAX_EXCERPT])
+    excerpt = repr(parsed.body.text[:MAX_EXCERPT])
+    unreadable = parsed.body.unreadable
+    received = excerpt if unreadable is None else f"{unreadable}: {excerpt}"
     yield Finding.of("envelope", Grade.FAMILY, "a JSON object", received, met=is_object)
-    if not is_object:
-        return
     row = parsed.statuses.find(parsed.slug)
-    status = show_value(parsed.find("/status"))
+    found = parsed.find("/status") if is_object else ABSENT
+    status = f"HTTP {code} without a status" if found is ABSENT else show_value(found)
     known = "a status of the contract"
     yield Finding.of("status", Grade.DOCUMENTED, known, status, met=row is not None)
+    if not is_object:
+        return
     found = parsed.find("/code")
     met = same_json(found, code)
     yield Finding.of("code", Grade.FAMILY, str(code), show_value(found), met=met)
@@ -196,26 +213,106 @@ def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
         else:
             grade, expected, met = Grade.DECIDED, repr(ABSENT), found is ABSENT
         yield Finding.of(name, grade, expected, show_value(found), met=met)
+    if "errors" in row.carries:
+        yield from _check_error_list(parsed.find("/errors"))
 
 
-def _check_media_type(parsed: ParsedResponse) -> Iterator[Finding]:
-    if not parsed.response.body:
-        return
+def _is_preflight(request: HttpRequest) -> bool:
+    names = {name.lower() for name, _ in request.headers}
+    return request.method == "OPTIONS" and {"origin", PREFLIGHT_HEADER} <= names
+
+
+def _check_error_list(errors: Any) -> Iterator[Finding]:
+    """Checks the form of `errors`, whatever is in it (Q-ERRORS)."""
+    entries = errors if isinstance(errors, list) else []
+    texts = [
+        tuple(each.get(name) for name in ERROR_MEMBERS) if isinstance(each, Mapping) else (None,)
+        for each in entries
+    ]
+    formed = all(isinstance(text, str) for entry in texts for text in entry)
+    attrs = [entry[0] for entry in texts]
+    met = (
+        bool(texts)
+        and formed
+        and attrs == sorted(set(attrs))
+        and all(message in ERROR_MESSAGES for _, message in texts)
+    )
+    expected = "one {attr, message} per parameter, sorted, with the messages of the contract"
+    yield Finding.of("form of errors", Grade.FAMILY, expected, show_value(errors), met=met)
+
+
+def _check_framing(parsed: ParsedResponse) -> Iterator[Finding]:
+    for each in parsed.response.framing_problems:
+        yield Finding.of("HTTP framing", Grade.DECIDED, "one length", each, met=False)
+    if surplus := parsed.response.surplus:
+        # The caller would take them for the beginning of the next response.
+        found = f"{len(surplus)} bytes after it: {surplus[:MAX_EXCERPT]!r}"
+        expected = "the end of the response"
+        yield Finding.of("end of the response", Grade.DOCUMENTED, expected, found, met=False)
+
+
+def _check_body_format(parsed: ParsedResponse, request: HttpRequest) -> Iterator[Finding]:
+    for each in parsed.body.deviations:
+        yield Finding.of(each.what, each.grade, each.expected, each.received, met=False)
+    accepted = [value for name, value in request.headers if name.lower() == "accept-encoding"]
+    for coding in parsed.response.members("Content-Encoding"):
+        expected = f"one that Accept-Encoding permits: {', '.join(accepted)}"
+        if not accepts_coding(accepted, coding):
+            yield Finding.of(CODING, Grade.DOCUMENTED, expected, coding, met=False)
+        elif not accepted:
+            # RFC 9110, section 12.5.3, permits any.
+            expected = "any, because the request has no Accept-Encoding"
+            yield Finding(Verdict.OBSERVED, Grade.DOCUMENTED, CODING, expected, coding)
+
+
+def _check_media_type(parsed: ParsedResponse) -> Finding:
     found, expected = parsed.response.header("Content-Type"), "application/json"
-    met = found is not None and found.partition(";")[0].strip().lower() == expected
-    yield Finding.of("header Content-Type", Grade.DECIDED, expected, str(found), met=met)
+    met = found is not None and found.partition(";")[0].strip(" \t").lower() == expected
+    met = met and len(parsed.response.values("Content-Type")) == 1
+    return Finding.of("header Content-Type", Grade.DECIDED, expected, str(found), met=met)
 
 
-def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Iterator[Finding]:
-    found = parsed.response.header("X-Request-Id")
-    met = bool(found) and found not in request_ids
-    expected = "an id that no other response had"
-    yield Finding.of("header X-Request-Id", Grade.DECIDED, expected, str(found), met=met)
-    if found:
-        request_ids.add(found)
+def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Finding:
+    values = parsed.response.values("X-Request-Id")
+    met = len(values) == 1 and bool(values[0]) and values[0] not in request_ids
+    found = ", ".join(values) if values else repr(ABSENT)
+    expected = "one id that no other response had"
+    request_ids.update(values)
+    return Finding.of("header X-Request-Id", Grade.DECIDED, expected, found, met=met)
+
+
+def _list_texts(parsed: ParsedResponse) -> bytes:
+    """Returns all text of a response: as received, and without codings and JSON's escapes."""
+    response, body = parsed.response, parsed.body
+    texts = [response.raw_head, response.body]
+    if response.body != body.content:
+        texts.append(body.content)
+    texts += (each.encode() for each in (body.text, *_list_strings(body.document)))
+    return b"\n".join(texts)
+
+
+def _list_strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield name
+            yield from _list_strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _list_strings(each)
 
 
 def _check_no_secret(received: bytes, secrets: Iterable[str]) -> Finding:
-    leaked = any(form in received for secret in secrets for form in secret_forms(secret))
-    found = "a password that was sent" if leaked else "none"
+    forms = {form for secret in secrets for form in (*secret_forms(secret), *_digests(secret))}
+    leaked = any(form in received for form in forms)
+    found = "a password that was sent, or its digest" if leaked else "none"
     return Finding.of("secrecy", Grade.DOCUMENTED, "no password", found, met=not leaked)
+
+
+def _digests(secret: str) -> Iterator[bytes]:
+    """Yields the unsalted hashes of a secret, unless it is too short to be sought."""
+    if secret_forms(secret):
+        for name in _DIGESTS:
+            digest = hashlib.new(name, secret.encode(), usedforsecurity=False).hexdigest()
+            yield digest.encode()

@@ -4,13 +4,13 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
 from clients_register import spec
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
+from clients_register.conformance.response_body import parse_body
 
 CONTROL_PATH = "/_mock"
 
@@ -118,17 +118,17 @@ class ControlClient:
             response = await self._client.send(request)
         except NoResponse as failure:
             raise ControlError(f"{method} {target}: {failure}") from None
+        received = parse_body(response)
         if response.code not in (200, 204):
-            excerpt = response.body.decode("utf-8", "replace")[:500]
+            excerpt = received.text[:500]
             if response.code in ACCESS_DENIED and response.header(ERROR_HEADER) is not None:
-                raise ControlDenied(_problem_detail(response.body) or excerpt)
+                raise ControlDenied(_problem_detail(received.document) or excerpt)
             raise ControlError(f"{method} {target}: expected 200, found {response.code}: {excerpt}")
         if not response.body:
             return None
-        try:
-            return json.loads(response.body)
-        except ValueError as error:
-            raise ControlError(f"{method} {target}: expected JSON, found {error}") from None
+        if received.unreadable is not None:
+            raise ControlError(f"{method} {target}: expected JSON, found {received.unreadable}")
+        return received.document
 
     async def _create_persona(self, persona: str, session: str | None) -> dict[str, Any]:
         (person,) = await self.call("PUT", f"/clients/{persona}")
@@ -142,12 +142,11 @@ class ControlClient:
         return values
 
 
-def _problem_detail(body: bytes) -> str | None:
-    """Returns the detail of problem details (RFC 9457); None if `body` is something else."""
-    with suppress(ValueError):
-        match json.loads(body):
-            case {"detail": str(detail)}:
-                return detail
+def _problem_detail(document: Any) -> str | None:
+    """Returns the detail of problem details (RFC 9457); None if `document` is something else."""
+    match document:
+        case {"detail": str(detail)}:
+            return detail
     return None
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clients_register.conformance.control import ControlClient, ControlDenied, ControlError
-from clients_register.conformance.envelope import ParsedResponse, parse_body
+from clients_register.conformance.envelope import ParsedResponse
 from clients_register.conformance.http_client import HttpRequest, HttpResponse, NoResponse
+from clients_register.conformance.response_body import parse_body
 from clients_register.conformance.target import Target, target_for_url
 from clients_register.spec.statuses import StatusTable
 

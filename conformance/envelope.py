@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients_register.conformance.http_client import HttpResponse
+from clients_register.conformance.response_body import ABSENT, Absent, ResponseBody
 from clients_register.spec.statuses import StatusTable
 
 # The members of the envelope and their default JSON pointers.
@@ -13,18 +14,9 @@ DEFAULT_POINTERS = {
     name: f"/{name}" for name in ("status", "code", "data", "session", "application", "errors")
 }
 
-# Characters of a value that a finding shows.
+# Characters of a value, and of a body without a status, that a finding shows.
 MAX_SHOWN = 300
-
-
-class Absent:
-    """The type of `ABSENT`, which stands for a missing value; JSON's null is a value."""
-
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-ABSENT = Absent()
+MAX_EXCERPT = 200
 
 
 class EnvelopeLayout:
@@ -46,12 +38,17 @@ class EnvelopeLayout:
 
 @dataclass(frozen=True)
 class ParsedResponse:
-    """A response with its JSON document (or ABSENT), and what is needed to interpret it."""
+    """A response with its decoded body, and what is needed to interpret it."""
 
     response: HttpResponse
-    document: Any
+    body: ResponseBody
     layout: EnvelopeLayout
     statuses: StatusTable
+
+    @property
+    def document(self) -> Any:
+        """The JSON value of the body, or ABSENT."""
+        return self.body.document
 
     def find(self, pointer: str) -> Any:
         """Returns the value at the contract's `pointer`, or ABSENT."""
@@ -63,13 +60,15 @@ class ParsedResponse:
         found = self.find("/status")
         return found if isinstance(found, str) else None
 
-
-def parse_body(response: HttpResponse) -> Any:
-    """Parses the body as JSON; ABSENT if it is something else."""
-    try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError):
-        return ABSENT
+    def describe_status(self) -> str:
+        """Returns the status slug, or what the response has instead."""
+        if self.slug is not None:
+            return self.slug
+        if self.body.unreadable is None:
+            return f"HTTP {self.response.code} without a status: {show_value(self.document)}"
+        excerpt = self.body.text[:MAX_EXCERPT]
+        shown = f": {excerpt!r}" if excerpt and self.body.unsupported is None else ""
+        return f"HTTP {self.response.code} without a status, {self.body.unreadable}{shown}"
 
 
 def resolve_pointer(document: Any, pointer: str) -> Any:
@@ -87,9 +86,14 @@ def resolve_pointer(document: Any, pointer: str) -> Any:
 
 
 def same_json(found: Any, expected: Any) -> bool:
-    """Compares two JSON values. Python's `True == 1` does not hold in JSON."""
+    """Compares two JSON values. Unlike in Python, 1 equals neither true nor 1.0.
+
+    JSON has one type of number, but callers in most languages read 1.0 as no integer.
+    """
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
+    if isinstance(found, int | float) and isinstance(expected, int | float):
+        return type(found) is type(expected) and found == expected
     if isinstance(expected, Mapping):
         return (
             isinstance(found, Mapping)

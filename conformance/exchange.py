@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clients_register.conformance.case import RequestTemplate
-from clients_register.conformance.envelope import ABSENT, ParsedResponse, parse_body
+from clients_register.conformance.envelope import ParsedResponse
 from clients_register.conformance.http_client import (
     HttpClient,
     HttpRequest,
@@ -16,6 +16,7 @@ from clients_register.conformance.http_client import (
     NoResponse,
 )
 from clients_register.conformance.request import Values, build_params, build_request
+from clients_register.conformance.response_body import ABSENT, ResponseBody, parse_body
 from clients_register.conformance.target import Limiter, Target
 from clients_register.spec.statuses import StatusTable
 
@@ -34,16 +35,28 @@ class Exchange:
     """One request and its response, as a report may show them.
 
     `request` has masked secrets, `decoded` is the JSON inside it, `raw` the bytes that were sent
-    if they were no valid request. `failure` is set if there was no response.
+    if they were no valid request. `failure` is set if there was no response. `sent` is the request
+    with its secrets, which is not reported.
     """
 
     role: str
     request: HttpRequest
     decoded: Any
     response: HttpResponse | None = None
-    envelope: Any = None
+    body: ResponseBody | None = None
     failure: NoResponse | None = None
     raw: bytes | None = None
+    sent: HttpRequest | None = field(default=None, repr=False)
+
+    def receive(self, response: HttpResponse) -> None:
+        """Records the response and decodes its body."""
+        self.response = response
+        self.body = parse_body(response)
+
+    @property
+    def envelope(self) -> Any:
+        """The JSON value of the response; ABSENT if it has none, or if there is no response."""
+        return ABSENT if self.body is None else self.body.document
 
     @property
     def forced(self) -> bool:
@@ -72,8 +85,9 @@ class RunContext:
     def parse(self, exchange: Exchange) -> ParsedResponse:
         """Returns the response of an exchange that has one."""
         assert exchange.response is not None, "the exchange has a response"
+        assert exchange.body is not None, "each response has a body, which may be empty"
         layout = self.target.layout
-        return ParsedResponse(exchange.response, exchange.envelope, layout, self.statuses)
+        return ParsedResponse(exchange.response, exchange.body, layout, self.statuses)
 
     def is_overloaded(self, exchange: Exchange) -> bool:
         """Tells whether something else responded for an overloaded or missing server."""
@@ -107,17 +121,15 @@ class Sender:
         request = build_request(send, values, target.headers)
         redacted = values.redacted()
         shown = build_request(send, redacted, dict.fromkeys(target.headers, HIDDEN))
-        exchange = Exchange(role, shown, build_params(send, redacted))
+        exchange = Exchange(role, shown, build_params(send, redacted), sent=request)
         registers = request.method == "POST" and bool(request.body)
         await self._run.limiter.acquire(registers=registers)
         record(exchange)
         in_world = replace(request, target=self._prefix + request.target)
         try:
-            exchange.response = await self._run.client.send(in_world)
+            exchange.receive(await self._run.client.send(in_world))
         except NoResponse as failure:
             exchange.failure = failure
-        else:
-            exchange.envelope = parse_body(exchange.response)
         return request, exchange
 
 

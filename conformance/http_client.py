@@ -48,17 +48,31 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """One response. `raw_head` has its status line and headers as received."""
+    """One response. `raw_head` has its status line and headers as received.
+
+    `framing_problems` are what is wrong with its length, and `surplus` are bytes that followed it.
+    """
 
     code: int
     headers: Headers
     body: bytes
     seconds: float
     raw_head: bytes
+    framing_problems: tuple[str, ...] = ()
+    surplus: bytes = b""
 
     def header(self, name: str) -> str | None:
-        """Returns the first header of that name, in any letter case."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+        """Returns the header of that name in any letter case; several are joined by commas."""
+        return ", ".join(self.values(name)) if self.values(name) else None
+
+    def values(self, name: str) -> list[str]:
+        """Returns the values of all headers of that name, in any letter case."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def members(self, name: str) -> list[str]:
+        """Returns the members of a list header, in lower case."""
+        members = ",".join(self.values(name)).split(",")
+        return [each.strip(" \t").lower() for each in members if each.strip(" \t")]
 
 
 class NoResponse(Exception):
@@ -209,7 +223,9 @@ class HttpClient:
             head, body, keep_alive = await read_response(reader, method)
             seconds = time.perf_counter() - started
             written = writing.done() and writing.result()
-            reusable = keep_alive and half_close_delay is None and written
+            # Bytes that may not be HTTP may well be two requests.
+            surplus = b"" if half_close_delay is not None else await reader.read_surplus()
+            reusable = keep_alive and half_close_delay is None and written and not surplus
         except NotHttp as error:
             raise NoResponse("not-http", str(error)) from None
         except EOFError as error:
@@ -221,7 +237,9 @@ class HttpClient:
                 self._idle.append(connection)
             else:
                 connection.abort()
-        return HttpResponse(head.code, head.headers, body, seconds, head.raw)
+        return HttpResponse(
+            head.code, head.headers, body, seconds, head.raw, head.framing_problems, surplus
+        )
 
     async def _acquire(self) -> _Connection:
         while self._idle:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from typing_extensions import override
@@ -13,7 +14,8 @@ MAX_BODY = 8 * 1024 * 1024
 
 INTERIM = range(100, 200)
 SUCCESSFUL = range(200, 300)
-WITHOUT_BODY = (204, 304)
+EMPTY = 204
+WITHOUT_BODY = (EMPTY, 304)
 
 _STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 # A line that begins with white space (obsolete line folding) does not match.
@@ -35,6 +37,13 @@ class BufferedReader(asyncio.StreamReader):
 
     broken_by: Exception | None = None
 
+    async def read_surplus(self) -> bytes:
+        """Returns bytes that have arrived although nothing more was expected."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                return await self.read(MAX_HEAD)
+        return b""
+
     @override
     def set_exception(self, exc: Exception) -> None:
         self.broken_by = exc
@@ -53,7 +62,19 @@ class ResponseHead:
     def values(self, name: str) -> list[str]:
         """Returns the members of a list header, in lower case."""
         joined = ",".join(value for key, value in self.headers if key.lower() == name)
-        return [each.strip().lower() for each in joined.split(",") if each.strip()]
+        return [each.strip(" \t").lower() for each in joined.split(",") if each.strip(" \t")]
+
+    @property
+    def framing_problems(self) -> tuple[str, ...]:
+        """How the headers contradict RFC 9112, sections 6.1 and 6.2, without being ambiguous."""
+        lengths, codings = self.values("content-length"), self.values("transfer-encoding")
+        problems = {
+            "Content-Length with Transfer-Encoding": bool(lengths and codings),
+            "Content-Length more than once": len(lengths) > 1,
+            f"a length of the body of a {self.code}": self.code == EMPTY
+            and bool(lengths + codings),
+        }
+        return tuple(name for name, found in problems.items() if found)
 
 
 async def read_response(reader: BufferedReader, method: str) -> tuple[ResponseHead, bytes, bool]:

@@ -64,18 +64,28 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
         cases = load_cases()
     except (ProfileError, CaseError, detection.Unreachable) as error:
         raise pytest.UsageError(str(error)) from None
+    request_ids: set[str] = set()
     for case in cases:
         yield CaseItem.from_parent(
-            session, name=case.id, nodeid=f"clients-register::{case.id}", case=case, target=target
+            session,
+            name=case.id,
+            nodeid=f"clients-register::{case.id}",
+            case=case,
+            target=target,
+            request_ids=request_ids,
         )
 
 
 class CaseItem(pytest.Item):
     """One case as a test."""
 
-    def __init__(self, *, case: "Case", target: "Target", **kwargs: Any) -> None:
+    def __init__(
+        self, *, case: "Case", target: "Target", request_ids: set[str], **kwargs: Any
+    ) -> None:
+        """`request_ids` are those of all responses so far, which the cases share."""
         super().__init__(**kwargs)
         self.case = case
+        self._request_ids = request_ids
         self._target = target
         for word in (case.area, case.claims, *case.requires, *case.questions):
             self.extra_keyword_matches.add(word)
@@ -91,7 +101,13 @@ class CaseItem(pytest.Item):
         from clients_register.spec.statuses import load_statuses
 
         (result,) = asyncio.run(
-            run_cases([self.case], self._target, load_statuses(), control_token=control_token())
+            run_cases(
+                [self.case],
+                self._target,
+                load_statuses(),
+                control_token=control_token(),
+                request_ids=self._request_ids,
+            )
         )
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
             pytest.skip(f"{result.verdict}: {result.reason}")

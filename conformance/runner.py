@@ -23,7 +23,6 @@ from clients_register.conformance.case import (
 )
 from clients_register.conformance.checks import check_expectation, check_invariants
 from clients_register.conformance.control import ControlClient, ControlError
-from clients_register.conformance.envelope import ABSENT
 from clients_register.conformance.exchange import (
     FORCED,
     ArrangementFailed,
@@ -34,6 +33,7 @@ from clients_register.conformance.exchange import (
 )
 from clients_register.conformance.http_client import HttpClient, NoResponse
 from clients_register.conformance.request import Values
+from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import Finding, Result, Verdict, worst
 from clients_register.conformance.states import (
     HookClient,
@@ -46,6 +46,9 @@ from clients_register.spec.statuses import StatusTable
 
 # Worlds of the stub in which cases run concurrently.
 WORLDS = 4
+
+# The role of the exchange that a case judges.
+JUDGED_ROLE = "send"
 
 # The reason of cases that were not finished.
 INTERRUPTED = "interrupted"
@@ -109,7 +112,8 @@ class CaseRunner:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
                 values.update(self._extract(step.keep, await send("before", step.send)))
-        exchanges = await asyncio.gather(*(send("send", case.send) for _ in range(case.parallel)))
+        judged = (send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
+        exchanges = await asyncio.gather(*judged)
         if case.claims != STUB:
             for exchange in exchanges:
                 result.findings += self._check_invariants(exchange, values)
@@ -135,6 +139,13 @@ class CaseRunner:
         if result.case.claims != STUB and exchange.forced:
             raise NotJudgeable(f"the response is forced ({FORCED}), so it proves nothing")
         parsed = run.parse(exchange)
+        if role != JUDGED_ROLE:
+            run.request_ids.update(parsed.response.values("X-Request-Id"))
+        if parsed.body.unsupported is not None:
+            raise NotJudgeable(
+                f"the response is {parsed.body.unreadable}; have the target, or the proxy in front"
+                " of it, send none to callers without Accept-Encoding"
+            )
         if run.is_overloaded(exchange):
             run.limiter.slow_down()
             code = parsed.response.code
@@ -154,7 +165,7 @@ class CaseRunner:
     def _check_invariants(self, exchange: Exchange, values: Values) -> Iterator[Finding]:
         run = self._run
         findings = check_invariants(
-            run.parse(exchange), values.secrets, run.request_ids, sent=exchange.request.body
+            run.parse(exchange), values.secrets, run.request_ids, exchange.sent or exchange.request
         )
         return (each for each in findings if each.verdict is not Verdict.PASS)
 
@@ -198,6 +209,8 @@ class SuiteRunner:
         self._statuses = statuses
         self._control_token = control_token
         self._on_result = on_result
+        # Those of all responses; another run may have added some.
+        self.request_ids: set[str] = set()
         self._results: dict[str, Result] = {}
 
     @property
@@ -214,7 +227,8 @@ class SuiteRunner:
         claimed = [case for case in self._cases if self._is_claimed(case)]
         run_id = secrets.token_hex(4)
         client = target.client()
-        run = RunContext(target, client, Limiter(target.limits), self._statuses, run_id)
+        limiter = Limiter(target.limits)
+        run = RunContext(target, client, limiter, self._statuses, run_id, self.request_ids)
         cleanup = AsyncExitStack()
         cleanup.push_async_exit(client)
         hook = None
@@ -281,9 +295,16 @@ async def run_cases(
     statuses: StatusTable,
     *,
     control_token: str | None = None,
+    request_ids: set[str] | None = None,
 ) -> list[Result]:
-    """Runs `cases` and returns their results in the same order. Raises ProfileError."""
+    """Runs `cases` and returns their results in the same order.
+
+    `request_ids` are those of earlier responses, to which those of this run are added. Raises
+    ProfileError.
+    """
     runner = SuiteRunner(cases, target, statuses, control_token)
+    if request_ids is not None:
+        runner.request_ids = request_ids
     await runner.run()
     return runner.results
 

@@ -22,6 +22,7 @@ from clients_register.conformance.control import ControlClient
 from clients_register.conformance.exchange import ClientRegistrar
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 from clients_register.conformance.request import Values
+from clients_register.conformance.response_body import parse_body
 from clients_register.conformance.target import Target
 
 # States that the route itself can reach, for profiles that name no other way.
@@ -119,15 +120,14 @@ class HookClient:
             raise HookError(f"hook, state {state}: {failure}") from None
         if response.code == HTTPStatus.NOT_FOUND:
             raise UnsupportedState(state)
-        excerpt = response.body.decode("utf-8", "replace")[:300]
+        received = parse_body(response)
+        excerpt = received.text[:300]
         if response.code != HTTPStatus.OK:
             raise HookError(f"hook, state {state}: expected 200, found {response.code}: {excerpt}")
-        document = None
-        with suppress(ValueError):
-            document = json.loads(response.body)
-        if not isinstance(document, dict):
-            raise HookError(f"hook, state {state}: expected a JSON object, found {excerpt!r}")
-        return document
+        if not isinstance(received.document, dict):
+            found = received.unreadable or repr(excerpt)
+            raise HookError(f"hook, state {state}: expected a JSON object, found {found}")
+        return received.document
 
 
 class StateArranger:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.envelope import parse_body, show_value
+from clients_register.conformance.envelope import show_value
 from clients_register.conformance.exchange import (
     FORCED,
     ClientRegistrar,
@@ -164,7 +164,7 @@ class Checker:
         await run.limiter.acquire(registers=True)
         self._coverage.unparseable += 1
         try:
-            exchange.response = response = await run.client.send_bytes(pieces)
+            exchange.receive(response := await run.client.send_bytes(pieces))
         except NoResponse as failure:
             exchange.failure = failure
             if failure.kind == "refused":
@@ -174,7 +174,6 @@ class Checker:
             finding = Finding.of("answer", Grade.DECIDED, TOLERATED, str(failure), met=met)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding]))
             return
-        exchange.envelope = parse_body(response)
         row = run.statuses.find(run.parse(exchange).slug)
         met = response.code in REJECTIONS if row is None else response.code == row.code
         finding = Finding.of("HTTP code", Grade.DECIDED, TOLERATED, str(response.code), met=met)
@@ -200,6 +199,8 @@ class Checker:
         parsed = run.parse(exchange)
         if exchange.forced:
             raise TargetGone(f"responses are forced ({FORCED}), so they prove nothing")
+        if parsed.body.unsupported is not None:
+            raise TargetGone(f"a response is {parsed.body.unreadable}, so it proves nothing")
         if run.is_overloaded(exchange):
             run.limiter.slow_down()
             self._coverage.overloaded += 1
@@ -207,13 +208,13 @@ class Checker:
         decoded = decode_request(request.headers, request.body)
         prediction = predict(decoded, self.model, routed=self._is_routed(request))
         self._coverage.count(layer, parsed.slug, prediction)
+        known = [*secrets, *_find_secret(prediction)]
+        invariants = check_invariants(parsed, known, run.request_ids, request)
+        findings = [each for each in invariants if each.verdict is not Verdict.PASS]
         if request.method == "HEAD":
-            findings = [_check_head(prediction, response)]
+            findings.append(_check_head(prediction, response))
             self._raise_if_failing(ContractViolation(layer, exchange, findings, send))
             return findings
-        known = [*secrets, *_find_secret(prediction)]
-        invariants = check_invariants(parsed, known, run.request_ids, sent=request.body)
-        findings = [each for each in invariants if each.verdict is not Verdict.PASS]
         outcome, differences = match_outcome(prediction, parsed)
         findings += differences
         if outcome is not None:

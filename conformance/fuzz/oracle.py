@@ -26,7 +26,7 @@ from clients_register.conformance.fuzz.model import (
     classify_address,
     trim,
 )
-from clients_register.conformance.fuzz.strict_json import NotJson, parse_json
+from clients_register.conformance.strict_json import NotJson, parse_json
 from clients_register.spec.schemas import Parameter, media_type, parameters, severity, views
 from clients_register.spec.statuses import Status, StatusTable, load_statuses
 

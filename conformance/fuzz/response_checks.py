@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from typing import Any
 
 from clients_register.conformance.case import Grade, weakest
-from clients_register.conformance.envelope import ABSENT, ParsedResponse, same_json, show_value
+from clients_register.conformance.envelope import ParsedResponse, same_json, show_value
 from clients_register.conformance.fuzz.model import (
     AddressForm,
     SessionModel,
@@ -13,6 +13,7 @@ from clients_register.conformance.fuzz.model import (
     classify_address,
 )
 from clients_register.conformance.fuzz.oracle import VIEWS, Outcome, PassedParams, Prediction
+from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import StateArranger
 from clients_register.spec.statuses import Stage

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
-from clients_register.conformance.envelope import ABSENT
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report.curl import render_curl, render_netcat
 from clients_register.conformance.request import mask, secret_forms
+from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import (
     JUDGED,
     Evidence,
@@ -242,22 +242,26 @@ def _hide_own_headers(request: HttpRequest, target: Target) -> HttpRequest:
 
 
 def _report_response(exchange: Exchange, redactor: Redactor) -> dict[str, Any] | None:
-    response, envelope = exchange.response, exchange.envelope
-    if response is None:
+    response, body, envelope = exchange.response, exchange.body, exchange.envelope
+    if response is None or body is None:
         return None
     return {
         "code": response.code,
         "headers": [[name, redactor.redact(value)] for name, value in response.headers],
-        "body": redactor.redact(_decode_body(response.body)),
+        "body": redactor.redact(_shorten(body.text, len(response.body))),
         "envelope": None if envelope is ABSENT else redactor.redact_json(envelope),
         "milliseconds": round(response.seconds * 1000, 2),
     }
 
 
 def _decode_body(body: bytes) -> str:
-    """Decodes a body for display, with escapes for invalid UTF-8; cut at MAX_BODY."""
-    text = body.decode("utf-8", "backslashreplace")
-    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({len(body):,} bytes)"
+    """Decodes a request body for display, with escapes for invalid UTF-8."""
+    return _shorten(body.decode("utf-8", "backslashreplace"), len(body))
+
+
+def _shorten(text: str, size: int) -> str:
+    """Cuts the text of a body of `size` bytes at MAX_BODY characters."""
+    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({size:,} bytes)"
 
 
 def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -99,6 +99,24 @@ async def test_what_came_unasked_is_not_the_next_answer(method: str) -> None:
     assert (first.code, second.code, len(opened)) == (200, 200, 2)
 
 
+@pytest.mark.parametrize(
+    ("method", "raw", "surplus"),
+    [
+        ("POST", OK, b""),
+        ("POST", OK + b"\r\n", b"\r\n"),
+        ("POST", OK.replace(b"h: 2", b"h: 1"), b"k"),
+        ("HEAD", OK, b"ok"),
+        ("OPTIONS", b"HTTP/1.1 204 No Content\r\n\r\nok", b"ok"),
+    ],
+)
+async def test_bytes_after_a_response_are_part_of_it(
+    method: str, raw: bytes, surplus: bytes
+) -> None:
+    async with serving(saying(raw)) as origin, HttpClient(origin) as wire:
+        answer = await wire.send(HttpRequest(method, "/", (), b""))
+    assert answer.surplus == surplus
+
+
 async def test_a_post_is_sent_once_though_its_connection_is_closed() -> None:
     heard: list[bytes] = []
     async with serving(saying(OK, b"", heard=heard)) as origin, HttpClient(origin) as wire:

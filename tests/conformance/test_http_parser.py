@@ -48,6 +48,30 @@ async def test_an_answer_ends_where_it_says(raw: bytes, body: bytes, lasts: bool
     assert (await read(raw))[1:] == (body, lasts)
 
 
+@pytest.mark.parametrize(
+    ("raw", "problems"),
+    [
+        (OK + b"Content-Length: 1\r\n\r\na", ()),
+        (CHUNKED + b"0\r\n\r\n", ()),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", ()),
+        (
+            OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
+            ("Content-Length more than once",),
+        ),
+        (
+            OK + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+            ("Content-Length with Transfer-Encoding",),
+        ),
+        (
+            b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+            ("a length of the body of a 204",),
+        ),
+    ],
+)
+async def test_contradictory_lengths_are_reported(raw: bytes, problems: tuple[str, ...]) -> None:
+    assert (await read(raw))[0].framing_problems == problems
+
+
 async def test_head_has_no_body() -> None:
     head, body, _ = await read(OK + b"Content-Length: 9\r\n\r\n", "HEAD")
     assert (head.headers, body) == ((("Content-Length", "9"),), b"")

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from support.command import OPTIONS
 from support.live import Live, LiveStub
+from support.suite import mutant
+
+from clients_register.conformance import cli  # noqa: F401 - see below
 
 # pytester forgets the modules that a run in this process imported, so that they are there before.
 
@@ -61,6 +64,16 @@ def test_a_failure_is_told_with_its_curl_line(
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*FAIL company/known*", "*curl -sS*", "*rerun: clients-register*"])
     assert "Traceback" not in done.stdout.str()
+
+
+def test_a_request_id_comes_once_in_all_cases(pytester: pytest.Pytester) -> None:
+    with mutant("one-request-id") as url:
+        done = pytester.runpytest_inprocess(
+            *OPTIONS, URL, url, "--clients-register-strict", "-k", "base64", "-p", "no:randomly"
+        )
+    outcomes = done.parseoutcomes()
+    assert (outcomes["passed"], outcomes["failed"] > 10) == (1, True)
+    done.stdout.fnmatch_lines(["*expected one id that no other response had*"])
 
 
 def test_workers_share_the_cases_and_junit_has_them(

@@ -8,7 +8,7 @@ import pytest
 from support.command import call, reserved_port
 from support.live import Live, LiveStub
 from support.servers import Second
-from support.suite import another_api, bad, base, profile, verified
+from support.suite import another_api, bad, base, mutant, profile, verified
 
 from clients_register.conformance.results import ExitCode
 
@@ -105,6 +105,29 @@ def test_a_hook_that_answers_otherwise_than_agreed_spoils_its_cases_alone(
     assert cases["token/of-a-live-session"]["verdict"] == "error"
     assert "hook, state count-clients: expected " in cases["route/post-registers"]["reason"]
     assert ended == ExitCode.DEFECT
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("utf-16", "UTF-16, little endian"),
+        ("utf-16-marked", "UTF-16 with a byte order mark"),
+        ("utf-32", "UTF-32, big endian"),
+        ("utf-32-marked", "UTF-32 with a byte order mark"),
+        ("byte-order-mark", "UTF-8 with a byte order mark"),
+        ("latin-1-written", "another encoding: byte 52 is 0xe9"),
+    ],
+)
+def test_json_that_is_not_utf_8_violates_the_contract(
+    tmp_path: Path, name: str, found: str
+) -> None:
+    with mutant(name) as url:
+        code, report, _ = verified(tmp_path, url, "--only", "base64/*")
+    assert code == ExitCode.VIOLATION
+    assert {case["verdict"] for case in report["cases"]} == {"fail"}
+    missed = [each for case in report["cases"] for each in case["findings"]]
+    assert {each["what"] for each in missed if each["verdict"] == "fail"} == {"character encoding"}
+    assert found in {each["received"] for each in missed}
 
 
 def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> None:

@@ -209,6 +209,36 @@ def header(name: str, value: Callable[[Scope], str | None]) -> Layer:
     return head(change)
 
 
+def content(change: Callable[[bytes, Scope], bytes], **headers: str) -> Layer:
+    """A layer that has `change` alter the body of every answer of the API, and adds `headers`."""
+    added = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+    def layer(inner: ASGIApp) -> ASGIApp:
+        async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+            start: Message = {}
+            body = b""
+
+            async def altered(message: Message) -> None:
+                nonlocal start, body
+                if message["type"] == "http.response.start":
+                    start = message
+                    return
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    changed = change(body, scope) if body else body
+                    length = (b"content-length", str(len(changed)).encode())
+                    kept = [each for each in start["headers"] if each[0] != length[0]]
+                    extra = added if changed != body else []
+                    await send({**start, "headers": [*kept, *extra, length]})
+                    await send({"type": "http.response.body", "body": changed})
+
+            await inner(scope, receive, send if is_control(scope) else altered)
+
+        return outer
+
+    return layer
+
+
 def request(change: Callable[[Scope], Scope]) -> Layer:
     """A layer that has `change` alter the head of every request to the API."""
 

@@ -1,11 +1,16 @@
 """Faults in what stands in an answer."""
 
+import gzip
+import hashlib
 from typing import Any
 
+from starlette.types import Scope
 from teeth.planting import (
     Envelope,
     Layer,
+    content,
     envelope,
+    head,
     header,
     on_success,
     swap,
@@ -114,6 +119,110 @@ def one_request_id() -> Layer:
 
 def html_by_name() -> Layer:
     return header("content-type", lambda _: "text/html")
+
+
+def trace_in_a_string() -> None:
+    def change(made: Envelope, answer: Response) -> None:
+        if "nothing_unforeseen_happens" in answer.status.rules:
+            made["debug"] = "Error: undefined\n    at register (/srv/app.js:12:3)"
+
+    envelope(change)
+
+
+def digest_shown() -> None:
+    def change(context: RequestContext, _: User, parts: Envelope) -> None:
+        password = str(context.params["client.password"])
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        parts["data"] = {**parts["data"], "digest": digest}
+
+    on_success(change)
+
+
+def hash_of_another_kind_shown() -> None:
+    def change(_: RequestContext, __: User, parts: Envelope) -> None:
+        argon2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzYWx0$U29tZURpZ2VzdE9mQVBhc3N3b3Jk"
+        parts["data"] = {**parts["data"], "digest": argon2}
+
+    on_success(change)
+
+
+def code_with_a_fraction() -> None:
+    def change(made: Envelope, _: Response) -> None:
+        made["code"] = float(made["code"])
+
+    envelope(change)
+
+
+def errors_of_no_known_message() -> None:
+    _errors(lambda found: [{**each, "message": each["message"].upper()} for each in found])
+
+
+def utf_16() -> Layer:
+    return _encoded("utf-16-le")
+
+
+def utf_16_marked() -> Layer:
+    return _encoded("utf-16")
+
+
+def utf_32() -> Layer:
+    return _encoded("utf-32-be")
+
+
+def utf_32_marked() -> Layer:
+    return _encoded("utf-32")
+
+
+def byte_order_mark() -> Layer:
+    return _encoded("utf-8-sig")
+
+
+def latin_1_written() -> Layer:
+    return content(lambda body, _: body[:-1] + ',"note":"café"}'.encode("latin-1"))
+
+
+def nan_written() -> Layer:
+    return content(lambda body, _: body[:-1] + b',"load":NaN}')
+
+
+def name_twice() -> Layer:
+    return content(lambda body, _: b'{"code":0,' + body[1:])
+
+
+def lone_surrogate() -> Layer:
+    return content(lambda body, _: body[:-1] + b',"note":"\\ud83d"}')
+
+
+def text_after_the_json() -> Layer:
+    return content(lambda body, _: body + b"0")
+
+
+def broken_gzip() -> Layer:
+    return content(lambda body, _: gzip.compress(body)[:-8], content_encoding="gzip")
+
+
+def charset_as_content_coding() -> Layer:
+    return header("content-encoding", lambda _: "utf-8")
+
+
+def gzip_though_refused() -> Layer:
+    def change(body: bytes, scope: Scope) -> bytes:
+        refused = any(name == b"accept-encoding" for name, _ in scope["headers"])
+        return gzip.compress(body) if refused else body
+
+    return content(change, content_encoding="gzip")
+
+
+def two_content_types() -> Layer:
+    return head(lambda start, _: start["headers"].append((b"content-type", b"text/html")))
+
+
+def two_request_ids() -> Layer:
+    return head(lambda start, _: start["headers"].append((b"x-request-id", b"0000000000000000")))
+
+
+def _encoded(codec: str) -> Layer:
+    return content(lambda body, _: body.decode().encode(codec))
 
 
 def _errors(change: Any) -> None:

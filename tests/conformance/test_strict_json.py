@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients_register.conformance.fuzz.strict_json import NotJson, parse_json
+from clients_register.conformance.strict_json import NotJson, parse_json
 
 VALUES = st.recursive(
     st.none()

@@ -5,6 +5,7 @@ marks and lone surrogates, has no limit on the digits of a number, and measures 
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -27,6 +28,9 @@ _LITERALS = {"true": True, "false": False, "null": None}
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 _LOW_SURROGATES = range(0xDC00, 0xE000)
 
+# Stands for a lone surrogate.
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
 # Longer numbers are truncated, because CPython refuses to parse integers of thousands of digits;
 # none that matters here is as long.
 MAX_DIGITS = 100
@@ -40,15 +44,19 @@ class NotJson(ValueError):
 class Document:
     """A JSON text: its value, and the deepest nesting of arrays and objects.
 
-    A number without fraction and exponent is an int; any other is a float.
+    A number without fraction and exponent is an int; any other is a float. `repeated` is the first
+    name that occurs twice in one object; the last of its values counts. `replaced` says where a
+    lone surrogate was replaced.
     """
 
     value: Any
     depth: int
+    repeated: str | None = None
+    replaced: str | None = None
 
 
 def parse_json(content: bytes) -> Document:
-    """Parses `content`; the last of several members with one name counts. Raises NotJson."""
+    """Parses `content`. Raises NotJson."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -56,12 +64,23 @@ def parse_json(content: bytes) -> Document:
     return _Parser(text).document()
 
 
+def parse_json_text(text: str) -> Document:
+    """Parses `text`, and replaces lone surrogates by U+FFFD. Raises NotJson.
+
+    RFC 8259 permits lone surrogates, but no report could contain them.
+    """
+    return _Parser(text, replaces_surrogates=True).document()
+
+
 class _Parser:
     """Not recursive, because deep nesting would exhaust the stack."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, replaces_surrogates: bool = False) -> None:
         self._text = text
         self._at = 0
+        self._replaces_surrogates = replaces_surrogates
+        self._replaced: str | None = None
+        self._repeated: str | None = None
 
     def document(self) -> Document:
         root: list[Any] = []
@@ -74,6 +93,8 @@ class _Parser:
             if name is None:
                 holder.append(value)
             else:
+                if name in holder and self._repeated is None:
+                    self._repeated = name
                 holder[name] = value
             empty = False
             if isinstance(value, list | dict):
@@ -84,7 +105,7 @@ class _Parser:
                     opened.append((value, self._name(value)))
                     continue
             if not self._next(opened):
-                return Document(root[0], deepest)
+                return Document(root[0], deepest, self._repeated, self._replaced)
 
     def _next(self, opened: list[tuple[Any, str | None]]) -> bool:
         """Advances to the next value, closing containers; returns whether there is one."""
@@ -132,7 +153,8 @@ class _Parser:
         self._at = number.end()
         if number[2] is None and number[3] is None:
             return int(number[1][:MAX_DIGITS])
-        return float(number[0])
+        # Infinity, which larger numbers would become, cannot be represented in a report.
+        return max(-sys.float_info.max, min(float(number[0]), sys.float_info.max))
 
     def _string(self) -> str:
         pieces = []
@@ -156,15 +178,23 @@ class _Parser:
             self._fail("expected an escape")
         unit = self._code_unit()
         if unit in _LOW_SURROGATES:
-            self._fail("a lone surrogate")
+            return self._lone_surrogate()
         if unit not in _HIGH_SURROGATES:
             return chr(unit)
+        after = self._at
         low = self._code_unit() if self._take("\\u") else 0
         if low not in _LOW_SURROGATES:
-            self._fail("a lone surrogate")
+            self._at = after
+            return self._lone_surrogate()
         return chr(
             0x10000 + ((unit - _HIGH_SURROGATES.start) << 10) + (low - _LOW_SURROGATES.start)
         )
+
+    def _lone_surrogate(self) -> str:
+        if not self._replaces_surrogates:
+            self._fail("a lone surrogate")
+        self._replaced = self._replaced or f"a lone surrogate at character {self._at}"
+        return REPLACEMENT
 
     def _code_unit(self) -> int:
         found = _HEX.match(self._text, self._at)

@@ -1,0 +1,207 @@
+"""Decodes the body of a response: content codings, character encoding, JSON.
+
+A body that is not as the standards require is decoded all the same where it can be, so that one
+deviation does not hide everything else. Each deviation is reported with the grade of its rule: what
+an RFC demands (MUST) is a `fail`, what it recommends (SHOULD) a `warn`, and what it merely leaves
+unpredictable a `note`.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from clients_register.conformance.case import Grade
+from clients_register.conformance.http_client import HttpResponse
+from clients_register.conformance.http_parser import MAX_BODY
+from clients_register.conformance.strict_json import Document, NotJson, parse_json_text
+
+
+class Absent:
+    """The type of `ABSENT`, which stands for a missing value; JSON's null is a value."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT = Absent()
+
+CODING = "header Content-Encoding"
+ENCODING = "character encoding"
+JSON = "JSON"
+
+# Documents that are nested deeper are not read: an envelope has a few levels.
+MAX_DEPTH = 100
+
+# Characters of a repeated name that a finding shows.
+MAX_SHOWN = 100
+
+# Content codings that are decoded (RFC 9110, section 8.4.1), with their format for zlib.
+_ZLIB_FORMATS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_RAW_DEFLATE = -15
+
+# All other content codings that are registered with IANA.
+_OTHER_CODINGS = frozenset(
+    {
+        *("aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip"),
+        *("x-compress", "zstd"),
+    }
+)
+
+_ENCODING_NAMES = {
+    "utf-8-sig": "UTF-8 with a byte order mark",
+    "utf-16": "UTF-16 with a byte order mark",
+    "utf-16-le": "UTF-16, little endian",
+    "utf-16-be": "UTF-16, big endian",
+    "utf-32": "UTF-32 with a byte order mark",
+    "utf-32-le": "UTF-32, little endian",
+    "utf-32-be": "UTF-32, big endian",
+}
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How a body deviates from a standard, with the grade of the rule."""
+
+    what: str
+    grade: Grade
+    expected: str
+    received: str
+
+
+@dataclass(frozen=True)
+class ResponseBody:
+    """A decoded body.
+
+    `content` are its bytes without content codings, `text` its characters. `document` is its JSON
+    value, or ABSENT; `unreadable` then says why. `unsupported` is the content coding that could not
+    be removed, although it is a valid one.
+    """
+
+    content: bytes = b""
+    text: str = ""
+    document: Any = ABSENT
+    unreadable: str | None = None
+    unsupported: str | None = None
+    deviations: Sequence[Deviation] = ()
+
+
+def parse_body(response: HttpResponse) -> ResponseBody:
+    """Decodes the body of a response."""
+    deviations: list[Deviation] = []
+    content, unsupported = response.body, None
+    for coding in reversed(response.members("Content-Encoding")) if content else ():
+        if coding in _OTHER_CODINGS:
+            unsupported = coding
+            break
+        content, found = _remove_coding(coding, content)
+        deviations += found
+    codec, wrong = _detect_encoding(content)
+    text = content.decode(codec, "backslashreplace")
+    document, unreadable = ABSENT, None
+    if unsupported is not None:
+        unreadable = f"a body in the content coding {unsupported}, which the suite does not decode"
+    elif not content:
+        unreadable = "an empty body"
+    else:
+        deviations += wrong
+        try:
+            parsed = parse_json_text(content.decode(codec, "replace"))
+        except NotJson as error:
+            unreadable = f"no JSON: {error}"
+        else:
+            document = parsed.value
+            deviations += _find_deviations(parsed)
+    if document is not ABSENT and parsed.depth > MAX_DEPTH:
+        document = ABSENT
+        unreadable = f"JSON with {parsed.depth:,} levels, of which the suite reads {MAX_DEPTH}"
+    return ResponseBody(content, text, document, unreadable, unsupported, deviations)
+
+
+def accepts_coding(accepted: Sequence[str], coding: str) -> bool:
+    """Tells whether the Accept-Encoding headers of a request permit `coding` (RFC 9110, 12.5.3).
+
+    Without such a header, any is permitted.
+    """
+    if not accepted:
+        return True
+    weights = dict(_parse_weight(each) for each in ",".join(accepted).split(",") if each.strip())
+    names = {"x-gzip": "gzip", "gzip": "x-gzip", "x-compress": "compress", "compress": "x-compress"}
+    default = weights.get("*", 0.0)
+    return max(weights.get(each, default) for each in (coding, names.get(coding, coding))) > 0
+
+
+def _parse_weight(member: str) -> tuple[str, float]:
+    coding, *params = (each.strip().lower() for each in member.split(";"))
+    weight = 1.0
+    for each in params:
+        if each.startswith("q="):
+            with suppress(ValueError):
+                weight = float(each[2:])
+    return coding, weight
+
+
+def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]:
+    """Returns `content` without a content coding; unchanged if it has none, or is broken."""
+    if coding == "identity":
+        return content, [Deviation(CODING, Grade.FAMILY, "none instead of identity", coding)]
+    if coding not in _ZLIB_FORMATS:
+        expected = "a content coding that is registered with IANA"
+        return content, [Deviation(CODING, Grade.DOCUMENTED, expected, coding)]
+    try:
+        return _inflate(content, _ZLIB_FORMATS[coding]), []
+    except _NotInflated as error:
+        broken = Deviation(CODING, Grade.DOCUMENTED, f"a body in the coding {coding}", str(error))
+    if coding == "deflate":
+        # A common mistake, of which RFC 9110, section 8.4.1.2, warns.
+        with suppress(_NotInflated):
+            return _inflate(content, _RAW_DEFLATE), [broken]
+    return content, [broken]
+
+
+class _NotInflated(Exception):
+    """The bytes are not in the format; the message says why."""
+
+
+def _inflate(content: bytes, window_bits: int) -> bytes:
+    """Decompresses all members of `content`. Raises _NotInflated."""
+    inflated = b""
+    while content:
+        decompressor = zlib.decompressobj(window_bits)
+        try:
+            inflated += decompressor.decompress(content, MAX_BODY - len(inflated) + 1)
+        except zlib.error as error:
+            raise _NotInflated(str(error)) from None
+        if len(inflated) > MAX_BODY:
+            raise _NotInflated(f"more than {MAX_BODY} bytes")
+        if not decompressor.eof:
+            raise _NotInflated(f"an end within the compressed data, after {len(inflated)} bytes")
+        content = decompressor.unused_data
+    return inflated
+
+
+def _detect_encoding(content: bytes) -> tuple[str, list[Deviation]]:
+    """Returns the codec of a JSON text, with a deviation unless it is plain UTF-8."""
+    codec = json.detect_encoding(content)
+    if codec == "utf-8":
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            found = f"another encoding: byte {error.start} is 0x{content[error.start]:02x}"
+        else:
+            return codec, []
+    else:
+        found = _ENCODING_NAMES[codec]
+    expected = "UTF-8 without a byte order mark (RFC 8259, 8.1)"
+    return codec, [Deviation(ENCODING, Grade.DOCUMENTED, expected, found)]
+
+
+def _find_deviations(parsed: Document) -> Iterator[Deviation]:
+    if parsed.repeated is not None:
+        found = f"{json.dumps(parsed.repeated)[:MAX_SHOWN]} twice in one object"
+        yield Deviation(JSON, Grade.FAMILY, "unique names (RFC 8259, 4)", found)
+    if parsed.replaced is not None:
+        expected = "only Unicode characters (RFC 8259, 8.2)"
+        yield Deviation(JSON, Grade.DECIDED, expected, parsed.replaced)
