@@ -25,12 +25,13 @@ from clients_register.conformance.report import (
 )
 from clients_register.conformance.results import ExitCode
 from clients_register.conformance.target import ProfileError, Target
+from clients_register.spec.statuses import load_statuses
 
 EXIT_CODES = """\
 exit codes, the first that applies:
   2  wrong usage, profile or case file
   3  nothing responds there, or it is not this API
-  4  a defect: a response is missing, or a promised state was not reached
+  4  a defect: the target is gone, a response proves nothing, or a promised state was not reached
   1  the contract is violated, or a known failure passes
   5  too few cases were run to tell
   0  the target conforms to the contract
@@ -136,6 +137,23 @@ def target_at(url: str) -> Target:
             file=sys.stderr,
         )
         return detection.target_without_control(url)
+
+
+async def check_target(target: Target) -> None:
+    """Checks that a target is there and can be judged; prints a notice about its content codings.
+
+    Raises Unreachable, ProfileError.
+    """
+    statuses = load_statuses()
+    checks = await detection.run_smoke_test(target, statuses)
+    await detection.require_this_api(checks, target, statuses)
+    print_codings(checks)
+
+
+def print_codings(checks: Sequence[detection.SmokeCheck]) -> None:
+    """Prints a notice if responses have content codings that no request has asked for."""
+    if notice := detection.describe_codings(checks):
+        print(f"note: {notice}", file=sys.stderr)
 
 
 def target_from(options: argparse.Namespace, detect: Callable[[str], Target] = target_at) -> Target:

@@ -41,8 +41,8 @@ from clients_register.spec.statuses import load_statuses
 # Verdicts that the progress bar counts as failed.
 FAILED = (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
 
-# Requests of the smoke test, which precedes every run.
-SMOKE_REQUESTS = 5
+# Requests of the smoke test, and one about the application, which precede every run.
+SMOKE_REQUESTS = 6
 
 Requirements = Mapping[str, Mapping[str, Any]]
 
@@ -113,8 +113,7 @@ async def run_suite(
 
     Raises Unreachable, ProfileError.
     """
-    statuses = load_statuses()
-    require_this_api(await run_smoke_test(target, statuses), target)
+    await cli.check_target(target)
     progress = cli.ProgressBar(enabled=not options.quiet)
     counts: Counter[Verdict] = Counter()
 
@@ -123,7 +122,7 @@ async def run_suite(
         failed = sum(counts[each] for each in FAILED)
         progress.update(counts.total(), len(cases), f"{failed} failed")
 
-    runner = SuiteRunner(cases, target, statuses, control_token(), on_result)
+    runner = SuiteRunner(cases, target, load_statuses(), control_token(), on_result)
     completed = await runner.run_until_cancelled()
     progress.close()
     return runner.results, completed
@@ -193,11 +192,12 @@ def smoke(argv: list[str]) -> int:
 
 
 def _smoke(options: argparse.Namespace) -> int:
-    target = cli.target_from(options)
-    checks = asyncio.run(run_smoke_test(target, load_statuses()))
+    target, statuses = cli.target_from(options), load_statuses()
+    checks = asyncio.run(run_smoke_test(target, statuses))
     rows = [("ok" if each.ok else "??", each.name, each.found) for each in checks]
     print(cli.format_table(rows), end="")
-    require_this_api(checks, target)
+    cli.print_codings(checks)
+    asyncio.run(require_this_api(checks, target, statuses))
     return ExitCode.SUCCESS if all(each.ok for each in checks) else ExitCode.VIOLATION
 
 

@@ -1,14 +1,27 @@
 """Finds out what is at a URL: our stub, another server of the route, or something else."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
+from clients_register import spec
 from clients_register.conformance.control import ControlClient, ControlDenied, ControlError
 from clients_register.conformance.envelope import ParsedResponse
-from clients_register.conformance.http_client import HttpRequest, HttpResponse, NoResponse
+from clients_register.conformance.http_client import (
+    REFUSED,
+    TIME_OUT,
+    HttpRequest,
+    HttpResponse,
+    NoResponse,
+)
+from clients_register.conformance.request import encode_base64
 from clients_register.conformance.response_body import parse_body
-from clients_register.conformance.target import Target, target_for_url
+from clients_register.conformance.target import ProfileError, Target, target_for_url
 from clients_register.spec.statuses import StatusTable
+
+# Steps of a path that are searched for the route.
+MAX_STEPS = 5
 
 
 class Unreachable(Exception):
@@ -17,11 +30,20 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class SmokeCheck:
-    """One request of the smoke test. `ok`: the response has a documented status."""
+    """One request of the smoke test, to `path`. `ok`: the response has a documented status.
+
+    `codings` are its content codings, if the request did not ask for any, and `unsupported` is one
+    that the suite does not decode.
+    """
 
     name: str
     ok: bool
     found: str
+    path: str | None = None
+    slug: str | None = None
+    codings: tuple[str, ...] = ()
+    unsupported: str | None = None
+    responded: bool = True
 
 
 async def detect_target(url: str, token: str | None) -> Target:
@@ -54,7 +76,7 @@ def target_without_control(url: str) -> Target:
 async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeCheck]:
     """Sends five requests that create nothing.
 
-    Raises Unreachable if one gets no response, ProfileError if certificates cannot be read.
+    Raises Unreachable if nothing responds, ProfileError if certificates cannot be read.
     """
     own = tuple(target.headers.items())
     text = (("Content-Type", "text/plain"), *own)
@@ -65,32 +87,136 @@ async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeChe
         ("another content type", HttpRequest("POST", target.path, own, b"e30=")),
         ("another path", HttpRequest("POST", f"{target.path}/elsewhere", text, b"e30=")),
     )
-    checks = []
+    checks: list[SmokeCheck] = []
     async with target.client() as client:
         for name, request in requests:
             try:
                 response = await client.send(request)
             except NoResponse as failure:
-                raise Unreachable(
-                    f"{target.origin}: {failure}; is the server running, and is this its address?"
-                ) from None
-            checks.append(_check(name, response, target, statuses))
+                responded = any(each.responded for each in checks)
+                if failure.kind == REFUSED or (failure.kind == TIME_OUT and not responded):
+                    raise _not_running(target, str(failure)) from None
+                checks.append(SmokeCheck(name, ok=False, found=str(failure), responded=False))
+                continue
+            checks.append(_check(name, request, response, target, statuses))
+    if not any(each.responded for each in checks):
+        raise _not_running(target, checks[0].found)
     return checks
 
 
-def require_this_api(checks: Sequence[SmokeCheck], target: Target) -> None:
-    """Raises Unreachable unless at least one response was of this API."""
-    if not any(each.ok for each in checks):
+async def require_this_api(
+    checks: Sequence[SmokeCheck], target: Target, statuses: StatusTable
+) -> None:
+    """Checks that the route is where the target says, and that its application is known.
+
+    Raises Unreachable, ProfileError.
+    """
+    nowhere = statuses.for_rule("route_exists").slug
+    at_route = [each for each in checks if each.path == target.path]
+    unreadable = sorted({each.unsupported for each in checks if each.unsupported is not None})
+    problem = None
+    if at_route and all(each.slug == nowhere for each in at_route):
+        problem = f"{target.url} is not the route: a POST to it gets {nowhere}"
+    elif not any(each.ok for each in checks):
         found = "; ".join(f"{each.name}: {each.found}" for each in checks)
-        raise Unreachable(
-            f"{target.url} is not this API: no response has a status of the contract ({found});"
-            " check the URL, or say in a profile where the envelope has its status"
+        problem = (
+            f"{target.url} is not this API: no response has a status of the contract ({found})"
         )
+    if problem is None:
+        await _require_application(target, statuses)
+        return
+    if unreadable:
+        advice = (
+            f"have the server, or the proxy in front of it, send no body in the coding"
+            f" {' or '.join(unreadable)} to callers without Accept-Encoding"
+        )
+    elif (found_at := await _find_base_url(target, statuses)) is not None:
+        advice = f"the route responds at {found_at}{target.route}; give {found_at} as the base URL"
+    else:
+        advice = (
+            f"check the base URL, to which {target.route} is appended, or say in a profile where"
+            " the envelope has its status"
+        )
+    raise Unreachable(f"{problem}; {advice}")
 
 
-def _check(name: str, response: HttpResponse, target: Target, statuses: StatusTable) -> SmokeCheck:
-    slug = ParsedResponse(response, parse_body(response), target.layout, statuses).slug
-    if slug in statuses.slugs:
-        return SmokeCheck(name, ok=True, found=f"{response.code} {slug}")
-    status = f" {slug}, which is no status of the contract" if slug else " without a status"
-    return SmokeCheck(name, ok=False, found=f"HTTP {response.code}{status}")
+def describe_codings(checks: Sequence[SmokeCheck]) -> str | None:
+    """Returns a notice about content codings that no request has asked for, if there are any."""
+    codings = sorted({coding for each in checks for coding in each.codings})
+    if not codings:
+        return None
+    return (
+        f"responses have the Content-Encoding {', '.join(codings)} although the requests have no"
+        " Accept-Encoding; RFC 9110, section 12.5.3, permits that, and they are decoded"
+    )
+
+
+def _not_running(target: Target, found: str) -> Unreachable:
+    return Unreachable(f"{target.origin}: {found}; is the server running, and is this its address?")
+
+
+def _check(
+    name: str, request: HttpRequest, response: HttpResponse, target: Target, statuses: StatusTable
+) -> SmokeCheck:
+    body = parse_body(response)
+    parsed = ParsedResponse(response, body, target.layout, statuses)
+    slug, ok = parsed.slug, statuses.find(parsed.slug) is not None
+    if ok:
+        found = f"{response.code} {slug}"
+    elif slug is not None:
+        found = f"HTTP {response.code} {slug}, which is no status of the contract"
+    else:
+        why = "" if body.unreadable is None else f", {body.unreadable}"
+        found = f"HTTP {response.code} without a status{why}"
+    asked = "accept-encoding" in {key.lower() for key, _ in request.headers}
+    codings = () if asked else tuple(response.members("Content-Encoding"))
+    return SmokeCheck(name, ok, found, request.target, slug, codings, body.unsupported)
+
+
+async def _find_base_url(target: Target, statuses: StatusTable) -> str | None:
+    """Returns the base URL below which the route responds, near the one of the target."""
+    given = urlsplit(target.base_url).path.rstrip("/")
+    documented = urlsplit(spec.load("openapi")["servers"][0]["url"]).path
+    steps = given.split("/")[: MAX_STEPS + 1]
+    parents = ["/".join(steps[:count]) for count in range(len(steps), 0, -1)]
+    candidates = [*(parent + documented for parent in parents), *parents]
+    headers = (("Content-Type", "text/plain"), *target.headers.items())
+    nowhere = statuses.for_rule("route_exists").slug
+    async with target.client() as client:
+        for base in dict.fromkeys(candidates):
+            request = HttpRequest("POST", base + target.route, headers, b"")
+            try:
+                response = await client.send(request)
+            except NoResponse:
+                continue
+            check = _check("", request, response, target, statuses)
+            if check.ok and check.slug != nowhere:
+                return target.origin + base
+    return None
+
+
+async def _require_application(target: Target, statuses: StatusTable) -> None:
+    """Raises ProfileError if the target says that it does not know the application.
+
+    The request creates nothing, because its address is malformed.
+    """
+    if target.control:
+        return
+    client = {"email": "no address", "password": "not-a-secret"}
+    content = json.dumps({"application": target.application, "client": client}).encode()
+    headers = (("Content-Type", "text/plain"), *target.headers.items())
+    body = encode_base64(content).encode()
+    async with target.client() as http:
+        try:
+            response = await http.send(HttpRequest("POST", target.path, headers, body))
+        except NoResponse:
+            return
+    parsed = ParsedResponse(response, parse_body(response), target.layout, statuses)
+    row, errors = statuses.find(parsed.slug), parsed.find("/errors")
+    if row is None or "application_is_known" not in row.rules or not isinstance(errors, list):
+        return
+    if any(isinstance(each, dict) and each.get("attr") == "application" for each in errors):
+        raise ProfileError(
+            f"{target.url} does not know the application {target.application}, so no registration"
+            " can succeed; write a profile (--profile FILE) whose `application` names one"
+        )

@@ -75,8 +75,15 @@ class HttpResponse:
         return [each.strip(" \t").lower() for each in members if each.strip(" \t")]
 
 
+# The kinds of NoResponse.
+REFUSED = "refused"
+TIME_OUT = "time-out"
+CLOSED = "closed"
+NOT_HTTP = "not-http"
+
+
 class NoResponse(Exception):
-    """No response arrived; `kind` is refused, time-out, closed or not-http."""
+    """No response arrived; `kind` is one of the above."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -205,7 +212,7 @@ class HttpClient:
                     yield
             except TimeoutError:
                 detail = f"no response within {self._timeout:g} seconds"
-                raise NoResponse("time-out", detail) from None
+                raise NoResponse(TIME_OUT, detail) from None
 
     async def _exchange(
         self,
@@ -227,10 +234,10 @@ class HttpClient:
             surplus = b"" if half_close_delay is not None else await reader.read_surplus()
             reusable = keep_alive and half_close_delay is None and written and not surplus
         except NotHttp as error:
-            raise NoResponse("not-http", str(error)) from None
+            raise NoResponse(NOT_HTTP, str(error)) from None
         except EOFError as error:
             why = "" if reader.broken_by is None else f" ({reader.broken_by})"
-            raise NoResponse("closed", f"the connection was closed: {error}{why}") from None
+            raise NoResponse(CLOSED, f"the connection was closed: {error}{why}") from None
         finally:
             writing.cancel()
             if reusable:
@@ -255,7 +262,7 @@ class HttpClient:
         except (OSError, UnicodeError, NotHttp, EOFError) as error:
             why = str(error) or type(error).__name__
             via = "" if self._proxy is None else f" through the proxy {self._proxy[0]}"
-            raise NoResponse("refused", f"no connection to {self._authority}{via}: {why}") from None
+            raise NoResponse(REFUSED, f"no connection to {self._authority}{via}: {why}") from None
 
     async def _open(self) -> _Connection:
         """Opens a connection, through the proxy if there is one."""

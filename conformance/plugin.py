@@ -52,15 +52,13 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
     from clients_register.conformance.case import CaseError, load_cases
     from clients_register.conformance.profiles import load_profile
     from clients_register.conformance.target import ProfileError
-    from clients_register.spec.statuses import load_statuses
 
     url, profile = config.getoption(URL_OPTION), config.getoption(PROFILE_OPTION)
     try:
         if url and profile:
             raise ProfileError(f"expected {URL_OPTION} or {PROFILE_OPTION}, and not both")
         target = load_profile(Path(profile)) if profile else cli.target_at(url)
-        checks = asyncio.run(detection.run_smoke_test(target, load_statuses()))
-        detection.require_this_api(checks, target)
+        asyncio.run(cli.check_target(target))
         cases = load_cases()
     except (ProfileError, CaseError, detection.Unreachable) as error:
         raise pytest.UsageError(str(error)) from None

@@ -151,16 +151,18 @@ def collect_evidence(
 def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tuple[ExitCode, str]:
     """Returns the exit code of a run, and a sentence that explains it."""
     counts = Counter(each.verdict for each in results)
+    failing = failing_verdicts(strict=strict)
+    bad = [verdict for verdict in Verdict if counts[verdict] and verdict in failing]
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in bad)
+    violation = f"the target violates the contract: {listed}" if bad else None
     if counts[Verdict.ERROR]:
-        return ExitCode.DEFECT, (
+        unjudged = (
             f"{counts[Verdict.ERROR]} cases could not be judged: the target, a proxy in front of it"
             " or the suite is defective"
         )
-    failing = failing_verdicts(strict=strict)
-    bad = [verdict for verdict in Verdict if counts[verdict] and verdict in failing]
-    if bad:
-        listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in bad)
-        return ExitCode.VIOLATION, f"the target violates the contract: {listed}"
+        return ExitCode.DEFECT, f"{violation}; and {unjudged}" if violation else unjudged
+    if violation is not None:
+        return ExitCode.VIOLATION, violation
     judged = sum(counts[verdict] for verdict in JUDGED)
     if evidence.interrupted:
         return ExitCode.INCONCLUSIVE, (

@@ -19,6 +19,7 @@ from clients_register.conformance.case import (
     STUB,
     Case,
     Expectation,
+    Grade,
     RequestTemplate,
 )
 from clients_register.conformance.checks import check_expectation, check_invariants
@@ -31,7 +32,7 @@ from clients_register.conformance.exchange import (
     RunContext,
     Sender,
 )
-from clients_register.conformance.http_client import HttpClient, NoResponse
+from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
 from clients_register.conformance.request import Values
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import Finding, Result, Verdict, worst
@@ -58,6 +59,10 @@ class NotJudgeable(Exception):
     """A response says nothing about the target's rules; the message says why."""
 
 
+class Crash(Exception):
+    """The target failed on a request; the message says what came instead of its response."""
+
+
 class CaseRunner:
     """Runs cases one after another on a target, or on one world of it."""
 
@@ -80,6 +85,11 @@ class CaseRunner:
             result.reason = None
         except (NotArranged, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
+        except Crash as crash:
+            expected = "a response with a status of the contract"
+            finding = Finding.of("response", Grade.DOCUMENTED, expected, str(crash), met=False)
+            result.findings.append(finding)
+            result.verdict, result.reason = finding.verdict, None
         except (ArrangementFailed, ControlError, HookError, NoResponse, NotJudgeable) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
         except (ValueError, LookupError, TypeError) as error:
@@ -112,8 +122,7 @@ class CaseRunner:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
                 values.update(self._extract(step.keep, await send("before", step.send)))
-        judged = (send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
-        exchanges = await asyncio.gather(*judged)
+        exchanges = await _gather(send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
         if case.claims != STUB:
             for exchange in exchanges:
                 result.findings += self._check_invariants(exchange, values)
@@ -131,11 +140,14 @@ class CaseRunner:
     async def _send(
         self, role: str, send: RequestTemplate, values: Values, result: Result
     ) -> Exchange:
-        """Raises NoResponse, NotJudgeable, LimitReached, UnknownPlaceholder."""
+        """Raises Crash, NoResponse, NotJudgeable, LimitReached, UnknownPlaceholder."""
         run = self._run
         _, exchange = await self._sender.send_once(send, values, role, result.exchanges.append)
         if exchange.failure is not None:
-            raise exchange.failure
+            if exchange.failure.kind == REFUSED:
+                # The server is not there, whatever the reason.
+                raise exchange.failure
+            raise Crash(str(exchange.failure))
         if result.case.claims != STUB and exchange.forced:
             raise NotJudgeable(f"the response is forced ({FORCED}), so it proves nothing")
         parsed = run.parse(exchange)
@@ -152,6 +164,8 @@ class CaseRunner:
             raise NotJudgeable(f"HTTP {code} without a status: is the target overloaded?")
         if (row := run.statuses.find(parsed.slug)) is not None:
             result.statuses.append(row.slug)
+        elif role != JUDGED_ROLE and result.case.claims != STUB:
+            raise Crash(parsed.describe_status())
         return exchange
 
     def _extract(self, pointers: Mapping[str, str], exchange: Exchange) -> dict[str, Any]:
@@ -333,6 +347,15 @@ def apply_profile(result: Result, target: Target) -> None:
         elif result.verdict is Verdict.PASS:
             result.verdict = Verdict.UNEXPECTED_PASS
             result.reason = f"passes but is known to fail: {since}; remove it from the profile"
+
+
+async def _gather(sending: Iterable[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:
+    """Waits for all exchanges; raises the exception of the first one that failed."""
+    ended = await asyncio.gather(*sending, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in ended if isinstance(each, Exchange)]
 
 
 async def _finish(work: Coroutine[Any, Any, object]) -> None:

@@ -30,7 +30,14 @@ from clients_register.conformance.fuzz.response_checks import (
     check_success,
     match_outcome,
 )
-from clients_register.conformance.http_client import HttpRequest, HttpResponse, NoResponse
+from clients_register.conformance.http_client import (
+    CLOSED,
+    NOT_HTTP,
+    REFUSED,
+    HttpRequest,
+    HttpResponse,
+    NoResponse,
+)
 from clients_register.conformance.request import MIN_SECRET_LENGTH, Values
 from clients_register.conformance.results import Finding, Verdict, failing_verdicts
 from clients_register.conformance.states import StateArranger
@@ -167,10 +174,10 @@ class Checker:
             exchange.receive(response := await run.client.send_bytes(pieces))
         except NoResponse as failure:
             exchange.failure = failure
-            if failure.kind == "refused":
+            if failure.kind == REFUSED:
                 raise TargetGone(str(failure)) from None
             # Some servers respond to malformed requests in the manner of HTTP/0.9.
-            met = failure.kind in ("closed", "not-http")
+            met = failure.kind in (CLOSED, NOT_HTTP)
             finding = Finding.of("answer", Grade.DECIDED, TOLERATED, str(failure), met=met)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding]))
             return
@@ -245,10 +252,10 @@ class Checker:
         failure = exchange.failure
         if failure is None:
             return request, exchange
-        if failure.kind == "refused":
+        if failure.kind == REFUSED:
             raise TargetGone(str(failure))
         # Far beyond the limit, closing the connection is correct.
-        if len(request.body) <= BODY_LIMIT + CLOSE_MARGIN or failure.kind != "closed":
+        if len(request.body) <= BODY_LIMIT + CLOSE_MARGIN or failure.kind != CLOSED:
             received = show_value(str(failure))
             finding = Finding.of("answer", Grade.DOCUMENTED, "one", received, met=False)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding], send))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from clients_register.conformance import cli
 from clients_register.conformance.control import control_token
-from clients_register.conformance.detection import require_this_api, run_smoke_test
 from clients_register.conformance.files import check_directory, writable_file
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
@@ -98,7 +97,7 @@ def _fuzz(options: argparse.Namespace) -> int:
     check_prerequisites(options)
     target = cli.target_from(options)
     statuses = load_statuses()
-    require_this_api(asyncio.run(run_smoke_test(target, statuses)), target)
+    asyncio.run(cli.check_target(target))
     started, clock = datetime.now(UTC), time.perf_counter()
     result = run_campaign(target, options)
     summary = RunSummary(

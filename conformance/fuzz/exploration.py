@@ -50,13 +50,15 @@ class CampaignResult:
         summary = self.summary
         extent = f"in {summary['requests']:,} requests (seed {summary['seed']})"
         failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
-        if failing:
-            count = len(failing)
-            return ExitCode.VIOLATION, f"the target violates the contract: {count} faults {extent}"
         why = summary["why"]
         ended = f"{summary['ended']} ({why})" if why else summary["ended"]
         unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
-        if summary["ended"] == GONE or unjudged:
+        defective = summary["ended"] == GONE or unjudged
+        if failing:
+            found = f"the target violates the contract: {len(failing)} faults {extent}"
+            more = f"; and not everything could be judged: {ended}" if defective else ""
+            return ExitCode.VIOLATION, found + more
+        if defective:
             return ExitCode.DEFECT, f"not everything could be judged: {ended}; searched {extent}"
         if summary["overloaded"]:
             return ExitCode.DEFECT, (

@@ -25,7 +25,7 @@ from clients_register.conformance.fuzz.campaign import GONE, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
-from clients_register.conformance.http_client import HttpRequest, HttpResponse
+from clients_register.conformance.http_client import CLOSED, HttpRequest, HttpResponse, NoResponse
 from clients_register.conformance.request import Values, encode_base64
 from clients_register.conformance.results import Finding, Verdict
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
@@ -151,7 +151,10 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
                 for violation in _built_in_violations(event, run.checker.prefix):
                     run.add(violation)
             elif isinstance(event, events.NonFatalError):
-                run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
+                if violation := _crash(event.value, run.checker.prefix):
+                    run.add(violation)
+                else:
+                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
             elif isinstance(event, events.FatalError):
                 run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
     finally:
@@ -279,6 +282,33 @@ def _built_in_violations(
                 f"{failure.title}: {failure.message}",
             )
             yield ContractViolation(LAYER, Exchange("send", request, case.body), [finding])
+
+
+def _crash(error: Exception, prefix: str) -> ContractViolation | None:
+    """Returns the violation if a request got no response; None if the server is gone."""
+    # Errors of requests, the client of Schemathesis, have the request.
+    sent: Any = getattr(error, "request", None)
+    if sent is None or any(isinstance(each, ConnectionRefusedError) for each in _causes(error)):
+        return None
+    target = urlsplit(sent.url).path.removeprefix(prefix)
+    body = sent.body.encode() if isinstance(sent.body, str) else bytes(sent.body or b"")
+    headers = tuple((name, str(value)) for name, value in sent.headers.items())
+    request = HttpRequest(str(sent.method), target, headers, body)
+    failure = NoResponse(CLOSED, str(error))
+    finding = Finding.of("answer", Grade.DOCUMENTED, "one", str(failure), met=False)
+    return ContractViolation(LAYER, Exchange("send", request, None, failure=failure), [finding])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and everything that caused it; urllib3 keeps causes in attributes, too."""
+    pending: list[Any] = [error]
+    seen: set[int] = set()
+    while pending:
+        each = pending.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            pending += (each.__cause__, each.__context__, getattr(each, "reason", None), *each.args)
 
 
 def _make_valid(value: Any) -> Any:

@@ -53,6 +53,15 @@ def test_a_run_comes_to_its_exit_code(
     assert decide(found, evidence, strict=strict)[0] is code
 
 
+def test_both_kinds_of_failures_are_in_the_headline() -> None:
+    found = results(**{"pass": 30, "fail": 2, "error": 3})
+    evidence = collect_evidence(found, TARGET, complete=True)
+    code, reason = decide(found, evidence, strict=False)
+    assert code is ExitCode.DEFECT
+    assert "violates the contract: 2 fail" in reason
+    assert "3 cases could not be judged" in reason
+
+
 def test_of_cases_that_were_chosen_any_number_is_enough() -> None:
     found = results(**{"pass": 1})
     evidence = collect_evidence(found, TARGET, complete=False)

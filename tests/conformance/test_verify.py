@@ -1,5 +1,6 @@
 """`clients-register verify` and its companions as people run them, on real servers."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from support.command import call, reserved_port
 from support.live import Live, LiveStub
 from support.servers import Second
-from support.suite import another_api, bad, base, mutant, profile, verified
+from support.suite import another_api, bad, base, crashing, mutant, profile, verified
 
 from clients_register.conformance.results import ExitCode
 
@@ -164,6 +165,40 @@ def test_another_api_is_unreachable(tmp_path: Path) -> None:
     assert (code, "is not this API" in said) == (ExitCode.UNREACHABLE, True)
 
 
+@pytest.mark.parametrize("html", [False, True], ids=["closed", "html"])
+def test_a_server_that_crashes_on_valid_base64_violates_the_contract(
+    tmp_path: Path, html: bool
+) -> None:
+    with crashing(html=html) as url:
+        code, report, said = verified(tmp_path, url)
+    verdicts = Counter(case["verdict"] for case in report["cases"])
+    assert code == ExitCode.VIOLATION, said
+    assert verdicts["error"] == 0
+    assert verdicts["fail"] > 100
+    assert f"the target violates the contract: {verdicts['fail']} fail" in report["reason"]
+    by_id = {case["id"]: case for case in report["cases"]}
+    # Judged, sent before, and sent to register a client.
+    for each in (
+        "route/post-registers",
+        "success/every-session-is-new",
+        "email-taken/second-registration",
+    ):
+        found = [finding["received"] for finding in by_id[each]["findings"]]
+        assert any(("HTTP 500" if html else "connection was closed") in text for text in found), (
+            each
+        )
+
+
+@pytest.mark.parametrize("html", [False, True], ids=["closed", "html"])
+def test_smoke_shows_what_crashes(html: bool) -> None:
+    with crashing(html=html) as url:
+        done = call("smoke", url)
+    assert done.returncode == ExitCode.VIOLATION
+    (line,) = (each for each in done.stdout.splitlines() if each.startswith("??"))
+    assert "no parameters" in line
+    assert ("HTTP 500 without a status" if html else "the connection was closed") in line
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
@@ -212,7 +247,7 @@ def test_an_answer_of_the_profile_is_not_held_against_the_target(
 
 def test_a_forced_answer_is_no_evidence(shared_stub: LiveStub, tmp_path: Path) -> None:
     file = profile(tmp_path, base=base(shared_stub))
-    after_smoke = [{"slug": "action-successful", "after": 4}]
+    after_smoke = [{"slug": "action-successful", "after": 5}]
     shared_stub.control("PUT", "/next", after_smoke)
     argv = ("--profile", file, "--only", "route/post-registers")
     code, report, _ = verified(tmp_path, *argv)

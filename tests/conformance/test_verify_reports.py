@@ -82,7 +82,7 @@ def test_where_no_report_can_be_written_nothing_is_sent(
     assert stub.control("GET", "/requests").json() == []
 
 
-def test_a_server_that_dies_meanwhile_is_no_violation(tmp_path: Path) -> None:
+def test_a_server_that_dies_meanwhile_is_a_defect(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with serving("--data", str(tmp_path / "data.json")) as server:
         target = server.url.removesuffix("/clients/register")

@@ -9,7 +9,7 @@ import pytest
 from support.command import call, environment, run
 from support.live import LiveStub
 from support.servers import Second
-from support.suite import another_api, base, explored, fuzzed, mutant, profile
+from support.suite import another_api, base, crashing, explored, fuzzed, mutant, profile
 
 from clients_register.conformance.fuzz import LAYERS, corpus
 from clients_register.conformance.fuzz.campaign import Budget, Plan
@@ -89,6 +89,21 @@ def test_nothing_wrong_is_found_in_the_second_server(
     code, report, said = fuzzed(tmp_path, "--profile", file, *asked, *chosen)
     assert code == 0, said
     assert report["fuzz"]["order"]["not_arranged"] == 0
+
+
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "sequences"])
+@pytest.mark.parametrize("html", [False, True], ids=["closed", "html"])
+def test_a_crash_on_valid_base64_is_a_fault_of_the_target(
+    tmp_path: Path, layer: str, html: bool
+) -> None:
+    # Schemathesis has a client of its own, whose errors must not end the campaign.
+    first = () if layer == "schema" else ("--first",)
+    asked = ("--seed", "1", "--requests", "60", "--layer", layer, *first)
+    with crashing(html=html) as url:
+        code, report, said = fuzzed(tmp_path, url, *asked)
+    assert code == 1, said
+    received = [each["received"] for case in report["cases"] for each in case["findings"]]
+    assert any(("HTTP 500" if html else "closed") in text for text in received), received
 
 
 def test_who_may_be_a_client_now_is_listed(stub: LiveStub, tmp_path: Path) -> None:

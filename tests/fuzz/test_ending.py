@@ -24,7 +24,7 @@ from support.live import LiveStub
 from support.suite import base, explored, fuzzed, profile
 
 from clients_register.conformance import interrupts
-from clients_register.conformance.case import Grade
+from clients_register.conformance.case import Case, Grade
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.fuzz import search as search_module
@@ -44,7 +44,7 @@ from clients_register.conformance.fuzz.search import search, search_machine
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.interrupts import collect_interrupts, termination_as_interrupt
 from clients_register.conformance.report import load_report
-from clients_register.conformance.results import ExitCode, Finding
+from clients_register.conformance.results import ExitCode, Finding, Result, Verdict
 from clients_register.conformance.target import Limiter, target_for_url
 from clients_register.spec.statuses import load_statuses
 
@@ -266,6 +266,16 @@ def test_what_was_not_judged_is_no_success(counts: dict[str, Any], code: ExitCod
     told = {"requests": 9, "seed": 1, "ended": SPENT, "why": "", "layers": {"order": 9}}
     told |= {"overloaded": 0, "unparseable": 0} | counts
     assert CampaignResult([], told, {}, []).decide(strict=False)[0] is code
+
+
+def test_a_target_that_is_gone_is_in_the_headline_besides_its_faults() -> None:
+    told = {"requests": 9, "seed": 1, "ended": GONE, "why": "refused", "layers": {"order": 9}}
+    fault = Result(Case("fuzz/a", "fuzz", "Some fault"), Verdict.FAIL)
+    found = CampaignResult([fault], {**told, "overloaded": 0, "unparseable": 0}, {}, [])
+    code, reason = found.decide(strict=False)
+    assert code is ExitCode.VIOLATION
+    assert "violates the contract: 1 faults" in reason
+    assert f"not everything could be judged: {GONE} (refused)" in reason
 
 
 def test_a_server_that_is_not_there_is_no_success(tmp_path: Path) -> None:

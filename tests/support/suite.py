@@ -4,9 +4,10 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from anyio.from_thread import start_blocking_portal
 from support.command import call
@@ -16,10 +17,11 @@ from teeth.serving import served
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.fuzz.campaign import Budget, Campaign, Plan, new_campaign
 from clients_register.conformance.fuzz.layers import run_layers
+from clients_register.conformance.fuzz.oracle import decode_base64
 from clients_register.conformance.report import load_report
 from clients_register.conformance.results import Verdict
 from clients_register.conformance.target import target_for_url
-from clients_register.spec.statuses import load_statuses
+from clients_register.spec.statuses import Status, load_statuses
 
 PROFILE = """
 profile: 1
@@ -77,6 +79,57 @@ def another_api(code: int = 404, body: bytes = b'{"detail": "Not Found"}') -> It
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/api/v1"
+        server.shutdown()
+
+
+class _Crashing(BaseHTTPRequestHandler):
+    """Crashes on everything that decodes, and is right about the rest."""
+
+    html: bool
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        statuses = load_statuses()
+        if self.path != "/api/v1/clients/register" or self.command != "POST":
+            self.reply(statuses.for_rule("route_exists"))
+        elif self.headers.get("Content-Type") != "text/plain":
+            self.reply(statuses.for_rule("content_type_is_accepted"))
+        elif not body.strip():
+            self.reply(statuses.for_rule("params_are_passed"))
+        elif decode_base64(body) is None:
+            self.reply(statuses.for_rule("body_is_base64"))
+        elif self.html:
+            self.send(500, "text/html", b"<h1>Internal Server Error</h1>")
+        else:
+            self.close_connection = True
+
+    do_PUT = do_GET = do_HEAD = do_OPTIONS = do_POST  # noqa: N815
+
+    def reply(self, status: Status) -> None:
+        envelope = {"code": status.code, "status": status.slug}
+        self.send(status.code, "application/json", json.dumps(envelope).encode())
+
+    def send(self, code: int, media_type: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", media_type)
+        self.send_header("X-Request-Id", str(uuid4()))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def crashing(*, html: bool) -> Iterator[str]:
+    """A server that crashes on valid base64: with a page of HTML, or by closing the connection."""
+    handler = type("Crashing", (_Crashing,), {"html": html})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/api/v1"
         server.shutdown()
 
