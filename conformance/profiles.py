@@ -36,7 +36,8 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
     """Loads the profile at `path`, and fills `${NAME}` from the environment.
 
-    Raises ProfileError, whose message shows no secret.
+    Relative paths in it are relative to its directory. Raises ProfileError, whose message shows no
+    secret.
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
@@ -52,10 +53,12 @@ def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Tar
         raise ProfileError("\n".join(problems))
     check_domain(filled["base_url"], filled.get("email_domain"))
     filled.pop("profile")
+    files_of_tls = filled.get("tls", {})
     return Target(
         **{
             "route": documented_route(),
             **filled,
+            "tls": {name: str(path.parent / file) for name, file in files_of_tls.items()},
             "claims": tuple(filled.get("claims", ("core",))),
             "limits": Limits(**filled.get("limits", {})),
             "known_failures": tuple(KnownFailure(**e) for e in filled.get("known_failures", ())),
@@ -91,11 +94,9 @@ def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
         yield "proxy: expected a proxy that accepts plain HTTP, http://HOST:PORT"
     if not re.fullmatch("[A-Za-z0-9.-]+", profile.get("email_domain", "localhost")):
         yield "email_domain: expected a domain such as test.example.com, found another text"
-    for name, value in profile.get("headers", {}).items():
-        if not _HEADER_NAME.fullmatch(name):
-            yield f"headers: expected names of headers, found {name!r}"
-        if _CONTROL_CHARACTER.search(value):
-            yield f"headers.{name}: expected one line, found a control character or a line break"
+    if {"certificate", "key"} & profile.get("tls", {}).keys() == {"key"}:
+        yield "tls: expected a `certificate` for the `key`, found none"
+    yield from _find_wrong_headers(profile.get("headers", {}))
     cases = load_cases()
     states = {state for case in cases for state in case.arrange} | {"client"}
     yield from _find_unknown("arrange", "state", profile.get("arrange", ()), states)
@@ -116,6 +117,14 @@ def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"known_failures: no case matches {glob!r}; `clients-register list` lists all ids"
             )
+
+
+def _find_wrong_headers(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            yield f"headers: expected names of headers, found {name!r}"
+        if _CONTROL_CHARACTER.search(value):
+            yield f"headers.{name}: expected one line, found a control character or a line break"
 
 
 def _find_unknown(

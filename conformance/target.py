@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,13 +173,32 @@ class Target:
         """Returns the TLS settings; None for plain HTTP. Raises ProfileError."""
         if not self.base_url.startswith("https:"):
             return None
+        for name, file in self.tls.items():
+            _check_readable(name, file)
+        ca, certificate, key = (self.tls.get(name) for name in ("ca", "certificate", "key"))
         try:
-            context = ssl.create_default_context(cafile=self.tls.get("ca"))
-            if "certificate" in self.tls:
-                context.load_cert_chain(self.tls["certificate"], self.tls.get("key"))
+            context = ssl.create_default_context(cafile=ca)
         except OSError as error:
-            raise ProfileError(f"tls: a file cannot be used: {error}") from None
+            raise ProfileError(
+                f"tls.ca: expected CA certificates in PEM in {ca}, found none: {error}"
+            ) from None
+        if certificate is not None:
+            try:
+                # Without a passphrase here, OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(certificate, key, password="")
+            except OSError as error:
+                raise ProfileError(
+                    f"tls.certificate: expected a certificate in PEM in {certificate}, and its key"
+                    f" without a passphrase in {key or certificate}: {error}"
+                ) from None
         return context
+
+
+def _check_readable(name: str, file: str) -> None:
+    try:
+        Path(file).read_bytes()
+    except OSError as error:
+        raise ProfileError(f"tls.{name}: {file} cannot be read: {error.strerror}") from None
 
 
 def target_for_url(url: str, *, control: bool) -> Target:

@@ -1,12 +1,17 @@
 """Profiles: what a target is, and which ones are refused."""
 
+import json
+import subprocess
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from support.command import call, certified
+from support.suite import another_api
 
 from clients_register.conformance.profiles import load_profile
 from clients_register.conformance.target import ProfileError, is_loopback, target_for_url
+from clients_register.spec.statuses import load_statuses
 
 PROFILE = """
 profile: 1
@@ -62,6 +67,7 @@ def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
         (PROFILE + "hook: nowhere", r"hook: expected a URL"),
         (PROFILE + "proxy: ${BASE}", r"proxy: expected a proxy that accepts plain HTTP"),
         (PROFILE + "proxy: ${KEY}", r"proxy: expected a URL"),
+        (PROFILE + "tls: {key: k.pem}", "tls: expected a `certificate` for the `key`"),
         (PROFILE.replace("X-Key", "X Key"), "expected names of headers, found 'X Key'"),
         (PROFILE.replace("${KEY}", "${LINES}"), r"headers\.X-Key: expected one line"),
         (
@@ -105,6 +111,61 @@ def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="cannot be read"):
         load_profile(tmp_path / "nowhere.yaml", {})
+
+
+def secure(tls: str) -> str:
+    return f"{PROFILE}tls: {{{tls}}}\n"
+
+
+def test_files_are_found_from_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    certificate = certified(tmp_path / "profiles")
+    body = json.dumps({"status": load_statuses().success.slug}).encode()
+    with another_api(200, body, certificate=certificate) as url:
+        tls = "ca: certificate.pem, certificate: ./certificate.pem, key: ../profiles/key.pem"
+        text = secure(tls).replace("${BASE}", url).replace("${KEY}", "key")
+        written(tmp_path / "profiles", text)
+        done = call("smoke", "--profile", "../profiles/profile.yaml")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_absolute_path_stays(tmp_path: Path) -> None:
+    text = secure(f"ca: {tmp_path / 'ca.pem'}")
+    assert load_profile(written(tmp_path, text), ENVIRONMENT).tls == {"ca": f"{tmp_path}/ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "told"),
+    [
+        ("ca: nowhere.pem", "tls.ca: {}/nowhere.pem cannot be read: No such file"),
+        ("ca: .", "tls.ca: {} cannot be read: Is a directory"),
+        ("ca: text.pem", "tls.ca: expected CA certificates in PEM in {}/text.pem, found none"),
+        ("certificate: nowhere.pem", "tls.certificate: {}/nowhere.pem cannot be read"),
+        (
+            "certificate: certificate.pem, key: nowhere.pem",
+            "tls.key: {}/nowhere.pem cannot be read",
+        ),
+        (
+            "certificate: certificate.pem, key: text.pem",
+            "in PEM in {0}/certificate.pem, and its key without a passphrase in {0}/text.pem",
+        ),
+        (
+            "certificate: certificate.pem, key: encrypted.pem",
+            "its key without a passphrase in {}/encrypted.pem",
+        ),
+    ],
+)
+def test_an_error_about_a_file_names_it(tmp_path: Path, tls: str, told: str) -> None:
+    certified(tmp_path)
+    (tmp_path / "text.pem").write_text("no certificate")
+    encrypt = "openssl pkcs8 -topk8 -in key.pem -out encrypted.pem -passout pass:secret"
+    subprocess.run(encrypt.split(), cwd=tmp_path, check=True, capture_output=True)
+    target = load_profile(written(tmp_path, secure(tls)), ENVIRONMENT)
+    with pytest.raises(ProfileError) as refused:
+        target.client()
+    assert told.format(tmp_path) in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["reference.yaml", "template.yaml"])

@@ -131,6 +131,39 @@ def test_json_that_is_not_utf_8_violates_the_contract(
     assert found in {each["received"] for each in missed}
 
 
+@pytest.mark.parametrize("command", ["smoke", "verify", "fuzz"])
+def test_compressed_responses_are_decoded_with_a_note(
+    second: Second, tmp_path: Path, command: str
+) -> None:
+    url = f"http://127.0.0.1:{second.port}/api/v1"
+    more = {
+        "smoke": (),
+        "verify": ("--strict", "--only", "base64/*"),
+        "fuzz": ("--requests", "5", "--layer", "parameters"),
+    }
+    done = call(command, url, *more[command], cwd=tmp_path)
+    assert done.returncode == ExitCode.SUCCESS, done.stdout
+    assert done.stderr.startswith("note: responses have the Content-Encoding gzip although")
+
+
+def test_a_broken_compression_violates_the_contract(tmp_path: Path) -> None:
+    with mutant("broken-gzip") as url:
+        code, report, said = verified(tmp_path, url, "--only", "base64/plain-json")
+    assert code == ExitCode.VIOLATION, said
+    found = [each for case in report["cases"] for each in case["findings"]]
+    assert ["fail", "header Content-Encoding"] in [
+        [each["verdict"], each["what"]] for each in found
+    ]
+
+
+def test_a_coding_that_is_not_decoded_is_named(tmp_path: Path) -> None:
+    with another_api(400, b"\x0b\x02\x80{}\x03", Content_Encoding="br") as url:
+        code, _, said = verified(tmp_path, url)
+    assert code == ExitCode.UNREACHABLE
+    assert "a body in the content coding br, which the suite does not decode" in said
+    assert "send no body in the coding br to callers without Accept-Encoding" in said
+
+
 def test_what_a_hook_does_not_know_is_not_run(shared: Live, tmp_path: Path) -> None:
     ended, cases = by_hook(shared, tmp_path, 404, b"no such state")
     verdicts = {name: each["verdict"] for name, each in cases.items()}

@@ -1,6 +1,7 @@
 """The commands `verify` and `fuzz` run by a test, profiles, other APIs, and a sample report."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,12 +64,22 @@ def bad(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def another_api(code: int = 404, body: bytes = b'{"detail": "Not Found"}') -> Iterator[str]:
+def another_api(
+    code: int = 404,
+    body: bytes = b'{"detail": "Not Found"}',
+    *,
+    certificate: Path | None = None,
+    **headers: str,
+) -> Iterator[str]:
+    """A server that answers so to everything; over TLS with a `certificate` and its key."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -78,8 +89,13 @@ def another_api(code: int = 404, body: bytes = b'{"detail": "Not Found"}') -> It
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/api/v1"
+        scheme = "http" if certificate is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}/api/v1"
         server.shutdown()
 
 

@@ -42,7 +42,7 @@ def raw(second: Second, sent: bytes) -> bytes:
 
 def head(**headers: object) -> bytes:
     """The head of a POST to the route."""
-    sent = {"Host": "second", "Content-Type": "text/plain"} | {
+    sent = {"Host": "second", "Content-Type": "text/plain", "Accept-Encoding": "identity"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
     lines = [f"POST {ROUTE} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]

@@ -1,5 +1,6 @@
 """The contract over HTTP/1.1, one thread a connection, one answer a connection."""
 
+import gzip
 import json
 import socket
 import sys
@@ -154,11 +155,16 @@ class _Exchange(BaseHTTPRequestHandler):
     def _write(self, code: int, content: bytes) -> None:
         """Sends an answer in chunks, where the caller can read those; closing ends it elsewhere."""
         chunked = self.request_version != "HTTP/1.0"
+        # Without a preference, callers have to expect any content coding (RFC 9110, 12.5.3).
+        compressed = chunked and self._path != HOOKS and "Accept-Encoding" not in self.headers
+        content = gzip.compress(content) if compressed else content
         self.send_response_only(code)
         self.send_header("date", formatdate(usegmt=True))
         self.send_header("x-request-id", str(uuid.uuid4()))
         self.send_header("content-type", "application/json;charset=utf-8")
         self.send_header("connection", "close")
+        if compressed:
+            self.send_header("content-encoding", "gzip")
         if chunked:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()
