@@ -166,8 +166,9 @@ def _check(
     elif slug is not None:
         found = f"HTTP {response.code} {slug}, which is no status of the contract"
     else:
-        why = "" if body.unreadable is None else f", {body.unreadable}"
-        found = f"HTTP {response.code} without a status{why}"
+        reasons = [f"{each.what}: {each.received}" for each in body.deviations]
+        reasons += [body.unreadable] if body.unreadable is not None else []
+        found = ", ".join([f"HTTP {response.code} without a status", *reasons])
     asked = "accept-encoding" in {key.lower() for key, _ in request.headers}
     codings = () if asked else tuple(response.members("Content-Encoding"))
     return SmokeCheck(name, ok, found, request.target, slug, codings, body.unsupported)

@@ -144,7 +144,7 @@ def _parse_weight(member: str) -> tuple[str, float]:
 
 
 def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]:
-    """Returns `content` without a content coding; unchanged if it has none, or is broken."""
+    """Returns `content` without a content coding, as far as it can be removed."""
     if coding == "identity":
         return content, [Deviation(CODING, Grade.FAMILY, "none instead of identity", coding)]
     if coding not in _ZLIB_FORMATS:
@@ -154,6 +154,7 @@ def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]
         return _inflate(content, _ZLIB_FORMATS[coding]), []
     except _NotInflated as error:
         broken = Deviation(CODING, Grade.DOCUMENTED, f"a body in the coding {coding}", str(error))
+        content = error.inflated or content
     if coding == "deflate":
         # A common mistake, of which RFC 9110, section 8.4.1.2, warns.
         with suppress(_NotInflated):
@@ -162,7 +163,11 @@ def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]
 
 
 class _NotInflated(Exception):
-    """The bytes are not in the format; the message says why."""
+    """The bytes are not in the format; the message says why. `inflated` came before the fault."""
+
+    def __init__(self, why: str, inflated: bytes = b"") -> None:
+        super().__init__(why)
+        self.inflated = inflated
 
 
 def _inflate(content: bytes, window_bits: int) -> bytes:
@@ -177,7 +182,8 @@ def _inflate(content: bytes, window_bits: int) -> bytes:
         if len(inflated) > MAX_BODY:
             raise _NotInflated(f"more than {MAX_BODY} bytes")
         if not decompressor.eof:
-            raise _NotInflated(f"an end within the compressed data, after {len(inflated)} bytes")
+            why = f"an end within the compressed data, after {len(inflated)} bytes"
+            raise _NotInflated(why, inflated)
         content = decompressor.unused_data
     return inflated
 
