@@ -55,6 +55,7 @@ LOCK_FILE = "ids.lock"
 RETIRED = " retired"
 RELOCK_COMMAND = "`clients-register list --write-lock`"
 
+_PLACEHOLDER_NAME = re.compile(r"\$\{([a-z_0-9.]+)")
 _DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _UNIT_SECONDS = (604_800, 86_400, 3_600, 60, 1)
 
@@ -128,7 +129,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Case:
-    """One judged exchange with its setup. See case.schema.json for the fields."""
+    """One judged exchange with its setup. See case.schema.json for the fields.
+
+    `placeholders` are the names of all that it contains.
+    """
 
     id: str
     area: str
@@ -141,6 +145,7 @@ class Case:
     send: RequestTemplate = field(default_factory=RequestTemplate)
     parallel: int = 1
     expect: tuple[Expectation, ...] = ()
+    placeholders: frozenset[str] = frozenset()
 
     @property
     def documented(self) -> bool:
@@ -249,6 +254,7 @@ def _parse_case(area: str, document: Mapping[str, Any]) -> Case:
         send=_parse_send(document.get("send", {})),
         parallel=document.get("parallel", 1),
         expect=tuple(map(_parse_expectation, document.get("expect", ()))),
+        placeholders=frozenset(_PLACEHOLDER_NAME.findall(json.dumps(document))),
     )
 
 

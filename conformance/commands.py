@@ -149,7 +149,7 @@ def _plan(options: argparse.Namespace) -> int:
 def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
     """Returns the plan as names and values."""
     claimed = [case for case in cases if reason_not_claimed(case, target) is None]
-    runnable = [case for case in claimed if is_reachable(target, case.arrange)]
+    runnable = [case for case in claimed if is_reachable(target, case)]
     states = Counter(state for case in runnable for state in case.arrange)
     clients = sum(map(_max_clients, runnable))
     requests = SMOKE_REQUESTS + sum(map(_count_requests, runnable))

@@ -41,6 +41,7 @@ from clients_register.conformance.states import (
     HookError,
     NotArranged,
     StateArranger,
+    find_unknown_value,
 )
 from clients_register.conformance.target import Limiter, LimitReached, Target
 from clients_register.spec.statuses import StatusTable
@@ -114,6 +115,9 @@ class CaseRunner:
         async def send(role: str, send: RequestTemplate) -> Exchange:
             return await self._send(role, send, values, result)
 
+        unknown = find_unknown_value(self._run.target, case)
+        if unknown is not None:
+            raise NotArranged(unknown, f"none is known; a profile can name one ({unknown}: ...)")
         register = ClientRegistrar(self._run, values, lambda request: send("arrange", request))
         for state in case.arrange:
             await self._arranger.arrange(state, values, register)

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from clients_register.conformance.case import SERVER_STATES, parse_duration
+from clients_register.conformance.case import SERVER_STATES, Case, parse_duration
 from clients_register.conformance.control import ControlClient
 from clients_register.conformance.exchange import ClientRegistrar
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
@@ -33,7 +33,7 @@ PASSWORDS = ("user.password", "client.password")
 
 
 class NotArranged(Exception):
-    """The target has no way to reach a state; the message says which."""
+    """The target has no way to reach a state, or lacks a value; the message says which."""
 
     def __init__(self, state: str, reason: str) -> None:
         super().__init__(f"{state}: {reason}")
@@ -61,9 +61,16 @@ def arrangement_for(target: Target, state: str) -> Any:
     return "api" if state in BY_API else "unavailable"
 
 
-def is_reachable(target: Target, states: tuple[str, ...]) -> bool:
-    """Tells whether a target has a way to reach all `states`."""
-    return all(arrangement_for(target, state) != "unavailable" for state in states)
+def is_reachable(target: Target, case: Case) -> bool:
+    """Tells whether a target has all values that a case needs, and a way to reach its states."""
+    if find_unknown_value(target, case) is not None:
+        return False
+    return all(arrangement_for(target, state) != "unavailable" for state in case.arrange)
+
+
+def find_unknown_value(target: Target, case: Case) -> str | None:
+    """Returns the name of a value that a case needs and the target does not have."""
+    return next((name for name in target.unknown_values if name in case.placeholders), None)
 
 
 class HookClient:

@@ -5,7 +5,7 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,9 @@ FEATURES = (CORE, "tokens", "mail", "views", "uncommon")
 
 # The base URL of our stub, as an example; the path of the route is appended to it.
 EXAMPLE_URL = "http://127.0.0.1:4018/api/v1"
+
+# Values that the fixtures of our stub contain.
+STUB_VALUES: Mapping[str, Any] = {"company": 42, "other_application": "planox2"}
 
 # Reserved for testing (RFC 6761): mail to it is never delivered.
 TEST_DOMAIN = "conformance.test"
@@ -94,6 +97,7 @@ class Target:
     """A server under test. See targets/template.yaml for the meaning of the fields.
 
     `control` says that our control plane is there; `bare` that there is a local URL and no profile.
+    A `company` or `other_application` of None is unknown, and the cases that need one are not run.
     """
 
     name: str
@@ -106,7 +110,8 @@ class Target:
     proxy: str | None = None
     answers: Mapping[str, str] = field(default_factory=dict)
     application: str = "planoauth"
-    company: int = 42
+    other_application: str | None = None
+    company: int | None = None
     email_domain: str = TEST_DOMAIN
     hook: str | None = None
     arrange: Mapping[str, Any] = field(default_factory=dict)
@@ -143,10 +148,19 @@ class Target:
         """The values that every case may refer to, by name."""
         return {
             "application": self.application,
-            "company": self.company,
             "domain": self.email_domain,
             "route": self.path,
+            **{name: value for name, value in self._optional_values.items() if value is not None},
         }
+
+    @property
+    def unknown_values(self) -> tuple[str, ...]:
+        """The names of the values that some cases need, and that are not known."""
+        return tuple(name for name, value in self._optional_values.items() if value is None)
+
+    @property
+    def _optional_values(self) -> dict[str, Any]:
+        return {"company": self.company, "other_application": self.other_application}
 
     @property
     def layout(self) -> EnvelopeLayout:
@@ -208,8 +222,8 @@ def target_for_url(url: str, *, control: bool) -> Target:
     """
     check_url(url)
     check_domain(url, None)
-    claims = FEATURES if control else (CORE,)
-    return Target(url, url, documented_route(), claims=claims, control=control, bare=True)
+    target = Target(url, url, documented_route(), claims=(CORE,), control=control, bare=True)
+    return replace(target, claims=FEATURES, **STUB_VALUES) if control else target
 
 
 def origin_of(url: str) -> str:

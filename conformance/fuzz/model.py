@@ -18,6 +18,10 @@ from clients_register.conformance.target import Target
 MAX_AGE = timedelta(days=7)
 MAX_IDLE = timedelta(hours=72)
 
+# An id that no server has given to a company, as far as the suite assumes. Another server than our
+# stub may have given any lower one.
+UNKNOWN_COMPANY = 999_999_999
+
 # How far beyond a limit an expired session is, and the age of a live one.
 MARGIN = timedelta(hours=1)
 
@@ -115,14 +119,15 @@ class SessionModel:
 class WorldModel:
     """The state of a target, or of one world of it.
 
-    `possibly_known` has names and numbers that the target may or may not know. `broken` are rules
-    that are violated whatever is sent, and `mail_failures` is how many mails fail next. `mails`
-    counts the mails sent, by address key.
+    `possibly_known` has applications that the target may or may not know, and `has_other_companies`
+    says that it may know further companies. `broken` are rules that are violated whatever is sent,
+    and `mail_failures` is how many mails fail next. `mails` counts the mails sent, by address key.
     """
 
     applications: Mapping[str, str | None]
     companies: frozenset[int]
-    possibly_known: frozenset[Any] = frozenset()
+    possibly_known: frozenset[str] = frozenset()
+    has_other_companies: bool = False
     users: dict[str, UserModel] = field(default_factory=dict)
     sessions: dict[str, SessionModel] = field(default_factory=dict)
     application_tokens: frozenset[str] = frozenset()
@@ -131,6 +136,11 @@ class WorldModel:
     mail_failures: int = 0
     mails: Counter[str] = field(default_factory=Counter)
     _loose_keys: set[str] = field(default_factory=set)
+
+    def may_know_company(self, number: int) -> bool:
+        """Tells whether `number` may belong to a company, or certainly does."""
+        others = self.has_other_companies and 0 < number < UNKNOWN_COMPANY
+        return number in self.companies or others
 
     def find_user(self, email: str) -> UserModel | None:
         """Returns the user who certainly has this (trimmed) address."""
@@ -214,10 +224,12 @@ def initial_model(target: Target) -> WorldModel:
     applications = {each["slug"]: each["name"] for each in _load_fixture("applications")}
     companies = frozenset(each["id"] for each in _load_fixture("companies"))
     if not target.control:
+        stated = (target.application, target.other_application)
         return WorldModel(
-            {target.application: None},
-            frozenset({target.company}),
-            possibly_known=frozenset(applications) | companies,
+            {name: None for name in stated if name is not None},
+            frozenset() if target.company is None else frozenset({target.company}),
+            possibly_known=frozenset(applications),
+            has_other_companies=True,
         )
     tokens = frozenset(each["token"] for each in _load_fixture("personas", "application_tokens"))
     model = WorldModel(applications, companies, application_tokens=tokens)

@@ -299,7 +299,7 @@ def _find_wrong_values(params: PassedParams, model: WorldModel) -> Iterator[Brok
             "client.company_id",
             "unrecognized",
             Grade.DOCUMENTED,
-            uncertain=company in model.possibly_known,
+            uncertain=model.may_know_company(company),
         )
     application = params.text("application")
     if application is not None and application not in model.applications:

@@ -8,6 +8,7 @@ from typing import Any
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import ArrangementFailed
 from clients_register.conformance.fuzz.checker import STATUS, Checker, ContractViolation
+from clients_register.conformance.fuzz.model import UNKNOWN_COMPANY
 from clients_register.conformance.fuzz.oracle import BODY_LIMIT
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import NotArranged
@@ -109,7 +110,7 @@ FAULTS: tuple[RequestFault, ...] = (
         "unknown company",
         "company_is_known",
         "params:client.company_id",
-        set={"client.company_id": 999_999_999},
+        set={"client.company_id": UNKNOWN_COMPANY},
     ),
     _fault(
         "unknown application",

@@ -147,7 +147,7 @@ def _valid_values(model: WorldModel) -> Mapping[str, SearchStrategy[Any]]:
         "client": st.builds(dict),
         "client.email": st.sampled_from(VALID_ADDRESSES),
         "client.password": st.just("${password}"),
-        "client.company_id": st.sampled_from(sorted(model.companies)),
+        "client.company_id": st.sampled_from(sorted(model.companies) or [OMITTED]),
         "enterprise": st.booleans(),
         "token": st.just(OMITTED),
         **{
@@ -170,7 +170,7 @@ def _odd(parameter: Parameter, model: WorldModel) -> SearchStrategy[Any]:
     if parameter.path == "client.password":
         choices.append(passwords())
     if parameter.type == "integer":
-        near = [42.0, 1e400, True, 10**400, *map(str, model.companies)]
+        near = [42.0, 1e400, True, 10**400, *map(str, model.companies or [42])]
         choices += [st.integers(), st.sampled_from(near), st.sampled_from(near)]
     if parameter.type == "boolean":
         choices += [st.sampled_from(["true", 1, 0, "false", []])] * 2

@@ -167,7 +167,7 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
 def decoded_document(model: WorldModel) -> dict[str, Any]:
     """Returns the document with the decoded parameters as the body, limited to known values."""
     document: dict[str, Any] = copy.deepcopy(spec.load("openapi"))
-    if model.possibly_known:
+    if model.has_other_companies:
         # Another server may have further members anywhere.
         _allow_further_members(document["components"]["schemas"])
     params = copy.deepcopy(dict(decoded_schema(document)))
@@ -187,7 +187,7 @@ def decoded_document(model: WorldModel) -> dict[str, Any]:
     media = content.pop(MEDIA_TYPE)
     media["schema"] = params
     for example in media.get("examples", {}).values():
-        example["value"] = _new_example(example["x-decoded"])
+        example["value"] = _new_example(example["x-decoded"], model)
     content[PRIVATE_TYPE] = media
     return document
 
@@ -200,10 +200,15 @@ def _allow_further_members(schema: Any) -> None:
             _allow_further_members(inner)
 
 
-def _new_example(decoded: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an example of the document with a new address and without a token."""
-    others = {name: value for name, value in decoded.items() if name != "token"}
-    return {**others, "client": {**decoded["client"], "email": "${email}"}}
+def _new_example(decoded: Mapping[str, Any], model: WorldModel) -> dict[str, Any]:
+    """Returns an example of the document with a new address, without a token or unknown values."""
+    example = {name: value for name, value in decoded.items() if name != "token"}
+    if example["application"] not in model.applications:
+        example["application"] = next(iter(model.applications))
+    client = {**decoded["client"], "email": "${email}"}
+    if client.get("company_id") not in model.companies:
+        client.pop("company_id", None)
+    return {**example, "client": client}
 
 
 def _config(examples: int, seed: int) -> Any:

@@ -55,7 +55,9 @@ def test_the_second_server_keeps_all_but_what_is_about_the_stub(
 ) -> None:
     origin = f"http://127.0.0.1:{second.port}"
     claims = "core, tokens, mail, views, uncommon"
-    file = profile(tmp_path, base=f"{origin}/api/v1", claims=claims, more=f"hook: {origin}/hooks")
+    known = "company: 42\nother_application: planox2"
+    more = f"hook: {origin}/hooks\n{known}"
+    file = profile(tmp_path, base=f"{origin}/api/v1", claims=claims, more=more)
     code, report, _ = verified(tmp_path, "--profile", file, "--strict")
     assert bad(report) == {}
     about = [case for case in report["cases"] if case["claims"] != "stub"]

@@ -30,7 +30,7 @@ EMAIL = "ada@example.test"
 @pytest.fixture
 def world() -> WorldModel:
     made = WorldModel(
-        {"planoauth": "PlanoAuth"}, frozenset({42}), possibly_known=frozenset({"planox2", 43})
+        {"planoauth": "PlanoAuth"}, frozenset({42}), possibly_known=frozenset({"planox2"})
     )
     made.add_user(UserModel("client@a.test", "password of client", client=True))
     made.add_user(UserModel("liaison@a.test", "password of liaison", staff=True))
