@@ -25,8 +25,7 @@ OPTIONAL_MEMBERS = ("data", "session", "application", "errors")
 
 PREFLIGHT_HEADER = "access-control-request-method"
 
-# The members of an entry in `errors`, and the values of its `message`.
-ERROR_MEMBERS = ("attr", "message")
+# The values of `message` in the entries of `errors`.
 ERROR_MESSAGES = frozenset(severity(spec.load("openapi")))
 
 TYPES: Mapping[str, Callable[[Any], bool]] = {
@@ -225,20 +224,19 @@ def _is_preflight(request: HttpRequest) -> bool:
 def _check_error_list(errors: Any) -> Iterator[Finding]:
     """Checks the form of `errors`, whatever is in it (Q-ERRORS)."""
     entries = errors if isinstance(errors, list) else []
-    texts = [
-        tuple(each.get(name) for name in ERROR_MEMBERS) if isinstance(each, Mapping) else (None,)
-        for each in entries
-    ]
-    formed = all(isinstance(text, str) for entry in texts for text in entry)
-    attrs = [entry[0] for entry in texts]
-    met = (
-        bool(texts)
-        and formed
-        and attrs == sorted(set(attrs))
-        and all(message in ERROR_MESSAGES for _, message in texts)
-    )
+    met = bool(entries) and all(map(_is_error, entries))
+    if met:
+        attrs = [each["attr"] for each in entries]
+        met = attrs == sorted(set(attrs))
     expected = "one {attr, message} per parameter, sorted, with the messages of the contract"
     yield Finding.of("form of errors", Grade.FAMILY, expected, show_value(errors), met=met)
+
+
+def _is_error(entry: Any) -> bool:
+    match entry:
+        case {"attr": str(), "message": str(message)}:
+            return message in ERROR_MESSAGES
+    return False
 
 
 def _check_framing(parsed: ParsedResponse) -> Iterator[Finding]:

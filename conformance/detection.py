@@ -177,7 +177,7 @@ def _check(
 async def _find_base_url(target: Target, statuses: StatusTable) -> str | None:
     """Returns the base URL below which the route responds, near the one of the target."""
     given = urlsplit(target.base_url).path.rstrip("/")
-    documented = urlsplit(spec.load("openapi")["servers"][0]["url"]).path
+    documented = urlsplit(str(spec.load("openapi")["servers"][0]["url"])).path
     steps = given.split("/")[: MAX_STEPS + 1]
     parents = ["/".join(steps[:count]) for count in range(len(steps), 0, -1)]
     candidates = [*(parent + documented for parent in parents), *parents]

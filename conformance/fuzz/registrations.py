@@ -142,12 +142,13 @@ def _usual(parameter: Parameter, model: WorldModel) -> SearchStrategy[Any]:
 
 
 def _valid_values(model: WorldModel) -> Mapping[str, SearchStrategy[Any]]:
+    companies: list[Any] = sorted(model.companies)
     return {
         "application": st.sampled_from(sorted(model.applications)),
         "client": st.builds(dict),
         "client.email": st.sampled_from(VALID_ADDRESSES),
         "client.password": st.just("${password}"),
-        "client.company_id": st.sampled_from(sorted(model.companies) or [OMITTED]),
+        "client.company_id": st.sampled_from(companies or [OMITTED]),
         "enterprise": st.booleans(),
         "token": st.just(OMITTED),
         **{

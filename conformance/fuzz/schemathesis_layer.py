@@ -151,8 +151,9 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
                 for violation in _built_in_violations(event, run.checker.prefix):
                     run.add(violation)
             elif isinstance(event, events.NonFatalError):
-                if violation := _crash(event.value, run.checker.prefix):
-                    run.add(violation)
+                crash = _find_crash(event.value, run.checker.prefix)
+                if crash is not None:
+                    run.add(crash)
                 else:
                     run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
             elif isinstance(event, events.FatalError):
@@ -289,7 +290,7 @@ def _built_in_violations(
             yield ContractViolation(LAYER, Exchange("send", request, case.body), [finding])
 
 
-def _crash(error: Exception, prefix: str) -> ContractViolation | None:
+def _find_crash(error: Exception, prefix: str) -> ContractViolation | None:
     """Returns the violation if a request got no response; None if the server is gone."""
     # Errors of requests, the client of Schemathesis, have the request.
     sent: Any = getattr(error, "request", None)

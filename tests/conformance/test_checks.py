@@ -155,6 +155,7 @@ def test_a_right_answer_breaks_no_invariant() -> None:
         (seen(refusal(errors=[])), "form of errors"),
         (seen(refusal(errors={"client.email": "taken"})), "form of errors"),
         (seen(refusal(errors=[{"attr": "client.email"}])), "form of errors"),
+        (seen(refusal(errors=[entry("a"), {}, 1, None])), "form of errors"),
         (seen(refusal(errors=[entry("b"), entry("a")])), "form of errors"),
         (seen(refusal(errors=[entry("a"), entry("a")])), "form of errors"),
         (seen(refusal(errors=[entry("a", "in use")])), "form of errors"),

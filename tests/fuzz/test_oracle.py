@@ -11,6 +11,7 @@ from clients_register.conformance.case import Grade
 from clients_register.conformance.fuzz.model import (
     MAX_AGE,
     MAX_IDLE,
+    UNKNOWN_COMPANY,
     AddressForm,
     SessionModel,
     UserModel,
@@ -168,6 +169,19 @@ def test_what_the_contract_leaves_open_has_several_right_answers(world: WorldMod
         "action-successful",
         "invalid-param",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "uncertain"),
+    [(42, False), (1, True), (43, True), (UNKNOWN_COMPANY, False), (0, False), (-1, False)],
+)
+def test_another_server_may_know_other_companies(
+    world: WorldModel, number: int, uncertain: bool
+) -> None:
+    asked_for = params(client={"company_id": number})
+    assert len(asked(world, asked_for).outcomes) == 1
+    world.has_other_companies = True
+    assert len(asked(world, asked_for).outcomes) == 1 + uncertain
 
 
 def test_what_rests_on_the_order_of_rows_is_our_choice(world: WorldModel) -> None:
