@@ -34,8 +34,9 @@ def server_state() -> State:
             state[module.__name__, name] = value
             if isinstance(value, type) and value.__module__ == module.__name__:
                 for attribute, each in vars(value).items():
-                    # Python sets it when a subclass of a protocol is first instantiated.
-                    if each is not object.__init__:
+                    # Python sets the one when a subclass of a protocol is first instantiated, and
+                    # msgspec the other when it first decodes the class.
+                    if each is not object.__init__ and attribute != "__msgspec_cache__":
                         state[module.__name__, name, attribute] = each
             elif isinstance(value, dict) and not name.startswith("__"):
                 for key, each in value.items():
