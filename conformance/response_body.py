@@ -16,7 +16,7 @@ from typing import Any
 from clients_register.conformance.case import Grade
 from clients_register.conformance.http_client import HttpResponse
 from clients_register.conformance.http_parser import MAX_BODY
-from clients_register.conformance.strict_json import Document, NotJson, parse_json_text
+from clients_register.conformance.strict_json import Document, NotJson, parse_tolerantly
 
 
 class Absent:
@@ -108,7 +108,7 @@ def parse_body(response: HttpResponse) -> ResponseBody:
     else:
         deviations += wrong
         try:
-            parsed = parse_json_text(content.decode(codec, "replace"))
+            parsed = parse_tolerantly(content.decode(codec, "replace"))
         except NotJson as error:
             unreadable = f"no JSON: {error}"
         else:
@@ -205,6 +205,8 @@ def _detect_encoding(content: bytes) -> tuple[str, list[Deviation]]:
 
 
 def _find_deviations(parsed: Document) -> Iterator[Deviation]:
+    if parsed.invalid is not None:
+        yield Deviation(JSON, Grade.DOCUMENTED, "JSON (RFC 8259)", parsed.invalid)
     if parsed.repeated is not None:
         found = f"{json.dumps(parsed.repeated)[:MAX_SHOWN]} twice in one object"
         yield Deviation(JSON, Grade.FAMILY, "unique names (RFC 8259, 4)", found)

@@ -25,6 +25,9 @@ _ESCAPES = {
 }
 _LITERALS = {"true": True, "false": False, "null": None}
 
+# With the numbers that JSON does not have, but that some libraries write.
+_WORDS = {**_LITERALS, **dict.fromkeys(("NaN", "Infinity", "-Infinity"))}
+
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 _LOW_SURROGATES = range(0xDC00, 0xE000)
 
@@ -45,13 +48,14 @@ class Document:
     """A JSON text: its value, and the deepest nesting of arrays and objects.
 
     A number without fraction and exponent is an int; any other is a float. `repeated` is the first
-    name that occurs twice in one object; the last of its values counts. `replaced` says where a
-    lone surrogate was replaced.
+    name that occurs twice in one object; the last of its values counts. `invalid` says what is not
+    JSON, and `replaced` where a lone surrogate was replaced, if that was tolerated.
     """
 
     value: Any
     depth: int
     repeated: str | None = None
+    invalid: str | None = None
     replaced: str | None = None
 
 
@@ -64,21 +68,22 @@ def parse_json(content: bytes) -> Document:
     return _Parser(text).document()
 
 
-def parse_json_text(text: str) -> Document:
-    """Parses `text`, and replaces lone surrogates by U+FFFD. Raises NotJson.
+def parse_tolerantly(text: str) -> Document:
+    """Parses `text`; tolerates NaN, infinities, and other text after the value. Raises NotJson.
 
-    RFC 8259 permits lone surrogates, but no report could contain them.
+    Replaces lone surrogates by U+FFFD: RFC 8259 permits them, but no report could contain them.
     """
-    return _Parser(text, replaces_surrogates=True).document()
+    return _Parser(text, tolerant=True).document()
 
 
 class _Parser:
     """Not recursive, because deep nesting would exhaust the stack."""
 
-    def __init__(self, text: str, *, replaces_surrogates: bool = False) -> None:
+    def __init__(self, text: str, *, tolerant: bool = False) -> None:
         self._text = text
         self._at = 0
-        self._replaces_surrogates = replaces_surrogates
+        self._tolerant = tolerant
+        self._invalid: str | None = None
         self._replaced: str | None = None
         self._repeated: str | None = None
 
@@ -105,7 +110,7 @@ class _Parser:
                     opened.append((value, self._name(value)))
                     continue
             if not self._next(opened):
-                return Document(root[0], deepest, self._repeated, self._replaced)
+                return Document(root[0], deepest, self._repeated, self._invalid, self._replaced)
 
     def _next(self, opened: list[tuple[Any, str | None]]) -> bool:
         """Advances to the next value, closing containers; returns whether there is one."""
@@ -120,7 +125,7 @@ class _Parser:
             opened.pop()
         self._skip_space()
         if self._at < len(self._text):
-            self._fail("expected the end")
+            self._tolerate("expected the end")
         return False
 
     def _name(self, holder: Any) -> str | None:
@@ -144,8 +149,11 @@ class _Parser:
             return []
         if self._take('"'):
             return self._string()
-        for word, value in _LITERALS.items():
-            if self._take(word):
+        for word, value in _WORDS.items():
+            if self._text.startswith(word, self._at):
+                if word not in _LITERALS:
+                    self._tolerate(f"expected a value, found {word}")
+                self._at += len(word)
                 return value
         number = _NUMBER.match(self._text, self._at)
         if number is None:
@@ -191,7 +199,7 @@ class _Parser:
         )
 
     def _lone_surrogate(self) -> str:
-        if not self._replaces_surrogates:
+        if not self._tolerant:
             self._fail("a lone surrogate")
         self._replaced = self._replaced or f"a lone surrogate at character {self._at}"
         return REPLACEMENT
@@ -213,6 +221,11 @@ class _Parser:
         if found:
             self._at += len(token)
         return found
+
+    def _tolerate(self, what: str) -> None:
+        if not self._tolerant:
+            self._fail(what)
+        self._invalid = self._invalid or f"{what} at character {self._at}"
 
     def _fail(self, what: str) -> NoReturn:
         raise NotJson(f"{what} at character {self._at}")

@@ -132,11 +132,28 @@ def test_bytes_that_are_no_utf_8_are_a_violation(wrong: bytes) -> None:
     assert result.document["code"] == 200
 
 
-@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "'a'", "[1,]", "01", "1}"])
+@pytest.mark.parametrize("literal", ["'a'", "[1,]", "01", "nan", "1"])
 def test_what_is_no_json_is_not_read(literal: str) -> None:
-    result = decoded(f'{{"code": {literal}}}'.encode())
+    result = decoded(f'{{"code": 1 {literal}}}'.encode())
     assert result.document is ABSENT
-    assert str(result.unreadable).startswith("no JSON: expected ")
+    assert str(result.unreadable).startswith("no JSON: expected a comma or the end")
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "received"),
+    [
+        ('{"code": NaN}', {"code": None}, "expected a value, found NaN at character 9"),
+        ("[-Infinity, Infinity]", [None, None], "expected a value, found -Infinity at character 1"),
+        ('{"code": 1}\n<br>Notice', {"code": 1}, "expected the end at character 12"),
+        ('{"code": 1}{}', {"code": 1}, "expected the end at character 11"),
+    ],
+)
+def test_what_is_nearly_json_is_a_violation_and_hides_nothing_else(
+    text: str, document: Any, received: str
+) -> None:
+    result = decoded(text.encode())
+    assert (result.document, found(result)) == (document, [("JSON", Grade.DOCUMENTED)])
+    assert result.deviations[0].received == received
 
 
 def test_a_repeated_name_is_reported_and_the_last_value_counts() -> None:
