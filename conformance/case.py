@@ -104,6 +104,11 @@ class RequestTemplate:
     headers: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     chunked: int | None = None
 
+    @property
+    def may_register(self) -> bool:
+        """Whether some server may register a client upon it, however faulty: it has a body."""
+        return bool(self.body if self.body_hex is None else self.body_hex)
+
 
 @dataclass(frozen=True)
 class Step:

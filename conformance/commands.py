@@ -33,8 +33,12 @@ from clients_register.conformance.results import (
     collect_evidence,
     decide,
 )
-from clients_register.conformance.runner import SuiteRunner, reason_not_claimed
-from clients_register.conformance.states import is_reachable
+from clients_register.conformance.runner import (
+    SuiteRunner,
+    bound_requests,
+    reason_not_claimed,
+    runnable_cases,
+)
 from clients_register.conformance.target import Target, target_for_url
 from clients_register.spec.statuses import load_statuses
 
@@ -148,40 +152,34 @@ def _plan(options: argparse.Namespace) -> int:
 
 def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]]:
     """Returns the plan as names and values."""
-    claimed = [case for case in cases if reason_not_claimed(case, target) is None]
-    runnable = [case for case in claimed if is_reachable(target, case)]
+    claimed = sum(reason_not_claimed(case, target) is None for case in cases)
+    runnable = runnable_cases(cases, target)
     states = Counter(state for case in runnable for state in case.arrange)
-    clients = sum(map(_max_clients, runnable))
-    requests = SMOKE_REQUESTS + sum(map(_count_requests, runnable))
+    bound = bound_requests(cases, target)
     limits = target.limits
     pace = f"{limits.requests_per_second:g} a second" if limits.requests_per_second else "unlimited"
+    clients = _describe_bound(bound.clients, limits.clients)
     return [
         ("target", target.name),
         ("route", target.url),
         ("hosts contacted", ", ".join(target.hosts)),
         ("claims", ", ".join(target.claims)),
         ("cases", f"{len(runnable)} of {len(cases)}"),
-        ("not claimed", str(len(cases) - len(claimed))),
-        ("cannot be arranged", str(len(claimed) - len(runnable))),
-        ("requests", f"{requests} (limit {limits.requests}, pace {pace})"),
-        ("clients created", f"at most {clients} (limit {limits.clients})"),
-        ("mails caused", f"at most {clients}, to addresses of {target.email_domain}"),
+        ("not claimed", str(len(cases) - claimed)),
+        ("cannot be arranged", str(claimed - len(runnable))),
+        ("smoke test", f"{SMOKE_REQUESTS} requests before the cases, which no limit counts"),
+        ("requests", f"{_describe_bound(bound.requests, limits.requests)}, pace {pace}"),
+        ("clients created", clients),
+        ("mails caused", f"at most {bound.clients}, to addresses of {target.email_domain}"),
         ("states needed", ", ".join(f"{name} x{count}" for name, count in sorted(states.items()))),
         ("writes", "yes" if limits.writes else "no: the profile forbids them"),
     ]
 
 
-def _count_requests(case: Case) -> int:
-    return case.parallel + sum(step.send is not None for step in case.before) + len(case.arrange)
-
-
-def _max_clients(case: Case) -> int:
-    """Counts the requests of a case that are not certain to be refused."""
-    expected = [each.terms["status"] for each in case.expect if each.kind == "status"]
-    refused = bool(expected) and load_statuses().success.slug not in expected
-    arranged = sum(state in ("client", "session-live") for state in case.arrange)
-    before = sum(step.send is not None for step in case.before)
-    return arranged + before + (0 if refused else case.parallel)
+def _describe_bound(bound: int, limit: int) -> str:
+    """Describes a bound, and whether the limit of the profile ends the run before it."""
+    ended = ", which may end the run early" if bound > limit else ""
+    return f"at most {bound} (limit {limit}{ended})"
 
 
 def smoke(argv: list[str]) -> int:

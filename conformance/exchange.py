@@ -3,9 +3,10 @@
 Only Schemathesis has its own client, and malformed HTTP goes to the raw client directly.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.envelope import ParsedResponse
@@ -28,6 +29,9 @@ FORCED = "Mock-Forced"
 
 # Shown instead of the values of the target's own headers, such as an API key.
 HIDDEN = "…"
+
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -122,8 +126,7 @@ class Sender:
         redacted = values.redacted()
         shown = build_request(send, redacted, dict.fromkeys(target.headers, HIDDEN))
         exchange = Exchange(role, shown, build_params(send, redacted), sent=request)
-        registers = request.method == "POST" and bool(request.body)
-        await self._run.limiter.acquire(registers=registers)
+        await self._run.limiter.acquire(registers=send.may_register)
         record(exchange)
         in_world = replace(request, target=self._prefix + request.target)
         try:
@@ -131,6 +134,15 @@ class Sender:
         except NoResponse as failure:
             exchange.failure = failure
         return request, exchange
+
+
+async def send_concurrently(sends: Iterable[Awaitable[T]]) -> list[T]:
+    """Awaits all `sends` together, and raises the first exception once none is under way."""
+    results = await asyncio.gather(*sends, return_exceptions=True)
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in results if not isinstance(each, BaseException)]
 
 
 class ArrangementFailed(Exception):

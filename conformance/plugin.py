@@ -16,7 +16,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from clients_register.conformance.case import Case
     from clients_register.conformance.results import Result
-    from clients_register.conformance.target import Target
+    from clients_register.conformance.target import Limiter, Target
 
 
 class CaseFailed(Exception):
@@ -51,7 +51,8 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
     from clients_register.conformance import cli, detection
     from clients_register.conformance.case import CaseError, load_cases
     from clients_register.conformance.profiles import load_profile
-    from clients_register.conformance.target import ProfileError
+    from clients_register.conformance.target import Limiter, ProfileError
+    from clients_register.spec.statuses import load_statuses
 
     url, profile = config.getoption(URL_OPTION), config.getoption(PROFILE_OPTION)
     try:
@@ -63,6 +64,7 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
     except (ProfileError, CaseError, detection.Unreachable) as error:
         raise pytest.UsageError(str(error)) from None
     request_ids: set[str] = set()
+    limiter = Limiter(target.limits.share(*_worker(config)))
     for case in cases:
         yield CaseItem.from_parent(
             session,
@@ -71,20 +73,36 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
             case=case,
             target=target,
             request_ids=request_ids,
+            limiter=limiter,
         )
+
+
+def _worker(config: pytest.Config) -> tuple[int, int]:
+    """Returns the number of this process among those of pytest-xdist, and how many they are."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        return 0, 1
+    return int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
 
 
 class CaseItem(pytest.Item):
     """One case as a test."""
 
     def __init__(
-        self, *, case: "Case", target: "Target", request_ids: set[str], **kwargs: Any
+        self,
+        *,
+        case: "Case",
+        target: "Target",
+        request_ids: set[str],
+        limiter: "Limiter",
+        **kwargs: Any,
     ) -> None:
         """`request_ids` are those of all responses so far, which the cases share."""
         super().__init__(**kwargs)
         self.case = case
         self._request_ids = request_ids
         self._target = target
+        self._limiter = limiter
         for word in (case.area, case.claims, *case.requires, *case.questions):
             self.extra_keyword_matches.add(word)
         self.user_properties += [("requirement", key) for key in case.requires]
@@ -105,6 +123,7 @@ class CaseItem(pytest.Item):
                 load_statuses(),
                 control_token=control_token(),
                 request_ids=self._request_ids,
+                limiter=self._limiter,
             )
         )
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -31,6 +32,7 @@ from clients_register.conformance.exchange import (
     Exchange,
     RunContext,
     Sender,
+    send_concurrently,
 )
 from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
 from clients_register.conformance.request import Values
@@ -41,7 +43,9 @@ from clients_register.conformance.states import (
     HookError,
     NotArranged,
     StateArranger,
+    arrangement_for,
     find_unknown_value,
+    is_reachable,
 )
 from clients_register.conformance.target import Limiter, LimitReached, Target
 from clients_register.spec.statuses import StatusTable
@@ -126,7 +130,7 @@ class CaseRunner:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
                 values.update(self._extract(step.keep, await send("before", step.send)))
-        exchanges = await _gather(send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
+        exchanges = await send_concurrently(send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
         if case.claims != STUB:
             for exchange in exchanges:
                 result.findings += self._check_invariants(exchange, values)
@@ -211,42 +215,40 @@ class CaseRunner:
         return Finding.of(f"{kind} {email}", grade, str(expected), str(found), met=met)
 
 
+@dataclass
 class SuiteRunner:
-    """Runs `cases` on a target; `on_result` gets each result as soon as it is final."""
+    """Runs `cases` on a target.
 
-    def __init__(
-        self,
-        cases: Sequence[Case],
-        target: Target,
-        statuses: StatusTable,
-        control_token: str | None = None,
-        on_result: Callable[[Result], None] = lambda _: None,
-    ) -> None:
-        self._cases = cases
-        self._target = target
-        self._statuses = statuses
-        self._control_token = control_token
-        self._on_result = on_result
-        # Those of all responses; another run may have added some.
-        self.request_ids: set[str] = set()
-        self._results: dict[str, Result] = {}
+    `on_result` gets each result as soon as it is final. Runs that share a `limiter` keep the limits
+    of the target together; by default, a run has its own. `request_ids` are those of all responses,
+    to which another run may have added some.
+    """
+
+    cases: Sequence[Case]
+    target: Target
+    statuses: StatusTable
+    control_token: str | None = None
+    on_result: Callable[[Result], None] = lambda _: None
+    limiter: Limiter | None = None
+    request_ids: set[str] = field(default_factory=set)
+    _results: dict[str, Result] = field(default_factory=dict, init=False)
 
     @property
     def results(self) -> list[Result]:
         """The results of all cases, in their order; after a cancellation, as far as it got."""
         return [
             self._results.get(case.id) or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
-            for case in self._cases
+            for case in self.cases
         ]
 
     async def run(self) -> None:
         """Runs the cases once. Raises ProfileError if certificates cannot be read."""
-        target = self._target
-        claimed = [case for case in self._cases if self._is_claimed(case)]
+        target = self.target
+        claimed = [case for case in self.cases if self._is_claimed(case)]
         run_id = secrets.token_hex(4)
+        limiter = self.limiter or Limiter(target.limits)
         client = target.client()
-        limiter = Limiter(target.limits)
-        run = RunContext(target, client, limiter, self._statuses, run_id, self.request_ids)
+        run = RunContext(target, client, limiter, self.statuses, run_id, self.request_ids)
         cleanup = AsyncExitStack()
         cleanup.push_async_exit(client)
         hook = None
@@ -257,14 +259,14 @@ class SuiteRunner:
         def new_runner(world: str | None) -> CaseRunner:
             control = None
             if target.control:
-                control = ControlClient(client, world, self._control_token)
+                control = ControlClient(client, world, self.control_token)
             arranger = StateArranger(target, control, hook)
             return CaseRunner(run, arranger, control.prefix if control else "")
 
         try:
             if target.control:
                 worlds = [f"conformance-{run_id}-{number}" for number in range(WORLDS)]
-                cleanup.push_async_callback(_delete_worlds, client, worlds, self._control_token)
+                cleanup.push_async_callback(_delete_worlds, client, worlds, self.control_token)
                 await self._run_concurrently(claimed, [new_runner(world) for world in worlds])
             else:
                 alone = [case for case in claimed if SERVER_STATES.intersection(case.arrange)]
@@ -285,11 +287,11 @@ class SuiteRunner:
         return True
 
     def _is_claimed(self, case: Case) -> bool:
-        reason = reason_not_claimed(case, self._target)
+        reason = reason_not_claimed(case, self.target)
         if reason is not None:
             result = Result(case, Verdict.NOT_CLAIMED, reason)
             self._results[case.id] = result
-            self._on_result(result)
+            self.on_result(result)
         return reason is None
 
     async def _run_concurrently(self, cases: Iterable[Case], runners: Sequence[CaseRunner]) -> None:
@@ -299,8 +301,8 @@ class SuiteRunner:
             for case in waiting:
                 result = self._results[case.id] = Result(case, reason=INTERRUPTED)
                 await runner.run(case, result)
-                apply_profile(result, self._target)
-                self._on_result(result)
+                apply_profile(result, self.target)
+                self.on_result(result)
 
         async with asyncio.TaskGroup() as group:
             for runner in runners:
@@ -313,6 +315,7 @@ async def run_cases(
     statuses: StatusTable,
     *,
     control_token: str | None = None,
+    limiter: Limiter | None = None,
     request_ids: set[str] | None = None,
 ) -> list[Result]:
     """Runs `cases` and returns their results in the same order.
@@ -320,11 +323,49 @@ async def run_cases(
     `request_ids` are those of earlier responses, to which those of this run are added. Raises
     ProfileError.
     """
-    runner = SuiteRunner(cases, target, statuses, control_token)
+    runner = SuiteRunner(cases, target, statuses, control_token, limiter=limiter)
     if request_ids is not None:
         runner.request_ids = request_ids
     await runner.run()
     return runner.results
+
+
+@dataclass(frozen=True)
+class RequestBound:
+    """The most requests that a run sends, as its limiter counts them.
+
+    `clients` are those that may register a client. The requests of the smoke test, and those to
+    the control plane and to the hook, are not counted.
+    """
+
+    requests: int
+    clients: int
+
+
+def runnable_cases(cases: Iterable[Case], target: Target) -> list[Case]:
+    """Returns those of `cases` that apply to `target` and whose states it can reach."""
+    return [
+        case
+        for case in cases
+        if reason_not_claimed(case, target) is None and is_reachable(target, case)
+    ]
+
+
+def bound_requests(cases: Iterable[Case], target: Target) -> RequestBound:
+    """Returns the bound for a run of `cases` on `target`, if no limit ends it before."""
+    runnable = runnable_cases(cases, target)
+    planned = (send for case in runnable for send in _planned_sends(case, target))
+    sends = [send for send in planned if target.limits.writes or not send.may_register]
+    return RequestBound(len(sends), sum(send.may_register for send in sends))
+
+
+def _planned_sends(case: Case, target: Target) -> Iterator[RequestTemplate]:
+    """Yields each request that `CaseRunner` sends for a case that it can run to its end."""
+    for state in case.arrange:
+        if arrangement_for(target, state) == "api":
+            yield RequestTemplate()
+    yield from (step.send for step in case.before if step.send is not None)
+    yield from [case.send] * case.parallel
 
 
 def reason_not_claimed(case: Case, target: Target) -> str | None:

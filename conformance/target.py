@@ -38,7 +38,11 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on what a run may do to its target. Rates are per second, timeouts in seconds."""
+    """Limits on what a run may do to its target. Rates are per second, timeouts in seconds.
+
+    `requests` are those of cases and campaigns, which a `Limiter` counts; `clients` are those of
+    them that may register one.
+    """
 
     writes: bool = True
     requests: int = 5000
@@ -47,9 +51,21 @@ class Limits:
     parallel: int = 8
     timeout: float = field(default_factory=lambda: http_client.DEFAULT_TIMEOUT)
 
+    def share(self, number: int, processes: int) -> "Limits":
+        """Returns the part of one of several processes, by its number from 0."""
+        requests, clients = (
+            whole // processes + (number < whole % processes)
+            for whole in (self.requests, self.clients)
+        )
+        pace = self.requests_per_second / processes
+        return replace(self, requests=requests, clients=clients, requests_per_second=pace)
+
 
 class Limiter:
-    """Applies the limits of a profile to a run, and counts its requests and clients."""
+    """Applies the limits of a profile to a run, and counts its requests.
+
+    `clients` are the requests that may have registered one, whatever the target responded.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.requests = 0
@@ -61,7 +77,7 @@ class Limiter:
     async def acquire(self, *, registers: bool) -> None:
         """Waits until the next request may be sent. Raises LimitReached.
 
-        `registers`: the request may create a client.
+        `registers`: the request may register a client; see `RequestTemplate.may_register`.
         """
         if self.requests >= self._limits.requests:
             raise LimitReached(f"the limit of {self._limits.requests} requests is reached")
@@ -69,7 +85,10 @@ class Limiter:
             if not self._limits.writes:
                 raise LimitReached("the profile allows no writes")
             if self.clients >= self._limits.clients:
-                raise LimitReached(f"the limit of {self._limits.clients} clients is reached")
+                raise LimitReached(
+                    f"the limit of {self._limits.clients} clients is reached, as which every"
+                    " request counts that may register one"
+                )
             self.clients += 1
         self.requests += 1
         if self._interval:

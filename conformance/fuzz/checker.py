@@ -1,6 +1,5 @@
 """Sends generated requests into one world, and compares the responses with the oracle."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from clients_register.conformance.exchange import (
     Exchange,
     RunContext,
     Sender,
+    send_concurrently,
 )
 from clients_register.conformance.fuzz.coverage import CampaignCoverage
 from clients_register.conformance.fuzz.model import WorldModel
@@ -154,7 +154,7 @@ class Checker:
 
     async def race(self, layer: str, send: RequestTemplate, values: Values, times: int) -> None:
         """Sends one request several times at once: one may succeed, the others are too late."""
-        sent = await asyncio.gather(*(self._exchange(layer, send, values) for _ in range(times)))
+        sent = await send_concurrently(self._exchange(layer, send, values) for _ in range(times))
         statuses = self.run.statuses
         too_late = statuses.spellings(statuses.for_rule("email_is_free").slug)
         responded = [each for each in sent if each[1].response is not None]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.measured
 pytest_plugins = ["pytester"]
 
 URL = "--clients-register-verify"
+PROFILE = "--clients-register-profile"
 
 
 def base(server: Live) -> str:
@@ -110,3 +111,22 @@ def test_whoever_interrupts_a_case_interrupts_the_run(
     done = pytester.runpytest_subprocess(*OPTIONS, URL, base(shared_stub), "-k", "route")
     assert done.ret == pytest.ExitCode.INTERRUPTED
     assert done.parseoutcomes().keys() <= {"deselected"}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_limits_of_a_profile_apply_to_all_tests_together(
+    pytester: pytest.Pytester, stub: LiveStub, workers: int
+) -> None:
+    profile = Path(pytester.path / "profile.yaml")
+    profile.write_text(
+        f"profile: 1\nname: some server\nbase_url: {base(stub)}\n"
+        "email_domain: tests.test\nlimits: {requests: 7}\n"
+    )
+    done = pytester.runpytest_subprocess(
+        *OPTIONS, PROFILE, str(profile), "-k", "media-type", "-rs", "-n", str(workers)
+    )
+    smoke_tests = 5 * max(workers, 1)
+    (world,) = stub.control("GET", "/worlds").json()
+    assert world["requests"] == 7 + smoke_tests
+    assert done.parseoutcomes()["passed"] == 7
+    done.stdout.fnmatch_lines(["*not-arranged: the limit of * requests is reached*"])

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from support.live import LiveStub
@@ -10,7 +11,7 @@ from support.suite import base
 
 from clients_register.conformance.case import Case, load_cases, select_cases
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.results import Verdict
+from clients_register.conformance.results import Result, Verdict
 from clients_register.conformance.runner import SuiteRunner, run_cases
 from clients_register.conformance.target import Limiter, Target, target_for_url
 from clients_register.spec.statuses import StatusTable, load_statuses
@@ -54,3 +55,20 @@ def test_a_run_that_is_interrupted_has_no_results_for_who_did_not_ask_for_a_part
     monkeypatch.setattr(Limiter, "acquire", interrupted)
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(run_cases(*one_case(stub)))
+
+
+@pytest.mark.parametrize("requests", [1, 7, 15])
+def test_a_limit_in_the_middle_of_concurrent_requests_leaves_none_under_way(
+    stub: LiveStub, requests: int
+) -> None:
+    cases = select_cases(load_cases(), ["email-taken/sixteen-at-once"])
+    target = target_for_url(base(stub), control=True)
+    target = replace(target, limits=replace(target.limits, requests=requests))
+    received: list[bool] = []
+
+    def on_result(result: Result) -> None:
+        assert result.verdict is Verdict.NOT_ARRANGED
+        received.extend(each.response is not None for each in result.exchanges)
+
+    asyncio.run(SuiteRunner(cases, target, load_statuses(), on_result=on_result).run())
+    assert received == [True] * requests
