@@ -93,13 +93,15 @@ class Finding:
 class Result:
     """The result of one case.
 
-    `rerun` is the command that repeats it, if it is not the usual one. `emails` and `secrets` are
-    those that were generated for the case.
+    `missing_state` is the state that the target could not reach, if that is why the case was not
+    judged. `rerun` is the command that repeats it, if it is not the usual one. `emails` and
+    `secrets` are those that were generated for the case.
     """
 
     case: Case
     verdict: Verdict = Verdict.PASS
     reason: str | None = None
+    missing_state: str | None = None
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -168,11 +170,29 @@ def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tu
         return ExitCode.INCONCLUSIVE, (
             f"interrupted after {judged} cases, in which nothing wrong was found"
         )
+    unfinished = _describe_unfinished(results)
     if not judged:
-        return ExitCode.INCONCLUSIVE, "no case was run, so nothing is known"
+        return ExitCode.INCONCLUSIVE, f"no case was run, so nothing is known{unfinished}"
     if not evidence.enough:
         return ExitCode.INCONCLUSIVE, (
             f"too few cases were run: {evidence.run} of {evidence.documented} documented cases"
             f" ({evidence.share:.0%}); at least {evidence.minimum:.0%} and {MIN_CASES} are needed"
+            f"{unfinished}"
         )
-    return ExitCode.SUCCESS, f"the target conforms to the contract in all {judged} cases"
+    return (
+        ExitCode.SUCCESS,
+        f"the target conforms to the contract in all {judged} cases{unfinished}",
+    )
+
+
+def _describe_unfinished(results: Iterable[Result]) -> str:
+    """Tells how many cases were not finished for another reason than a missing state, and why."""
+    reasons = Counter(
+        each.reason
+        for each in results
+        if each.verdict is Verdict.NOT_ARRANGED and each.missing_state is None
+    )
+    return "".join(
+        f"; {count} {'case was' if count == 1 else 'cases were'} not finished: {reason}"
+        for reason, count in reasons.most_common()
+    )

@@ -60,6 +60,10 @@ JUDGED_ROLE = "send"
 INTERRUPTED = "interrupted"
 
 
+class ValueMissing(Exception):
+    """A response lacks a value that a later request of the case needs; the message says which."""
+
+
 class NotJudgeable(Exception):
     """A response says nothing about the target's rules; the message says why."""
 
@@ -88,8 +92,9 @@ class CaseRunner:
             judged = [each for each in verdicts if each is not Verdict.OBSERVED]
             result.verdict = worst(judged) if judged else Verdict.OBSERVED
             result.reason = None
-        except (NotArranged, LimitReached) as reason:
+        except (NotArranged, ValueMissing, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
+            result.missing_state = reason.state if isinstance(reason, NotArranged) else None
         except Crash as crash:
             expected = "a response with a status of the contract"
             finding = Finding.of("response", Grade.DOCUMENTED, expected, str(crash), met=False)
@@ -181,7 +186,9 @@ class CaseRunner:
         found = {name: parsed.find(pointer) for name, pointer in pointers.items()}
         for name, value in found.items():
             if value is ABSENT:
-                raise NotArranged(name, f"the response has no value at {pointers[name]}")
+                raise ValueMissing(
+                    f"{name}: the response to the request before has no value at {pointers[name]}"
+                )
         return found
 
     def _check_invariants(self, exchange: Exchange, values: Values) -> Iterator[Finding]:
@@ -392,15 +399,6 @@ def apply_profile(result: Result, target: Target) -> None:
         elif result.verdict is Verdict.PASS:
             result.verdict = Verdict.UNEXPECTED_PASS
             result.reason = f"passes but is known to fail: {since}; remove it from the profile"
-
-
-async def _gather(sending: Iterable[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:
-    """Waits for all exchanges; raises the exception of the first one that failed."""
-    ended = await asyncio.gather(*sending, return_exceptions=True)
-    for each in ended:
-        if isinstance(each, BaseException):
-            raise each
-    return [each for each in ended if isinstance(each, Exchange)]
 
 
 async def _finish(work: Coroutine[Any, Any, object]) -> None:

@@ -86,8 +86,8 @@ class Limiter:
                 raise LimitReached("the profile allows no writes")
             if self.clients >= self._limits.clients:
                 raise LimitReached(
-                    f"the limit of {self._limits.clients} clients is reached, as which every"
-                    " request counts that may register one"
+                    f"the limit of {self._limits.clients} clients is reached (every request that"
+                    " may register one counts)"
                 )
             self.clients += 1
         self.requests += 1

@@ -266,9 +266,9 @@ def _shorten(text: str, size: int) -> str:
 
 def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:
     counts = Counter(
-        (each.reason or "").partition(":")[0]
+        each.missing_state
         for each in results
-        if each.verdict is Verdict.NOT_ARRANGED
+        if each.verdict is Verdict.NOT_ARRANGED and each.missing_state is not None
     )
     return [{"state": state, "cases": count} for state, count in counts.most_common()]
 

@@ -1,21 +1,24 @@
 """The limits of a profile, what `plan` says of them, and what a run then does."""
 
+import json
+import os
 import re
+import signal
 from dataclasses import replace
 from importlib.resources import files
-from itertools import chain, combinations
+from itertools import chain, combinations, count
 from pathlib import Path
 
 import pytest
 from support.command import call
 from support.live import Live, LiveStub
-from support.suite import bad, base, profile, verified
+from support.suite import another_api, bad, base, profile, verified
 
 from clients_register.conformance.case import CORE, load_cases
 from clients_register.conformance.profiles import load_profile
 from clients_register.conformance.results import ExitCode
 from clients_register.conformance.runner import bound_requests
-from clients_register.conformance.target import FEATURES, Limits, target_for_url
+from clients_register.conformance.target import FEATURES, Limiter, Limits, target_for_url
 from clients_register.spec.statuses import load_statuses
 
 ALL = ", ".join(FEATURES)
@@ -136,3 +139,56 @@ def test_the_shares_of_processes_are_the_whole() -> None:
     assert [each.requests for each in shares] == [4, 4, 3]
     assert [each.clients for each in shares] == [1, 1, 0]
     assert {each.requests_per_second for each in shares} == {2}
+
+
+UNREACHABLE = "arrange: {client: unavailable, session-live: unavailable}"
+STATES = {state for case in load_cases() for state in case.arrange}
+
+
+@pytest.mark.parametrize("limits", ["requests: 3", "clients: 2", "writes: false", "requests: 100"])
+def test_a_limit_is_no_missing_state_and_is_reported_as_a_limit(
+    shared: Live, tmp_path: Path, limits: str
+) -> None:
+    more = f"{UNREACHABLE}\nlimits: {{{limits}}}"
+    file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
+    _, report, said = verified(tmp_path, "--profile", file)
+    cut_short = [
+        case
+        for case in report["cases"]
+        if case["verdict"] == "not-arranged" and "has no way to reach it" not in case["reason"]
+    ]
+    states = {each["state"]: each["cases"] for each in report["missing_states"]}
+    assert {"client", "session-live"} <= states.keys() <= STATES
+    assert sum(states.values()) + len(cut_short) == report["summary"]["not-arranged"]
+    assert cut_short
+    (why,) = {case["reason"] for case in cut_short}
+    assert f"{len(cut_short)} cases were not finished: {why}" in said
+    assert f"not arranged: {why}" not in said
+
+
+def test_an_interruption_is_no_missing_state_and_is_reported_as_one(
+    shared: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire, calls = Limiter.acquire, count()
+
+    async def interrupted(limiter: Limiter, *, registers: bool) -> None:
+        await acquire(limiter, registers=registers)
+        if next(calls) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Limiter, "acquire", interrupted)
+    code, report, said = verified(tmp_path, base(shared))
+    assert code == ExitCode.INCONCLUSIVE
+    assert report["missing_states"] == []
+    assert "interrupted after" in said
+
+
+def test_a_value_that_a_response_lacks_is_no_missing_state(tmp_path: Path) -> None:
+    body = json.dumps({"status": load_statuses().success.slug, "code": 200}).encode()
+    with another_api(200, body) as url:
+        file = profile(tmp_path, base=url, claims="core, tokens")
+        _, report, said = verified(
+            tmp_path, "--profile", file, "--only", "success/the-session-is-live"
+        )
+    assert report["missing_states"] == []
+    assert "1 case was not finished: own.token: the response" in said
