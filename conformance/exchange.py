@@ -1,6 +1,6 @@
 """Sends the requests of cases and of fuzzing, once each, and records the exchanges.
 
-Only Schemathesis has its own client, and malformed HTTP goes to the raw client directly.
+Requests of Schemathesis and malformed HTTP go to the HTTP client directly, from `fuzz/checker.py`.
 """
 
 import asyncio

@@ -52,7 +52,6 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
     from clients_register.conformance.case import CaseError, load_cases
     from clients_register.conformance.profiles import load_profile
     from clients_register.conformance.target import Limiter, ProfileError
-    from clients_register.spec.statuses import load_statuses
 
     url, profile = config.getoption(URL_OPTION), config.getoption(PROFILE_OPTION)
     try:

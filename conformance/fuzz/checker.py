@@ -1,7 +1,7 @@
 """Sends generated requests into one world, and compares the responses with the oracle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
@@ -152,6 +152,24 @@ class Checker:
             return exchange, []
         return exchange, await self.check(layer, request, exchange, values.secrets, send)
 
+    async def transmit(self, layer: str, request: HttpRequest, decoded: object) -> Exchange:
+        """Sends a request that was built elsewhere; `decoded` is the JSON inside it.
+
+        The response is not checked, only that there is one.
+        """
+        run = self.run
+        exchange = Exchange("send", request, decoded)
+        await run.limiter.acquire(registers=bool(request.body))
+        try:
+            in_world = replace(request, target=self.prefix + request.target)
+            exchange.response = response = await run.client.send(in_world)
+        except NoResponse as failure:
+            exchange.failure = failure
+            self._check_failure(layer, request, exchange, failure)
+        else:
+            exchange.envelope = parse_body(response)
+        return exchange
+
     async def race(self, layer: str, send: RequestTemplate, values: Values, times: int) -> None:
         """Sends one request several times at once: one may succeed, the others are too late."""
         sent = await send_concurrently(self._exchange(layer, send, values) for _ in range(times))
@@ -249,9 +267,19 @@ class Checker:
         self, layer: str, send: RequestTemplate, values: Values
     ) -> tuple[HttpRequest, Exchange]:
         request, exchange = await self._sender.send_once(send, values)
-        failure = exchange.failure
-        if failure is None:
-            return request, exchange
+        if exchange.failure is not None:
+            self._check_failure(layer, request, exchange, exchange.failure, send)
+        return request, exchange
+
+    def _check_failure(
+        self,
+        layer: str,
+        request: HttpRequest,
+        exchange: Exchange,
+        failure: NoResponse,
+        send: RequestTemplate | None = None,
+    ) -> None:
+        """Raises TargetGone, or ContractViolation unless the request may remain unanswered."""
         if failure.kind == REFUSED:
             raise TargetGone(str(failure))
         # Far beyond the limit, closing the connection is correct.
@@ -259,7 +287,6 @@ class Checker:
             received = show_value(str(failure))
             finding = Finding.of("answer", Grade.DOCUMENTED, "one", received, met=False)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding], send))
-        return request, exchange
 
     def _is_routed(self, request: HttpRequest) -> bool:
         path = request.target.partition("?")[0]

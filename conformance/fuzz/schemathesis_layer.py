@@ -3,19 +3,32 @@
 Schemathesis gets a document with the decoded schema under a private media type; a serializer
 encodes the values that it generates, and a hook restores text/plain before they are sent. (Under
 text/plain, its check of negative data does nothing.)
+
+Its requests are sent by the HTTP client of the campaign, as all others are: with the certificates,
+the proxy and the timeout of the profile, within its limits, never repeated or redirected. What the
+environment says of proxies and certificates of `requests` does not apply.
 """
 
 import copy
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
+import requests
 import schemathesis
+import urllib3
 from hypothesis import strategies as st
+from requests.adapters import HTTPAdapter
+from schemathesis.core import NotSet
 from schemathesis.core.failures import Failure
-from schemathesis.engine import events, from_schema
+from schemathesis.engine import context, events, from_schema
+from typing_extensions import override
 
 from clients_register import spec
 from clients_register.conformance.case import Grade, RequestTemplate
@@ -25,7 +38,7 @@ from clients_register.conformance.fuzz.campaign import GONE, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
-from clients_register.conformance.http_client import CLOSED, HttpRequest, HttpResponse, NoResponse
+from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
 from clients_register.conformance.results import Finding, Verdict
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
@@ -35,6 +48,13 @@ LAYER = "schema"
 # The media type under which Schemathesis sees the parameters, and the format of new addresses.
 PRIVATE_TYPE = "application/x-decoded-registration"
 ADDRESS_FORMAT = "x-new-address"
+
+# The header of requests with which Schemathesis probes how a server treats odd paths and headers.
+# They are not sent, because no such path or header is generated.
+PROBE_HEADER = "X-Schemathesis-Probe"
+
+# No other request of a campaign states the encodings that it accepts.
+OMITTED_HEADER = "accept-encoding"
 
 # Its own checks are enabled, unless the contract contradicts them: always, or for some bodies.
 DISABLED_CHECKS: Mapping[str, str] = {
@@ -53,7 +73,8 @@ class SchemathesisRun:
     """One run of Schemathesis: what its hooks need, and the violations found.
 
     `call` runs an asynchronous function, and `is_spent` tells whether the budget is spent.
-    `generated` are the values that were encoded, by body.
+    `generated` are the values that were encoded, by body, and `exchanges` those of the requests
+    that Schemathesis still refers to.
     """
 
     checker: Checker
@@ -63,6 +84,41 @@ class SchemathesisRun:
     ended: CampaignEnded | None = None
     generated: dict[bytes, Any] = field(default_factory=dict)
     violations: dict[str, ContractViolation] = field(default_factory=dict)
+    exchanges: WeakKeyDictionary[requests.PreparedRequest, Exchange] = field(
+        default_factory=WeakKeyDictionary
+    )
+
+    def send(self, prepared: requests.PreparedRequest) -> HttpResponse:
+        """Sends a request of Schemathesis.
+
+        Raises Failure if there is no response; CampaignEnded.
+        """
+        request = self._convert(prepared)
+        decoded = self.generated.get(request.body)
+        try:
+            exchange: Exchange = self.await_call(self.checker.transmit, LAYER, request, decoded)
+        except ContractViolation as violation:
+            self.add(violation)
+            raise Failure(operation=None, message=violation.signature) from None
+        if exchange.response is None:
+            raise Failure(operation=None, message=str(exchange.failure))
+        self.exchanges[prepared] = exchange
+        return exchange.response
+
+    def _convert(self, prepared: requests.PreparedRequest) -> HttpRequest:
+        """Converts a request, without the path of a temporary world."""
+        body: Any = prepared.body or b""
+        headers = tuple(
+            (name, str(value))
+            for name, value in prepared.headers.items()
+            if name.lower() != OMITTED_HEADER
+        )
+        return HttpRequest(
+            str(prepared.method),
+            prepared.path_url.removeprefix(self.checker.prefix),
+            headers,
+            body.encode() if isinstance(body, str) else body,
+        )
 
     def await_call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs an asynchronous function; stops Schemathesis at the end of the campaign.
@@ -87,6 +143,45 @@ class SchemathesisRun:
             self.violations[violation.signature] = violation
 
 
+class TargetAdapter(HTTPAdapter):
+    """Sends the requests of a session by the client of a campaign."""
+
+    def __init__(self, run: SchemathesisRun) -> None:
+        super().__init__()
+        self._run = run
+
+    @override
+    def send(
+        self, request: requests.PreparedRequest, *_args: Any, **_settings: Any
+    ) -> requests.Response:
+        if PROBE_HEADER in request.headers:
+            raise requests.exceptions.ConnectTimeout("probes are not sent", request=request)
+        response = self._run.send(request)
+        raw = urllib3.HTTPResponse(
+            io.BytesIO(response.body),
+            headers=urllib3.HTTPHeaderDict(response.headers),
+            status=response.code,
+            version=11,
+            preload_content=False,
+            enforce_content_length=False,
+        )
+        return self.build_response(request, raw)
+
+
+def _sent_by_campaign(run: SchemathesisRun) -> AbstractContextManager[object]:
+    """Has Schemathesis send its requests through `run`, which it has no setting for."""
+    make_session = context.make_session
+
+    def make_adapted_session(*args: Any, **kwargs: Any) -> requests.Session:
+        session = make_session(*args, **kwargs)
+        session.trust_env = False
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, TargetAdapter(run))
+        return session
+
+    return patch.object(context, "make_session", make_adapted_session)
+
+
 # The runs by the identity of their schema, which is not hashable.
 _runs: dict[int, SchemathesisRun] = {}
 
@@ -108,15 +203,13 @@ def _encode(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
-    """Applies the limits, and sets the headers of the contract."""
+    """Sets the headers of the contract and those of the target."""
     run = _runs.get(id(case.operation.schema))
     if run is None:
         return
     if run.is_spent():
         run.stop()
-    context = run.checker.run
-    run.await_call(lambda: context.limiter.acquire(registers=True))
-    case.headers.update(context.target.headers)
+    case.headers.update(run.checker.run.target.headers)
     if case.headers.get("Content-Type", PRIVATE_TYPE) == PRIVATE_TYPE:
         case.headers["Content-Type"] = MEDIA_TYPE
 
@@ -132,7 +225,7 @@ def contract(_ctx: schemathesis.CheckContext, response: schemathesis.Response, c
 def load_schema(model: WorldModel, *, examples: int, seed: int) -> Any:
     """Loads the document into Schemathesis; `examples` is the number for its fuzzing phase.
 
-    The caller sets the server with `config.update(base_url=...)`, or `app` in the same process.
+    The caller sets the server with `config.update(base_url=...)`.
     """
     return schemathesis.openapi.from_dict(decoded_document(model), config=_config(examples, seed))
 
@@ -146,18 +239,15 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
     try:
         stream = from_schema(schema).execute()
         run.stop = stream.stop
-        for event in stream:
-            if isinstance(event, events.ScenarioFinished):
-                for violation in _built_in_violations(event, run.checker.prefix):
-                    run.add(violation)
-            elif isinstance(event, events.NonFatalError):
-                crash = _find_crash(event.value, run.checker.prefix)
-                if crash is not None:
-                    run.add(crash)
-                else:
+        with _sent_by_campaign(run):
+            for event in stream:
+                if isinstance(event, events.ScenarioFinished):
+                    for violation in _built_in_violations(event, run.checker.prefix):
+                        run.add(violation)
+                elif isinstance(event, events.NonFatalError):
                     run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
-            elif isinstance(event, events.FatalError):
-                run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
+                elif isinstance(event, events.FatalError):
+                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
     finally:
         del _runs[id(schema)]
     if run.ended is not None:
@@ -216,6 +306,7 @@ def _config(examples: int, seed: int) -> Any:
     return schemathesis.Config.from_dict(
         {
             "seed": seed,
+            "max-redirects": 0,
             "continue-on-failure": True,
             "generation": {"max-examples": examples, "database": "none"},
             "phases": {
@@ -229,34 +320,16 @@ def _config(examples: int, seed: int) -> Any:
 
 def _check(run: SchemathesisRun, response: schemathesis.Response) -> None:
     """Raises AssertionError for a violation, so that Schemathesis shrinks it."""
-    sent = response.request
-    body: Any = sent.body or b""
-    content: bytes = body.encode() if isinstance(body, str) else body
-    path = sent.path_url.removeprefix(run.checker.prefix)
-    headers = tuple((name, str(value)) for name, value in sent.headers.items())
-    request = HttpRequest(str(sent.method), path, headers, content)
-    generated = run.generated.get(content)
-    received = _convert_response(response)
-    exchange = Exchange("send", request, generated)
-    exchange.receive(received)
-    send = None if content not in run.generated else RequestTemplate(content=("json", generated))
+    exchange = run.exchanges[response.request]
+    request = exchange.request
+    send = None
+    if request.body in run.generated:
+        send = RequestTemplate(content=("json", run.generated[request.body]))
     try:
         run.await_call(run.checker.check, LAYER, request, exchange, (), send)
     except ContractViolation as violation:
         run.add(violation)
         raise AssertionError(violation.signature) from None
-
-
-def _convert_response(response: schemathesis.Response) -> HttpResponse:
-    """Converts a response whose content coding Schemathesis has asked for and removed."""
-    headers = tuple(
-        (name, value)
-        for name, listed in response.headers.items()
-        for value in listed
-        if name.lower() != "content-encoding"
-    )
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
-    return HttpResponse(response.status_code, headers, response.content, response.elapsed, head)
 
 
 def _convert_request(recorded: Any, prefix: str) -> HttpRequest:
@@ -287,34 +360,8 @@ def _built_in_violations(
                 "no failure",
                 f"{failure.title}: {failure.message}",
             )
-            yield ContractViolation(LAYER, Exchange("send", request, case.body), [finding])
-
-
-def _find_crash(error: Exception, prefix: str) -> ContractViolation | None:
-    """Returns the violation if a request got no response; None if the server is gone."""
-    # Errors of requests, the client of Schemathesis, have the request.
-    sent: Any = getattr(error, "request", None)
-    if sent is None or any(isinstance(each, ConnectionRefusedError) for each in _causes(error)):
-        return None
-    target = urlsplit(sent.url).path.removeprefix(prefix)
-    body = sent.body.encode() if isinstance(sent.body, str) else bytes(sent.body or b"")
-    headers = tuple((name, str(value)) for name, value in sent.headers.items())
-    request = HttpRequest(str(sent.method), target, headers, body)
-    failure = NoResponse(CLOSED, str(error))
-    finding = Finding.of("answer", Grade.DOCUMENTED, "one", str(failure), met=False)
-    return ContractViolation(LAYER, Exchange("send", request, None, failure=failure), [finding])
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields an error and everything that caused it; urllib3 keeps causes in attributes, too."""
-    pending: list[Any] = [error]
-    seen: set[int] = set()
-    while pending:
-        each = pending.pop()
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            pending += (each.__cause__, each.__context__, getattr(each, "reason", None), *each.args)
+            decoded = None if isinstance(case.body, NotSet) else case.body
+            yield ContractViolation(LAYER, Exchange("send", request, decoded), [finding])
 
 
 def _make_valid(value: Any) -> Any:

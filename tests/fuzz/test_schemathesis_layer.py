@@ -1,47 +1,240 @@
-"""Schemathesis on the decoded parameters in the process of the server, without a socket."""
+"""Schemathesis on the decoded parameters: what it sends, and how it is sent."""
 
+import asyncio
+import json
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from support.command import call, certified
+from support.limits import controlled
+from support.live import LiveStub
+from support.servers import Streams, serving
+from support.suite import base, explored, fuzzed, profile
 
-from clients_register.conformance.exchange import RunContext
-from clients_register.conformance.fuzz.checker import Checker, Sandbox
-from clients_register.conformance.fuzz.coverage import CampaignCoverage
-from clients_register.conformance.fuzz.model import initial_model
-from clients_register.conformance.fuzz.schemathesis_layer import (
-    LAYER,
-    SchemathesisRun,
-    load_schema,
-    run_schemathesis,
-)
-from clients_register.conformance.states import StateArranger
-from clients_register.conformance.target import Limiter, target_for_url
-from clients_register.handlers.clock import SystemClock
-from clients_register.handlers.settings import Settings
-from clients_register.handlers.stub.build import open_stub
+from clients_register.conformance.fuzz.schemathesis_layer import LAYER
 from clients_register.spec.statuses import load_statuses
 
 pytestmark = pytest.mark.once
 
+ASKED = ("--layer", LAYER, "--requests", "25", "--seed", "1")
 
-def test_no_phase_finds_fault_with_the_application(tmp_path: Path) -> None:
-    settings = Settings(port=0, bcrypt_cost=4, data=tmp_path / "data.json")
-    target = target_for_url("http://127.0.0.1/api/v1", control=True)
-    tally = CampaignCoverage()
+
+def received(stub: LiveStub) -> int:
+    """How many requests a stub has had in all worlds, deleted ones included."""
+    counted = stub.control("GET", "/coverage").json()["statuses"]
+    return sum(each["natural"] for each in counted)
+
+
+def test_no_phase_finds_fault_with_the_stub_and_each_request_is_counted(stub: LiveStub) -> None:
+    with explored(base(stub), 400, LAYER) as (campaign, _):
+        assert [each.signature for each in campaign.violations] == []
+        assert campaign.coverage.requests[LAYER] > 200
+        assert received(stub) == campaign.run.limiter.requests
+
+
+async def join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None
+) -> None:
+    """Connects a stream with a server, in both directions."""
+    inner_reader, inner_writer = await asyncio.open_connection(host, port)
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while piece := await source.read(65_536):
+                sink.write(piece)
+                await sink.drain()
+        sink.close()
+
+    await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+    await inner_writer.wait_closed()
+
+
+@contextmanager
+def running(talk: Streams, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The origin of a server in a thread."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_stub(settings, SystemClock())) as product,
+        portal.wrap_async_context_manager(serving(talk, tls=tls)) as origin,
     ):
-        run = RunContext(
-            target, target.client(), Limiter(target.limits), load_statuses(), "in-process"
-        )
-        # Without a control plane, stored clients cannot be observed; no other check needs one.
-        sandbox = Sandbox(StateArranger(target, None, None), initial_model(target), None, "")
-        examiner = Checker(run, sandbox, tally, strict=True)
-        sight = SchemathesisRun(examiner, portal.call, lambda: run.limiter.requests >= 400)
-        loaded = load_schema(sandbox.model, examples=100, seed=1)
-        loaded.app = product.app
-        found = list(run_schemathesis(loaded, sight))
-    assert [each.signature for each in found] == []
-    assert tally.requests[LAYER] > 200
+        yield origin
+
+
+def proxy(address: tuple[str | None, int | None], connected: list[bytes]) -> Streams:
+    """A proxy that supports only CONNECT, and connects with `address` whatever the request says.
+
+    `connected` gets the first line of each request.
+    """
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+        connected.append(line)
+        if not line.startswith(b"CONNECT "):
+            writer.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await join(reader, writer, *address)
+
+    return talk
+
+
+def judged(report: dict[str, object], said: str) -> int:
+    """How many responses the layer has judged in a campaign that found nothing wrong."""
+    assert "nothing wrong was found" in said, said
+    campaign = report["fuzz"]
+    assert isinstance(campaign, dict)
+    return sum(each["met"] for each in campaign["statuses"])
+
+
+def test_the_certificates_of_a_profile_are_used(stub: LiveStub, tmp_path: Path) -> None:
+    certificate = certified(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    server.load_verify_locations(certificate)
+    server.verify_mode = ssl.CERT_REQUIRED
+    address = urlsplit(stub.origin)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await join(reader, writer, address.hostname, address.port)
+
+    with running(talk, server) as origin:
+        tls = f"tls: {{ca: {certificate}, certificate: {certificate}}}"
+        file = profile(tmp_path, base=f"{origin}{stub.settings.base_path}", more=tls)
+        code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
+        assert code == 0, said
+        assert judged(report, said) == report["fuzz"]["requests"] >= 25
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_the_proxy_of_a_profile_is_used_as_a_tunnel(
+    stub: LiveStub, tmp_path: Path, *, secure: bool
+) -> None:
+    certificate = certified(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    address = urlsplit(stub.origin)
+    connected: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await join(reader, writer, address.hostname, address.port)
+
+    with running(talk, server if secure else None) as origin:
+        real = urlsplit(origin)
+        with running(proxy((real.hostname, real.port), connected)) as via:
+            # Nothing listens on port 1, so this server can be reached through the proxy only.
+            url = f"{real.scheme}://127.0.0.1:1{stub.settings.base_path}"
+            more = f"proxy: {via}\ntls: {{ca: {certificate}}}"
+            file = profile(tmp_path, base=url, more=more)
+            code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
+    assert code == 0, said
+    assert judged(report, said) == report["fuzz"]["requests"] >= 25
+    assert set(connected) == {b"CONNECT 127.0.0.1:1 HTTP/1.1"}
+
+
+# A response that the smoke test accepts, and the number of its requests.
+SUCCESS = json.dumps({"status": load_statuses().success.slug, "code": 200}).encode()
+SMOKE = 5
+
+
+async def receive(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The head and the body of a request."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]
+    return head, await reader.readexactly(int(length or 0))
+
+
+def response(line: bytes = b"200 OK", *headers: bytes) -> bytes:
+    lines = (b"HTTP/1.1 " + line, *headers, b"Content-Length: %d" % len(SUCCESS))
+    return b"\r\n".join([*lines, b"", SUCCESS])
+
+
+def answering(expire: Callable[[], None]) -> Streams:
+    """A server that answers the smoke test and nothing else."""
+    answers = iter(range(SMOKE))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await receive(reader)
+            if next(answers, None) is None:
+                expire()
+                await reader.read()
+                return
+            writer.write(response())
+            await writer.drain()
+
+    return talk
+
+
+def test_the_timeout_of_a_profile_applies(tmp_path: Path) -> None:
+    with (
+        controlled(7.5) as limit,
+        running(answering(expire=limit.expire)) as origin,
+    ):
+        file = profile(tmp_path, base=f"{origin}/api/v1", more="limits: {timeout: 7.5}")
+        code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
+    assert code == 1, said
+    received = {each["received"] for case in report["cases"] for each in case["findings"]}
+    assert received == {'"no response within 7.5 seconds"'}
+
+
+@pytest.mark.parametrize("code", [302, 307])
+def test_no_redirect_is_followed(tmp_path: Path, code: int) -> None:
+    targets: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await receive(reader)
+            targets.append(head.split(b" ")[1])
+            line = b"200 OK" if len(targets) <= SMOKE else b"%d Elsewhere" % code
+            writer.write(response(line, b"Location: /elsewhere"))
+            await writer.drain()
+
+    with running(talk) as origin:
+        file = profile(tmp_path, base=f"{origin}/api/v1")
+        fuzzed(tmp_path, "--profile", file, *ASKED)
+    assert len(targets) > SMOKE
+    assert b"/elsewhere" not in targets
+
+
+def test_a_request_is_not_repeated_where_the_connection_is_closed(tmp_path: Path) -> None:
+    """The server may have registered a client before it closes."""
+    received: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            received.append((await receive(reader))[1])
+            # Each second response says that the connection stays open, and is the last one.
+            if len(received) > SMOKE and len(received) % 2:
+                return
+            writer.write(response())
+            await writer.drain()
+
+    with running(talk) as origin:
+        file = profile(tmp_path, base=f"{origin}/api/v1")
+        _, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
+    assert len(received) - SMOKE == report["fuzz"]["requests"], said
+    assert b"" in received[SMOKE:]
+
+
+def test_proxies_and_credentials_of_the_environment_are_not_used(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            heads.append((await receive(reader))[0])
+            writer.write(response())
+            await writer.drain()
+
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password secret\n")
+    nowhere = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")
+    env = {**nowhere, "NO_PROXY": "", "NETRC": str(netrc)}
+    with running(talk) as origin:
+        done = call("fuzz", f"{origin}/api/v1", *ASKED, cwd=tmp_path, env=env)
+    assert "faults in" in done.stdout
+    assert len(heads) > SMOKE + 20
+    assert not any(b"authorization:" in each.lower() for each in heads)
