@@ -39,14 +39,11 @@ from clients_register.conformance.runner import (
     reason_not_claimed,
     runnable_cases,
 )
-from clients_register.conformance.target import Target, target_for_url
+from clients_register.conformance.target import Limiter, Target, target_for_url
 from clients_register.spec.statuses import load_statuses
 
 # Verdicts that the progress bar counts as failed.
 FAILED = (Verdict.FAIL, Verdict.ERROR, Verdict.UNEXPECTED_PASS)
-
-# Requests of the smoke test, and one about the application, which precede every run.
-SMOKE_REQUESTS = 6
 
 Requirements = Mapping[str, Mapping[str, Any]]
 
@@ -64,7 +61,7 @@ def verify(argv: list[str]) -> int:
         type=cli.positive_int,
         const=fuzz.DEFAULT_REQUESTS,
         metavar="N",
-        help=f"also search for faults that no case covers, with N requests"
+        help=f"also search for faults that no case covers, with at most N requests"
         f" (default: {fuzz.DEFAULT_REQUESTS})",
     )
     fuzz.add_campaign_options(parser)
@@ -80,13 +77,16 @@ def _verify(options: argparse.Namespace) -> int:
         fuzz.check_prerequisites(options)
     target = cli.target_from(options)
     started, clock = datetime.now(UTC), time.perf_counter()
-    results, completed = asyncio.run(run_suite(cases, target, options))
+    limiter = target.limiter(options.requests or 0)
+    if options.requests is not None:
+        fuzz.announce(target, options)
+    results, completed = asyncio.run(run_suite(cases, target, limiter, options))
     evidence = collect_evidence(
         results, target, complete=not options.only, interrupted=not completed
     )
     campaign = None
     if options.requests is not None and completed:
-        campaign = fuzz.run_campaign(target, options)
+        campaign = fuzz.run_campaign(target, options, limiter)
         results += campaign.results
     decision = decide(results, evidence, strict=options.strict)
     if campaign and decision[0] is ExitCode.SUCCESS:
@@ -111,7 +111,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 async def run_suite(
-    cases: Sequence[Case], target: Target, options: argparse.Namespace
+    cases: Sequence[Case], target: Target, limiter: Limiter, options: argparse.Namespace
 ) -> tuple[list[Result], bool]:
     """Returns the results of `cases`, and whether the run was completed.
 
@@ -126,7 +126,7 @@ async def run_suite(
         failed = sum(counts[each] for each in FAILED)
         progress.update(counts.total(), len(cases), f"{failed} failed")
 
-    runner = SuiteRunner(cases, target, load_statuses(), control_token(), on_result)
+    runner = SuiteRunner(cases, target, load_statuses(), control_token(), on_result, limiter)
     completed = await runner.run_until_cancelled()
     progress.close()
     return runner.results, completed
@@ -167,7 +167,7 @@ def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]
         ("cases", f"{len(runnable)} of {len(cases)}"),
         ("not claimed", str(len(cases) - claimed)),
         ("cannot be arranged", str(claimed - len(runnable))),
-        ("smoke test", f"{SMOKE_REQUESTS} requests before the cases, which no limit counts"),
+        ("smoke test", f"{cli.SMOKE_REQUESTS} requests before the cases, which no limit counts"),
         ("requests", f"{_describe_bound(bound.requests, limits.requests)}, pace {pace}"),
         ("clients created", clients),
         ("mails caused", f"at most {bound.clients}, to addresses of {target.email_domain}"),

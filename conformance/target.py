@@ -4,7 +4,8 @@ import asyncio
 import ipaddress
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,13 @@ class LimitReached(Exception):
     """A limit of the profile is reached; the message says which one."""
 
 
+class BudgetReached(LimitReached):
+    """The budget of a campaign is spent."""
+
+    def __init__(self) -> None:
+        super().__init__("the budget of the campaign is spent")
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits on what a run may do to its target. Rates are per second, timeouts in seconds.
@@ -64,7 +72,8 @@ class Limits:
 class Limiter:
     """Applies the limits of a profile to a run, and counts its requests.
 
-    `clients` are the requests that may have registered one, whatever the target responded.
+    All requests of a run pass it, those of its cases and of its campaign. `clients` are the
+    requests that may have registered one, whatever the target responded.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -73,12 +82,24 @@ class Limiter:
         self._limits = limits
         self._interval = 1 / limits.requests_per_second if limits.requests_per_second else 0.0
         self._next = 0.0
+        self._is_spent: Callable[[], bool] = lambda: False
+
+    @contextmanager
+    def within(self, is_spent: Callable[[], bool]) -> Iterator[None]:
+        """Lets no request pass once a budget `is_spent`, in this context."""
+        before, self._is_spent = self._is_spent, is_spent
+        try:
+            yield
+        finally:
+            self._is_spent = before
 
     async def acquire(self, *, registers: bool) -> None:
         """Waits until the next request may be sent. Raises LimitReached.
 
         `registers`: the request may register a client; see `RequestTemplate.may_register`.
         """
+        if self._is_spent():
+            raise BudgetReached
         if self.requests >= self._limits.requests:
             raise LimitReached(f"the limit of {self._limits.requests} requests is reached")
         if registers:
@@ -185,6 +206,18 @@ class Target:
     def layout(self) -> EnvelopeLayout:
         """The layout of its envelope."""
         return EnvelopeLayout(self.envelope)
+
+    def limiter(self, campaign: int = 0) -> Limiter:
+        """Returns the limiter of a run.
+
+        A bare URL, which is local, has no limits of its own: a `campaign` of that many requests is
+        not limited by the defaults, which are meant for cases.
+        """
+        limits = self.limits
+        if self.bare:
+            requests, clients = limits.requests + campaign, limits.clients + campaign
+            limits = replace(limits, requests=requests, clients=clients)
+        return Limiter(limits)
 
     def client(self) -> HttpClient:
         """Opens an HTTP client for the target. Raises ProfileError."""

@@ -34,9 +34,10 @@ AREA = "fuzz"
 
 # In order. The later layers get what an earlier one leaves.
 LAYERS: Mapping[str, Layer] = {
-    "order": Layer(0.15, "which error takes precedence where several apply"),
-    "schema": Layer(0.3, "Schemathesis on the decoded parameters"),
-    "parameters": Layer(0.55, "parameters at the edges of their rules"),
+    # The default budget has room for all pairs of faults.
+    "order": Layer(0.25, "which error takes precedence where several apply"),
+    "schema": Layer(0.4, "Schemathesis on the decoded parameters"),
+    "parameters": Layer(0.6, "parameters at the edges of their rules"),
     "envelopes": Layer(0.8, "malformed requests"),
     "sequences": Layer(1.0, "many requests, with time, tokens and faults, against a model"),
 }

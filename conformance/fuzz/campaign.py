@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -21,11 +21,11 @@ from clients_register.conformance.fuzz.checker import (
 from clients_register.conformance.fuzz.coverage import CampaignCoverage
 from clients_register.conformance.fuzz.model import initial_model
 from clients_register.conformance.fuzz.precedence import PrecedenceMatrix
-from clients_register.conformance.fuzz.search import BudgetSpent
+from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
 from clients_register.conformance.http_client import HttpClient
 from clients_register.conformance.interrupts import collect_interrupts
 from clients_register.conformance.states import HookClient, HookError, StateArranger
-from clients_register.conformance.target import Limiter, LimitReached, Limits, Target
+from clients_register.conformance.target import BudgetReached, Limiter, LimitReached, Target
 from clients_register.spec.statuses import StatusTable
 
 # How a campaign ends.
@@ -35,18 +35,14 @@ LIMITED = "the profile allows no more"
 GONE = "the target does not respond any more"
 INTERRUPTED = "interrupted"
 
-# Seconds between two looks for an interruption while waiting for a response, and the seconds that
-# the response may take afterwards.
+# Seconds between two looks for an interruption, or for the end of the time, while waiting for a
+# response, and the seconds that the response may take afterwards.
 POLL_INTERVAL = 0.1
 GRACE_PERIOD = 0.5
 
 
-class CampaignEnded(KeyboardInterrupt):
-    """The campaign is over, in one of the ways above; `why` has details.
-
-    Derived from KeyboardInterrupt, because Hypothesis and Schemathesis would take anything else for
-    a fault, or for a flaky example.
-    """
+class CampaignEnded(SearchEnded):
+    """The campaign is over, in one of the ways above; `why` has details."""
 
     def __init__(self, how: str, why: str = "") -> None:
         super().__init__(how)
@@ -56,7 +52,7 @@ class CampaignEnded(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Budget:
-    """When a campaign ends: after this many requests, or seconds if given."""
+    """Limits of a campaign: its requests, and its seconds if given. Shrinking is included."""
 
     requests: int
     seconds: float | None = None
@@ -66,8 +62,9 @@ class Budget:
 class Plan:
     """The plan of a campaign: layers by name, from a seed, within a budget.
 
-    `first` ends it with the first violation. `on_progress` is called before each example; `restart`
-    restarts the server on its data; `clock` returns the time in seconds.
+    `first` ends it with the first violation. `limiter` also counts what preceded the campaign.
+    `on_progress` is called before each example; `restart` restarts the server on its data; `clock`
+    returns the time in seconds.
     """
 
     layers: tuple[str, ...]
@@ -76,9 +73,15 @@ class Plan:
     strict: bool = False
     first: bool = False
     control_token: str | None = None
+    limiter: Limiter | None = None
     on_progress: Callable[["Campaign", str], None] = lambda _campaign, _layer: None
     restart: Callable[[], None] | None = None
     clock: Callable[[], float] = time.monotonic
+
+    def is_time_up(self, started: float, share: float = 1.0) -> bool:
+        """Tells whether `share` of the time is over, if it is limited."""
+        seconds = self.budget.seconds
+        return seconds is not None and self.clock() - started >= share * seconds
 
 
 class SandboxProvider:
@@ -117,7 +120,8 @@ class SandboxProvider:
 class Campaign:
     """A running campaign and what it has found.
 
-    `finished` are the layers that ran to their end, `interrupts` the signals received.
+    `started` is when its time began. `finished` are the layers that used their share of the budget,
+    `ended` says how it ended, and `interrupts` are the signals received.
     """
 
     run: RunContext
@@ -125,14 +129,21 @@ class Campaign:
     sandboxes: SandboxProvider
     plan: Plan
     interrupts: Sequence[int]
+    started: float
     coverage: CampaignCoverage = field(default_factory=CampaignCoverage)
     matrix: PrecedenceMatrix = field(default_factory=PrecedenceMatrix)
     violations: list[ContractViolation] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
-    started: float = field(init=False)
+    ended: CampaignEnded | None = None
+    _requests_before: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.started = self.plan.clock()
+        self._requests_before = self.run.limiter.requests
+
+    @property
+    def requests(self) -> int:
+        """The number of requests sent so far."""
+        return self.run.limiter.requests - self._requests_before
 
     @property
     def seconds(self) -> float:
@@ -141,16 +152,20 @@ class Campaign:
 
     def remaining_requests(self, share: float) -> int:
         """Returns the requests left until `share` of the budget is spent; 0 if time is up."""
-        budget = self.plan.budget
-        if budget.seconds is not None and self.seconds >= share * budget.seconds:
+        if self.plan.is_time_up(self.started, share):
             return 0
-        return max(0, round(share * budget.requests) - self.run.limiter.requests)
+        return max(0, round(share * self.plan.budget.requests) - self.requests)
+
+    def is_spent(self) -> bool:
+        """Tells whether no further request may be sent."""
+        return not self.remaining_requests(1.0)
 
     def spend(self, share: float, layer: str) -> None:
-        """Reports progress. Raises BudgetSpent if nothing of `share` is left."""
+        """Reports progress. Raises BudgetSpent if nothing of `share` is left; CampaignEnded."""
+        self.check_ended()
         self.plan.on_progress(self, layer)
         if not self.remaining_requests(share):
-            raise BudgetSpent
+            raise BudgetSpent(SPENT)
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
@@ -165,26 +180,38 @@ class Campaign:
 
     def call(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Runs an asynchronous function to its end. Raises CampaignEnded."""
-        self.check_interrupted()
+        self.check_ended()
         running = self.portal.start_task_soon(function, *args)
         while wait((running,), POLL_INTERVAL).not_done:
-            if self.interrupts and wait((running,), GRACE_PERIOD).not_done:
+            is_over = bool(self.interrupts) or self.plan.is_time_up(self.started)
+            if is_over and wait((running,), GRACE_PERIOD).not_done:
                 # No more is sent into a world that is about to be deleted.
                 running.cancel()
                 self.sandboxes.gave_up = True
-                self.check_interrupted()
+                self.check_ended()
+                raise self.end(SPENT)
         try:
             return running.result()
+        except BudgetReached:
+            self.check_ended()
+            raise self.end(SPENT) from None
         except LimitReached as reason:
-            raise CampaignEnded(LIMITED, str(reason)) from None
+            raise self.end(LIMITED, str(reason)) from None
         except (TargetGone, ControlError, HookError) as reason:
             self.sandboxes.gave_up = True
-            raise CampaignEnded(GONE, str(reason)) from None
+            raise self.end(GONE, str(reason)) from None
 
-    def check_interrupted(self) -> None:
-        """Raises CampaignEnded after an interruption."""
+    def end(self, how: str, why: str = "") -> CampaignEnded:
+        """Ends the campaign, if it has not ended, and returns its end."""
+        self.ended = self.ended or CampaignEnded(how, why)
+        return self.ended
+
+    def check_ended(self) -> None:
+        """Raises CampaignEnded if the campaign has ended, or after an interruption."""
         if self.interrupts:
-            raise CampaignEnded(INTERRUPTED)
+            self.end(INTERRUPTED)
+        if self.ended is not None:
+            raise self.ended
 
     def add(self, violation: ContractViolation | None) -> None:
         """Adds a violation unless it was found before. Raises CampaignEnded."""
@@ -192,14 +219,17 @@ class Campaign:
         if violation is not None and violation.signature not in known:
             self.violations.append(violation)
             if self.plan.first:
-                raise CampaignEnded(FIRST)
+                raise self.end(FIRST)
 
 
 @contextmanager
-def new_campaign(target: Target, statuses: StatusTable, plan: Plan) -> Iterator[Campaign]:
+def new_campaign(
+    target: Target, statuses: StatusTable, plan: Plan, started: float | None = None
+) -> Iterator[Campaign]:
     """Sets up a campaign. In this context, interruptions end it, and raise nothing.
 
-    Raises ProfileError if certificates cannot be read.
+    Its time begins now, unless it has `started` before. Raises ProfileError if certificates cannot
+    be read.
     """
     with collect_interrupts() as interrupts, start_blocking_portal() as portal:
 
@@ -208,22 +238,16 @@ def new_campaign(target: Target, statuses: StatusTable, plan: Plan) -> Iterator[
 
         client = portal.call(open_client)
         try:
-            limiter = Limiter(_limits(target, plan))
+            limiter = plan.limiter or target.limiter(plan.budget.requests)
             run = RunContext(target, client, limiter, statuses, secrets.token_hex(4))
             hook_client = target.hook_client()
             hook = None if hook_client is None else HookClient(hook_client, str(target.hook))
             sandboxes = SandboxProvider(run, hook, plan.control_token)
-            yield Campaign(run, portal, sandboxes, plan, interrupts)
+            began = plan.clock() if started is None else started
+            campaign = Campaign(run, portal, sandboxes, plan, interrupts, began)
+            with limiter.within(campaign.is_spent):
+                yield campaign
         finally:
             portal.call(client.close)
             # Does not wait for requests that an interruption left unfinished.
             portal.call(lambda: portal.stop(cancel_remaining=True))
-
-
-def _limits(target: Target, plan: Plan) -> Limits:
-    """Returns the limits of the profile; for a bare (local) URL, as many as the plan needs."""
-    if not target.bare:
-        return target.limits
-    # Every request may register a client, and layers exceed their share by their last example.
-    needed = 2 * plan.budget.requests + target.limits.requests
-    return replace(target.limits, requests=needed, clients=needed)

@@ -63,6 +63,7 @@ class ContractViolation(Exception):
 
     `send` built the request, if a case can send it, and `outcomes` would have been correct.
     `states` were arranged before, and `about` describes the requests before or the faults.
+    `unshrunk` says why a smaller example was not looked for any longer, if it was not.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ContractViolation(Exception):
         self.send = send
         self.states: tuple[str, ...] = ()
         self.about = ""
+        self.unshrunk = ""
         super().__init__(layer)
 
     @property
@@ -162,12 +164,10 @@ class Checker:
         await run.limiter.acquire(registers=bool(request.body))
         try:
             in_world = replace(request, target=self.prefix + request.target)
-            exchange.response = response = await run.client.send(in_world)
+            exchange.receive(await run.client.send(in_world))
         except NoResponse as failure:
             exchange.failure = failure
             self._check_failure(layer, request, exchange, failure)
-        else:
-            exchange.envelope = parse_body(response)
         return exchange
 
     async def race(self, layer: str, send: RequestTemplate, values: Values, times: int) -> None:

@@ -16,7 +16,8 @@ from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
 from clients_register.conformance.report.campaign import render_precedence_csv
 from clients_register.conformance.results import Evidence
-from clients_register.conformance.target import Target
+from clients_register.conformance.runner import bound_requests
+from clients_register.conformance.target import Limiter, Target
 from clients_register.spec.statuses import load_statuses
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ def main(argv: list[str]) -> int:
         type=cli.positive_int,
         default=DEFAULT_REQUESTS,
         metavar="N",
-        help=f"end after this many requests (default: {DEFAULT_REQUESTS})",
+        help="send at most this many requests, apart from those of the smoke test and those that"
+        f" replay the corpus (default: {DEFAULT_REQUESTS})",
     )
     parser.add_argument(
         "--seconds",
         type=cli.positive_seconds,
         metavar="N",
-        help="end after this many seconds, if earlier",
+        help="end after this many seconds, if earlier; they include the replay of the corpus",
     )
     parser.add_argument(
         "--layer",
@@ -97,6 +99,7 @@ def _fuzz(options: argparse.Namespace) -> int:
     check_prerequisites(options)
     target = cli.target_from(options)
     statuses = load_statuses()
+    announce(target, options)
     asyncio.run(cli.check_target(target))
     started, clock = datetime.now(UTC), time.perf_counter()
     result = run_campaign(target, options)
@@ -134,8 +137,32 @@ def check_prerequisites(options: argparse.Namespace) -> None:
     check_directory(options.corpus)
 
 
-def run_campaign(target: Target, options: argparse.Namespace) -> "CampaignResult":
-    """Runs the campaign of the options, after `check_prerequisites`. Raises ProfileError."""
+def announce(target: Target, options: argparse.Namespace) -> None:
+    """Says, before anything is sent to the route, how much a campaign sends at most."""
+    if options.quiet:
+        return
+    from clients_register.conformance.fuzz.corpus import load_corpus
+
+    cases = load_corpus(options.corpus)
+    replayed = bound_requests(cases, target).requests
+    seconds = f" in {options.seconds:g} seconds" if options.seconds is not None else ""
+    corpus = (
+        f" and at most {replayed} that replay {len(cases)} cases of the corpus" if cases else ""
+    )
+    print(
+        f"the campaign sends at most {options.requests:,} requests{seconds}, after"
+        f" {cli.SMOKE_REQUESTS} of the smoke test{corpus}",
+        file=sys.stderr,
+    )
+
+
+def run_campaign(
+    target: Target, options: argparse.Namespace, limiter: Limiter | None = None
+) -> "CampaignResult":
+    """Runs the campaign of the options, after `check_prerequisites`. Raises ProfileError.
+
+    `limiter` is that of the cases before, if there are any.
+    """
     from clients_register.conformance.fuzz.campaign import Budget, Plan
     from clients_register.conformance.fuzz.exploration import explore
 
@@ -145,7 +172,7 @@ def run_campaign(target: Target, options: argparse.Namespace) -> "CampaignResult
 
     def on_progress(campaign: "Campaign", layer: str) -> None:
         words = f"{layer}  {len(campaign.violations)} faults"
-        progress.update(campaign.run.limiter.requests, options.requests, words)
+        progress.update(campaign.requests, options.requests, words)
 
     plan = Plan(
         tuple(options.layer or LAYERS),
@@ -154,6 +181,7 @@ def run_campaign(target: Target, options: argparse.Namespace) -> "CampaignResult
         strict=options.strict,
         first=options.first,
         control_token=control_token(),
+        limiter=limiter,
         on_progress=on_progress,
     )
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,14 @@ class CampaignResult:
             return ExitCode.INCONCLUSIVE, f"{ended}; nothing was judged {extent}"
         if summary["ended"] != SPENT:
             return ExitCode.INCONCLUSIVE, f"{ended}; nothing wrong was found {extent}"
-        return ExitCode.SUCCESS, f"nothing wrong was found {extent}"
+        unreached = [
+            layer
+            for layer in LAYERS
+            for each in self.results
+            if each.case.id == f"{AREA}/{layer}" and each.verdict is Verdict.NOT_ARRANGED
+        ]
+        left_out = f"; the budget did not reach {', '.join(unreached)}" if unreached else ""
+        return ExitCode.SUCCESS, f"nothing wrong was found {extent}{left_out}"
 
 
 def explore(
@@ -77,14 +84,20 @@ def explore(
 ) -> CampaignResult:
     """Replays the corpus in `folder` and runs a campaign, whose violations are added there.
 
-    `command` is the one that repeats the campaign. Raises CaseError, ProfileError.
+    The seconds of the budget include the replay. Its requests do not, so that a seed and a number
+    of requests determine the campaign. `command` is the one that repeats it. Raises CaseError,
+    ProfileError.
     """
-    runner = SuiteRunner(corpus.load_corpus(folder), target, statuses, plan.control_token)
-    completed = asyncio.run(runner.run_until_cancelled())
+    limiter = plan.limiter or target.limiter(plan.budget.requests)
+    plan, started = replace(plan, limiter=limiter), plan.clock()
+    cases = corpus.load_corpus(folder)
+    runner = SuiteRunner(cases, target, statuses, plan.control_token, limiter=limiter)
+    with limiter.within(lambda: plan.is_time_up(started)):
+        completed = asyncio.run(runner.run_until_cancelled())
     replayed = runner.results
     for each in replayed:
         each.rerun = tuple(command)
-    with new_campaign(target, statuses, plan) as campaign:
+    with new_campaign(target, statuses, plan, started) as campaign:
         ended, why = run_layers(campaign) if completed else (INTERRUPTED, "")
         texts = dict(corpus.render_cases(campaign.violations, folder))
         failures = write_files(texts)
@@ -121,10 +134,11 @@ def _layer_results(campaign: Campaign, command: Sequence[str], ended: str) -> li
 
 def _violation_result(violation: ContractViolation, rerun: tuple[str, ...]) -> Result:
     title = f"{violation.layer}: {violation.signature}"
+    unshrunk = violation.unshrunk and f"not shrunk to the end: {violation.unshrunk}"
     return Result(
         Case(f"{AREA}/{corpus.case_name(violation)}", AREA, title),
         worst(each.verdict for each in violation.findings),
-        reason=violation.about or None,
+        reason="; ".join(filter(None, (violation.about, unshrunk))) or None,
         findings=violation.findings,
         exchanges=[violation.exchange],
         rerun=rerun,
@@ -134,7 +148,7 @@ def _violation_result(violation: ContractViolation, rerun: tuple[str, ...]) -> R
 def _summarize(campaign: Campaign, statuses: StatusTable, ended: str, why: str) -> dict[str, Any]:
     return {
         "seed": campaign.plan.seed,
-        "requests": campaign.run.limiter.requests,
+        "requests": campaign.requests,
         "seconds": round(campaign.seconds, 3),
         "ended": ended,
         "why": why,

@@ -11,7 +11,12 @@ from hypothesis.strategies import SearchStrategy
 
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.fuzz import LAYERS, precedence, sequences
-from clients_register.conformance.fuzz.campaign import SPENT, Campaign, CampaignEnded
+from clients_register.conformance.fuzz.campaign import (
+    INTERRUPTED,
+    SPENT,
+    Campaign,
+    CampaignEnded,
+)
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation, Sandbox
 from clients_register.conformance.fuzz.raw_requests import (
     MalformedHttp,
@@ -34,29 +39,39 @@ MALFORMED_HTTP_ODDS = 12
 
 
 def run_layers(campaign: Campaign) -> tuple[str, str]:
-    """Runs the layers of the plan; returns how the campaign ended, and why."""
+    """Runs the layers of the plan; returns how the campaign ended, and why.
+
+    A layer ends when its share of the budget is spent. What it takes beyond that, to complete an
+    example and to shrink a violation, the later layers lack; one that gets nothing is not finished.
+    """
     chosen = {name: layer for name, layer in LAYERS.items() if name in campaign.plan.layers}
     total = [*chosen.values()][-1].ends_at
-    try:
-        for name, layer in chosen.items():
+    end = None
+    for name, layer in chosen.items():
+        before = campaign.requests
+        try:
             with suppress(BudgetSpent):
                 _RUNNERS[name](campaign, layer.ends_at / total)
-            campaign.check_interrupted()
+            campaign.check_ended()
+        except CampaignEnded as ended:
+            end = ended
+        if end is not None and (end.how != SPENT or campaign.interrupts):
+            return (INTERRUPTED, "") if end.how == SPENT else (end.how, end.why)
+        if campaign.requests > before:
             campaign.finished.append(name)
-    except CampaignEnded as end:
-        return end.how, end.why
+        if end is not None:
+            break
     return SPENT, ""
 
 
 def _run_precedence(campaign: Campaign, share: float) -> None:
-    """Sends every fault and every pair regardless of the budget, then triples within it."""
+    """Sends every fault, then every pair, then triples in an order that the seed determines."""
     triples = [*precedence.combinations_of(TRIPLES)]
     random.Random(campaign.plan.seed).shuffle(triples)  # noqa: S311 - no secret
     singles, pairs = precedence.combinations_of(1), precedence.combinations_of(PAIRS)
     with campaign.sandbox() as sandbox:
         for faults in (*singles, *pairs, *triples):
-            if len(faults) == TRIPLES:
-                campaign.spend(share, precedence.LAYER)
+            campaign.spend(share, precedence.LAYER)
             checker = campaign.checker(sandbox)
             try:
                 campaign.call(precedence.send_combination, checker, faults, campaign.matrix)
@@ -70,6 +85,7 @@ def _run_schemathesis(campaign: Campaign, share: float) -> None:
 
     target = campaign.run.target
     for number in count():
+        campaign.check_ended()
         if not campaign.remaining_requests(share):
             return
         with campaign.sandbox() as sandbox:

@@ -27,17 +27,18 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from schemathesis.core import NotSet
 from schemathesis.core.failures import Failure
-from schemathesis.engine import context, events, from_schema
+from schemathesis.engine import Status, context, events, from_schema
 from typing_extensions import override
 
 from clients_register import spec
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
-from clients_register.conformance.fuzz.campaign import GONE, CampaignEnded
+from clients_register.conformance.fuzz.campaign import GONE, SPENT, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
+from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
 from clients_register.conformance.results import Finding, Verdict
@@ -81,7 +82,7 @@ class SchemathesisRun:
     call: Callable[..., Any]
     is_spent: Callable[[], bool]
     stop: Callable[[], None] = lambda: None
-    ended: CampaignEnded | None = None
+    ended: SearchEnded | None = None
     generated: dict[bytes, Any] = field(default_factory=dict)
     violations: dict[str, ContractViolation] = field(default_factory=dict)
     exchanges: WeakKeyDictionary[requests.PreparedRequest, Exchange] = field(
@@ -91,8 +92,12 @@ class SchemathesisRun:
     def send(self, prepared: requests.PreparedRequest) -> HttpResponse:
         """Sends a request of Schemathesis.
 
-        Raises Failure if there is no response; CampaignEnded.
+        Raises Failure if there is no response; SearchEnded.
         """
+        if self.is_spent():
+            spent = BudgetSpent(SPENT)
+            self.end(spent)
+            raise spent
         request = self._convert(prepared)
         decoded = self.generated.get(request.body)
         try:
@@ -131,7 +136,7 @@ class SchemathesisRun:
             self.end(end)
             raise
 
-    def end(self, end: CampaignEnded) -> None:
+    def end(self, end: SearchEnded) -> None:
         """Stops after the current request; the first reason is kept."""
         self.ended = self.ended or end
         self.stop()
@@ -207,8 +212,6 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
     run = _runs.get(id(case.operation.schema))
     if run is None:
         return
-    if run.is_spent():
-        run.stop()
     case.headers.update(run.checker.run.target.headers)
     if case.headers.get("Content-Type", PRIVATE_TYPE) == PRIVATE_TYPE:
         case.headers["Content-Type"] = MEDIA_TYPE
@@ -233,8 +236,9 @@ def load_schema(model: WorldModel, *, examples: int, seed: int) -> Any:
 def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViolation]:
     """Runs Schemathesis, and yields the smallest example of each violation.
 
-    Raises CampaignEnded.
+    Raises CampaignEnded and BudgetSpent, after the violations found before.
     """
+    settled: set[str] = set()
     _runs[id(schema)] = run
     try:
         stream = from_schema(schema).execute()
@@ -244,15 +248,20 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
                 if isinstance(event, events.ScenarioFinished):
                     for violation in _built_in_violations(event, run.checker.prefix):
                         run.add(violation)
+                    if event.status is not Status.INTERRUPTED:
+                        settled.update(run.violations)
                 elif isinstance(event, events.NonFatalError):
                     run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
                 elif isinstance(event, events.FatalError):
                     run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
     finally:
         del _runs[id(schema)]
+    for signature, violation in run.violations.items():
+        if run.ended is not None and signature not in settled:
+            violation.unshrunk = str(run.ended)
+        yield violation
     if run.ended is not None:
         raise run.ended
-    yield from run.violations.values()
 
 
 def decoded_document(model: WorldModel) -> dict[str, Any]:

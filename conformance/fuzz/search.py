@@ -24,8 +24,16 @@ MAX_SHRINKING = 300
 MAX_STEPS = 25
 
 
-class BudgetSpent(KeyboardInterrupt):
-    """The budget is spent. Hypothesis passes interruptions on; other exceptions it would shrink."""
+class SearchEnded(KeyboardInterrupt):
+    """A search ends before Hypothesis has finished it; the message says why.
+
+    Hypothesis and Schemathesis pass interruptions on. Anything else they would take for a fault,
+    or for a flaky example.
+    """
+
+
+class BudgetSpent(SearchEnded):
+    """The budget of a search is spent."""
 
 
 def run_settings(examples: int = MAX_EXAMPLES) -> settings:
@@ -57,7 +65,8 @@ def search(
     """Calls `probe` with examples of `strategy` from the seed `number`; returns a violation.
 
     `probe` raises ContractViolation. `spend` is called before each example until there is one; it
-    raises BudgetSpent to end the run, which is passed on.
+    raises SearchEnded to end the run. SearchEnded is passed on, unless a violation was found: that
+    is returned, with the reason in its `unshrunk`.
     """
     smallest = SmallestViolation(spend)
 
@@ -106,7 +115,7 @@ class SmallestViolation:
         if self._found is None:
             self._spend()
         elif self._shrinking >= MAX_SHRINKING:
-            raise BudgetSpent
+            raise BudgetSpent(f"{MAX_SHRINKING} examples were tried")
         self._shrinking += self._found is not None
 
     def __enter__(self) -> None:
@@ -123,9 +132,13 @@ class SmallestViolation:
         try:
             with _unlimited_time():
                 hypothesis()
-        except (ContractViolation, Flaky, BudgetSpent):
+        except (ContractViolation, Flaky):
             if self._found is None:
                 raise
+        except SearchEnded as end:
+            if self._found is None:
+                raise
+            self._found.unshrunk = str(end)
         return self._found
 
 
