@@ -112,19 +112,19 @@ class CaseItem(pytest.Item):
 
         from clients_register.conformance.control import control_token
         from clients_register.conformance.results import Verdict, failing_verdicts
-        from clients_register.conformance.runner import run_cases
+        from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses
 
-        (result,) = asyncio.run(
-            run_cases(
-                [self.case],
-                self._target,
-                load_statuses(),
-                control_token=control_token(),
-                request_ids=self._request_ids,
-                limiter=self._limiter,
-            )
+        runner = SuiteRunner(
+            [self.case],
+            self._target,
+            load_statuses(),
+            control_token=control_token(),
+            request_ids=self._request_ids,
+            limiter=self._limiter,
         )
+        asyncio.run(runner.run())
+        (result,) = runner.results
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
             pytest.skip(f"{result.verdict}: {result.reason}")
         if result.verdict is Verdict.EXPECTED_FAILURE:

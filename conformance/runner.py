@@ -126,9 +126,7 @@ class CaseRunner:
 
         unknown = find_unknown_value(self._run.target, case)
         if unknown is not None:
-            raise ValueMissing(
-                f"{unknown}: none is known; a profile can name one ({unknown}: ...)"
-            )
+            raise ValueMissing(f"{unknown}: none is known; a profile can name one ({unknown}: ...)")
         register = ClientRegistrar(self._run, values, lambda request: send("arrange", request))
         for state in case.arrange:
             await self._arranger.arrange(state, values, register)
@@ -137,7 +135,8 @@ class CaseRunner:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
                 values.update(self._extract(step.keep, await send("before", step.send)))
-        exchanges = await send_concurrently(send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
+        judged = (send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
+        exchanges = await send_concurrently(judged)
         if case.claims != STUB:
             for exchange in exchanges:
                 result.findings += self._check_invariants(exchange, values)
@@ -318,23 +317,9 @@ class SuiteRunner:
                 group.create_task(work(runner))
 
 
-async def run_cases(
-    cases: Sequence[Case],
-    target: Target,
-    statuses: StatusTable,
-    *,
-    control_token: str | None = None,
-    limiter: Limiter | None = None,
-    request_ids: set[str] | None = None,
-) -> list[Result]:
-    """Runs `cases` and returns their results in the same order.
-
-    `request_ids` are those of earlier responses, to which those of this run are added. Raises
-    ProfileError.
-    """
-    runner = SuiteRunner(cases, target, statuses, control_token, limiter=limiter)
-    if request_ids is not None:
-        runner.request_ids = request_ids
+async def run_cases(cases: Sequence[Case], target: Target, statuses: StatusTable) -> list[Result]:
+    """Runs `cases` and returns their results in the same order. Raises ProfileError."""
+    runner = SuiteRunner(cases, target, statuses)
     await runner.run()
     return runner.results
 
