@@ -126,7 +126,7 @@ class CaseRunner:
 
         unknown = find_unknown_value(self._run.target, case)
         if unknown is not None:
-            raise ValueMissing(f"{unknown}: none is known; a profile can name one ({unknown}: ...)")
+            raise NotArranged(unknown, f"none is known; a profile can name one ({unknown}: ...)")
         register = ClientRegistrar(self._run, values, lambda request: send("arrange", request))
         for state in case.arrange:
             await self._arranger.arrange(state, values, register)

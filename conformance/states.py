@@ -33,7 +33,7 @@ PASSWORDS = ("user.password", "client.password")
 
 
 class NotArranged(Exception):
-    """The target has no way to reach `state`; the message says which, and why."""
+    """The target has no way to reach `state`, or lacks that value; the message says why."""
 
     def __init__(self, state: str, reason: str) -> None:
         super().__init__(f"{state}: {reason}")

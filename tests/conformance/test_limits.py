@@ -23,14 +23,17 @@ from clients_register.spec.statuses import load_statuses
 
 ALL = ", ".join(FEATURES)
 
+# What the stub knows, in a profile.
+KNOWN = "company: 42\nother_application: planox2\n"
+
 # Claims, further terms of the profile, and patterns of cases.
 SELECTIONS = {
-    "core": ("core", "", ()),
-    "views": ("core, views", "", ()),
-    "everything": (ALL, "arrange: {clock: control}", ()),
-    "arranged": ("core", "", ("email-taken/*",)),
-    "concurrent": ("core", "", ("*at-once",)),
-    "refused": ("core", "", ("base64/*", "json/*", "limit/*")),
+    "core": ("core", KNOWN, ()),
+    "views": ("core, views", KNOWN, ()),
+    "everything": (ALL, f"{KNOWN}arrange: {{clock: control}}", ()),
+    "arranged": ("core", KNOWN, ("email-taken/*",)),
+    "concurrent": ("core", KNOWN, ("*at-once",)),
+    "refused": ("core", KNOWN, ("base64/*", "json/*", "limit/*")),
 }
 
 TEMPLATE = Path(str(files("clients_register.conformance") / "targets" / "template.yaml"))
@@ -81,11 +84,12 @@ def test_a_limit_one_below_the_bound_of_a_plan_ends_the_run(
     stub: LiveStub, tmp_path: Path, limit: str
 ) -> None:
     only = ("--only", "email-taken/*")
-    requests, clients = planned("--profile", profile(tmp_path, base=base(stub)), *only)
+    terms = {"base": base(stub)}
+    requests, clients = planned("--profile", profile(tmp_path, more=KNOWN, **terms), *only)
     bounds = {"requests": requests, "clients": clients}
     bounds[limit] -= 1
-    limits = f"limits: {{requests: {bounds['requests']}, clients: {bounds['clients']}}}"
-    file = profile(tmp_path, base=base(stub), more=limits)
+    limits = f"{KNOWN}limits: {{requests: {bounds['requests']}, clients: {bounds['clients']}}}"
+    file = profile(tmp_path, more=limits, **terms)
     assert "may end the run early" in call("plan", "--profile", file, *only).stdout
     _, report, _ = verified(tmp_path, "--profile", file, *only)
     assert report["summary"]["not-arranged"] == 1
@@ -149,7 +153,7 @@ STATES = {state for case in load_cases() for state in case.arrange}
 def test_a_limit_is_no_missing_state_and_is_reported_as_a_limit(
     shared: Live, tmp_path: Path, limits: str
 ) -> None:
-    more = f"{UNREACHABLE}\nlimits: {{{limits}}}"
+    more = f"{KNOWN}{UNREACHABLE}\nlimits: {{{limits}}}"
     file = profile(tmp_path, base=base(shared), claims="core, tokens", more=more)
     _, report, said = verified(tmp_path, "--profile", file)
     cut_short = [

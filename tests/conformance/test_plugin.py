@@ -125,8 +125,10 @@ def test_the_limits_of_a_profile_apply_to_all_tests_together(
     done = pytester.runpytest_subprocess(
         *OPTIONS, PROFILE, str(profile), "-k", "media-type", "-rs", "-n", str(workers)
     )
-    smoke_tests = 5 * max(workers, 1)
+    smoke_tests = 6 * max(workers, 1)
     (world,) = stub.control("GET", "/worlds").json()
-    assert world["requests"] == 7 + smoke_tests
-    assert done.parseoutcomes()["passed"] == 7
+    # A worker that gets few tests does not use its share.
+    passed = done.parseoutcomes()["passed"]
+    assert world["requests"] - smoke_tests == passed <= 7
+    assert workers or passed == 7
     done.stdout.fnmatch_lines(["*not-arranged: the limit of * requests is reached*"])

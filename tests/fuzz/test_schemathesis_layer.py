@@ -137,7 +137,7 @@ def test_the_proxy_of_a_profile_is_used_as_a_tunnel(
 
 # A response that the smoke test accepts, and the number of its requests.
 SUCCESS = json.dumps({"status": load_statuses().success.slug, "code": 200}).encode()
-SMOKE = 5
+SMOKE = 6
 
 
 async def receive(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
