@@ -13,12 +13,14 @@ from typing import Any
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
+from clients_register.conformance.escaping import escape
 from clients_register.conformance.files import NotWritable, writable_file, write_files
 from clients_register.conformance.interrupts import termination_as_interrupt
 from clients_register.conformance.profiles import load_profile
 from clients_register.conformance.report import (
     FORMATS,
     Report,
+    ReportError,
     render_json,
     render_requested,
     render_terminal,
@@ -118,11 +120,11 @@ def output_report(
         texts[options.report] = render_json(report)
     failures = write_files(texts)
     if options.quiet:
-        print(report["reason"])
+        print_text(f"{report['reason']}\n")
     else:
-        print(render_terminal(report, color=sys.stdout.isatty()), end="")
+        print_report(report)
     for failure in failures:
-        print(f"clients-register: {failure}", file=sys.stderr)
+        print_error(f"clients-register: {failure}")
     code: int = report["exit_code"]
     return ExitCode.USAGE if failures else code
 
@@ -135,10 +137,9 @@ def target_at(url: str) -> Target:
     try:
         return asyncio.run(detection.detect_target(url, control_token()))
     except ControlDenied as refusal:
-        print(
+        print_error(
             f"the control plane of the stub at {url} refuses access ({refusal}), so the cases that"
-            f" need it are not run; set its token in {TOKEN_VARIABLE}",
-            file=sys.stderr,
+            f" need it are not run; set its token in {TOKEN_VARIABLE}"
         )
         return detection.target_without_control(url)
 
@@ -191,16 +192,36 @@ def run_command(name: str, run: Callable[[], int]) -> int:
     except BrokenPipeError:
         # Handled for all commands at the entry point.
         raise
-    except (ProfileError, CaseError, MissingDependency, NotWritable, OSError) as error:
-        print(f"clients-register {name}: {error}", file=sys.stderr)
+    except (ProfileError, CaseError) as error:
+        # One line for each problem.
+        print_error(f"clients-register {name}: {error}", multiline=True)
+        return ExitCode.USAGE
+    except (MissingDependency, NotWritable, ReportError, OSError) as error:
+        print_error(f"clients-register {name}: {error}")
         return ExitCode.USAGE
     except detection.Unreachable as error:
-        print(f"clients-register {name}: {error}", file=sys.stderr)
+        print_error(f"clients-register {name}: {error}")
         return ExitCode.UNREACHABLE
 
 
+def print_text(text: str) -> None:
+    """Prints lines, escaped, on standard output."""
+    print(escape(text, multiline=True), end="")
+
+
+def print_report(report: Report) -> None:
+    """Prints a report on standard output, with colors if it is a terminal."""
+    print(render_terminal(report, color=sys.stdout.isatty()), end="")
+
+
+def print_error(text: str, *, multiline: bool = False) -> None:
+    """Prints one line, escaped, on standard error; several if `multiline`."""
+    print(escape(text, multiline=multiline), file=sys.stderr)
+
+
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Formats rows as aligned columns."""
+    """Formats rows as aligned columns, with their cells escaped."""
+    rows = [[escape(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

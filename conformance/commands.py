@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,8 @@ from clients_register.conformance.files import NotWritable, writable_file, write
 from clients_register.conformance.fuzz import command as fuzz
 from clients_register.conformance.report import (
     FORMATS,
-    ReportError,
     load_report,
     render_requested,
-    render_terminal,
 )
 from clients_register.conformance.report.build import RunSummary, build_report
 from clients_register.conformance.results import (
@@ -146,7 +143,7 @@ def _plan(options: argparse.Namespace) -> int:
     cases = cli.cases_from(options)
     # Detecting the target would send a request.
     target = cli.target_from(options, lambda url: target_for_url(url, control=options.stub))
-    print(cli.format_table(describe_plan(cases, target)), end="")
+    cli.print_text(cli.format_table(describe_plan(cases, target)))
     return 0
 
 
@@ -193,7 +190,7 @@ def _smoke(options: argparse.Namespace) -> int:
     target, statuses = cli.target_from(options), load_statuses()
     checks = asyncio.run(run_smoke_test(target, statuses))
     rows = [("ok" if each.ok else "??", each.name, each.found) for each in checks]
-    print(cli.format_table(rows), end="")
+    cli.print_text(cli.format_table(rows))
     cli.print_codings(checks)
     asyncio.run(require_this_api(checks, target, statuses))
     return ExitCode.SUCCESS if all(each.ok for each in checks) else ExitCode.VIOLATION
@@ -216,7 +213,7 @@ def _list_cases(options: argparse.Namespace) -> int:
         Path(str(files(__package__) / LOCK_FILE)).write_text(render_lock(), "utf-8")
     cases = cli.cases_from(options)
     rows = [(case.id, case.claims, " ".join(case.requires), case.title) for case in cases]
-    print(cli.format_table(rows), end="")
+    cli.print_text(cli.format_table(rows))
     return 0
 
 
@@ -238,12 +235,12 @@ def _trace(options: argparse.Namespace) -> int:
     requirements: Requirements = spec.load("requirements")["requirements"]
     cases = load_cases()
     rows = list(trace_requirements(requirements, cases))
-    print(cli.format_table([(key, str(len(ids))) for key, ids in rows]), end="")
+    cli.print_text(cli.format_table([(key, str(len(ids))) for key, ids in rows]))
     texts = {} if options.markdown is None else {options.markdown: render_trace(rows)}
     if failures := write_files(texts):
         raise NotWritable(failures[0])
     gaps = list(find_gaps(requirements, cases))
-    print("\n".join(gaps) or "no gaps")
+    cli.print_text("".join(f"{gap}\n" for gap in gaps) or "no gaps\n")
     return ExitCode.VIOLATION if gaps else ExitCode.SUCCESS
 
 
@@ -290,15 +287,15 @@ def report(argv: list[str]) -> int:
             f"--{name}", type=writable_file, metavar="FILE", help=f"write it as {name}"
         )
     options = parser.parse_args(argv)
-    try:
-        loaded = load_report(options.file)
-    except ReportError as error:
-        print(f"clients-register report: {error}", file=sys.stderr)
-        return ExitCode.USAGE
+    return cli.run_command("report", lambda: _report(options))
+
+
+def _report(options: argparse.Namespace) -> int:
+    loaded = load_report(options.file)
     texts = render_requested(loaded, options)
     if not texts:
-        print(render_terminal(loaded, color=sys.stdout.isatty()), end="")
+        cli.print_report(loaded)
     failures = write_files(texts)
     for failure in failures:
-        print(f"clients-register report: {failure}", file=sys.stderr)
+        cli.print_error(f"clients-register report: {failure}")
     return ExitCode.USAGE if failures else ExitCode.SUCCESS

@@ -50,6 +50,7 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
 
     from clients_register.conformance import cli, detection
     from clients_register.conformance.case import CaseError, load_cases
+    from clients_register.conformance.escaping import escape
     from clients_register.conformance.profiles import load_profile
     from clients_register.conformance.target import Limiter, ProfileError
 
@@ -61,7 +62,7 @@ def _collect(session: pytest.Session, config: pytest.Config) -> Iterator["CaseIt
         asyncio.run(cli.check_target(target))
         cases = load_cases()
     except (ProfileError, CaseError, detection.Unreachable) as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(escape(str(error), multiline=True)) from None
     request_ids: set[str] = set()
     limiter = Limiter(target.limits.share(*_worker(config)))
     for case in cases:
@@ -111,6 +112,7 @@ class CaseItem(pytest.Item):
         import asyncio
 
         from clients_register.conformance.control import control_token
+        from clients_register.conformance.escaping import escape
         from clients_register.conformance.results import Verdict, failing_verdicts
         from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses
@@ -126,9 +128,9 @@ class CaseItem(pytest.Item):
         asyncio.run(runner.run())
         (result,) = runner.results
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
-            pytest.skip(f"{result.verdict}: {result.reason}")
+            pytest.skip(escape(f"{result.verdict}: {result.reason}"))
         if result.verdict is Verdict.EXPECTED_FAILURE:
-            pytest.xfail(result.reason or "")
+            pytest.xfail(escape(result.reason or ""))
         strict = self.config.getoption(STRICT_OPTION)
         if result.verdict is Verdict.ERROR or result.verdict in failing_verdicts(strict=strict):
             raise CaseFailed(self._render(result, strict=strict))

@@ -220,7 +220,9 @@ def _build_content(send: RequestTemplate, values: Values) -> bytes:
         return str(values.fill(content)).encode()
     if layer == "text_hex":
         return bytes.fromhex(str(content))
-    return json.dumps(build_params(send, values), ensure_ascii=False).encode()
+    # A token may have lone surrogates, which are then written as escapes of JSON.
+    content = json.dumps(build_params(send, values), ensure_ascii=False)
+    return content.encode("utf-8", "backslashreplace")
 
 
 def _find_container(params: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import secrets
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,7 +118,8 @@ def _fuzz(options: argparse.Namespace) -> int:
         order[options.order] = render_precedence_csv(result.summary["order"])
     code = cli.output_report(report, options, order)
     if result.saved and not options.quiet:
-        print("saved as cases:", *result.saved, sep="\n  ")
+        saved = (f"\n  {path}" for path in result.saved)
+        cli.print_text(f"saved as cases:{''.join(saved)}\n")
     return code
 
 
@@ -189,7 +189,7 @@ def run_campaign(
     finally:
         progress.close()
     for failure in result.failures:
-        print(f"clients-register: {failure}; it is in the report, too", file=sys.stderr)
+        cli.print_error(f"clients-register: {failure}; it is in the report, too")
     return result
 
 

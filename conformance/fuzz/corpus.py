@@ -1,5 +1,6 @@
 """The corpus: violations as case files, which later campaigns replay first."""
 
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from clients_register.conformance.case import (
     RequestTemplate,
     parse_cases,
 )
+from clients_register.conformance.escaping import escape
 from clients_register.conformance.fuzz import AREA
 from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.spec.statuses import load_statuses
@@ -41,7 +43,9 @@ def render_cases(
             about = f"{_build_title(violation)}; found by fuzzing."
             document = {"area": AREA, "about": about, "cases": [case]}
             path = folder / f"{case['id'].partition('/')[2]}.yaml"
-            yield path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+            # Unfolded, so that no line begins in the middle of received text.
+            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=math.inf)
+            yield path, text
 
 
 def build_case(violation: ContractViolation) -> dict[str, Any] | None:
@@ -76,14 +80,14 @@ def case_name(violation: ContractViolation) -> str:
     """Returns a name that is the same for every example of one fault."""
     text = f"{violation.layer} {violation.signature}".lower()
     words = re.sub(r"[^a-z0-9]+", "-", text).strip("-")[:MAX_NAME].strip("-")
-    return f"{words}-{zlib.crc32(violation.signature.encode()):08x}"
+    return f"{words}-{zlib.crc32(escape(violation.signature).encode()):08x}"
 
 
 def _build_title(violation: ContractViolation) -> str:
     # Titles are facts without modal verbs.
     slugs = dict.fromkeys(each.status.slug for each in violation.outcomes)
     fact = f"the answer is {' or '.join(slugs)}; a fault: {violation.signature}"
-    return f"Of {violation.about}, {fact}" if violation.about else fact.capitalize()
+    return escape(f"Of {violation.about}, {fact}" if violation.about else fact.capitalize())
 
 
 def _render_send(send: RequestTemplate) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from clients_register.conformance.escaping import escape_all
+
 Campaign = Mapping[str, Any]
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 
@@ -69,6 +71,7 @@ def coverage_tables(campaign: Campaign) -> Iterator[Table]:
 
 def render_precedence_csv(order: Campaign) -> str:
     """Renders the precedence matrix as CSV; a `!` marks a status that contradicts the spec."""
+    order = escape_all(order)
     output = io.StringIO()
     rows = csv.writer(output, lineterminator="\n")
     rows.writerow(["", *order["faults"]])

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from clients_register.conformance.escaping import escape
 from clients_register.conformance.report.campaign import coverage_tables, precedence_rows
 from clients_register.conformance.report.model import Report, format_counts
 
@@ -31,10 +32,21 @@ def render_html(report: Report) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=_escape_text,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["pretty"] = _format_json
     return environment.from_string(_read_file("page.html"))
+
+
+def _escape_text(value: Any) -> Any:
+    """Escapes what the template inserts, apart from its own markup."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return escape(value, multiline=True)
+    return value
 
 
 def _read_file(name: str) -> str:

@@ -1,29 +1,26 @@
 """Renders a report as JUnit XML for CI systems, with one test suite per area."""
 
-import re
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from clients_register.conformance.escaping import escape_all
 from clients_register.conformance.report.model import (
     describe_requirement,
     is_failing,
     judged_exchange,
-    map_text,
     missed_findings,
 )
 from clients_register.conformance.results import Verdict
-
-# Characters that XML 1.0 cannot represent.
-_UNREPRESENTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 SKIPPED = (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED, Verdict.EXPECTED_FAILURE)
 
 
 def render_junit(report: Mapping[str, Any]) -> str:
     """Renders `report` as XML."""
-    report = map_text(report, lambda text: _UNREPRESENTABLE.sub("\ufffd", text))
+    # Also escapes the characters that XML 1.0 cannot represent.
+    report = escape_all(report)
     root = ET.Element("testsuites", name="clients-register", time=f"{report['seconds']:.3f}")
     for area, cases in groupby(report["cases"], key=lambda case: case["area"]):
         suite = ET.SubElement(root, "testsuite", name=area, timestamp=report["started"])

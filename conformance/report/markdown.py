@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clients_register.conformance.escaping import escape_all
 from clients_register.conformance.report.model import (
     describe_requirement,
     judged_exchange,
@@ -25,7 +26,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
 
 def render_markdown(report: Mapping[str, Any]) -> str:
     """Renders `report` as GitHub-flavored Markdown."""
-    return "".join(f"{line}\n" for line in _render_lines(report))
+    return "".join(f"{line}\n" for line in _render_lines(escape_all(report)))
 
 
 def render_badge(report: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The report as a JSON document: loading it, and the parts that several formats show."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from clients_register.conformance.escaping import escape
 from clients_register.conformance.results import Verdict, failing_verdicts
 from clients_register.spec.schema_errors import explain
 
@@ -39,7 +40,7 @@ def load_report(path: Path) -> Report:
 
 def render_json(report: Report) -> str:
     """Renders the report as JSON."""
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    return escape(json.dumps(report, ensure_ascii=False, indent=1), multiline=True) + "\n"
 
 
 def listed_cases(report: Report) -> Iterator[Mapping[str, Any]]:
@@ -77,12 +78,3 @@ def format_counts(report: Report) -> str:
 def is_failing(report: Report, verdict: str) -> bool:
     """Tells whether a verdict fails this run."""
     return verdict in failing_verdicts(strict=report["strict"])
-
-
-def map_text(value: Any, function: Callable[[str], str]) -> Any:
-    """Applies `function` to every string in a report or a part of it."""
-    if isinstance(value, str):
-        return function(value)
-    if isinstance(value, Mapping):
-        return {key: map_text(each, function) for key, each in value.items()}
-    return [map_text(each, function) for each in value] if isinstance(value, list) else value

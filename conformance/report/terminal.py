@@ -1,16 +1,15 @@
 """Renders a report for the terminal: passes are counted, everything else is shown in full."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from clients_register.conformance.escaping import escape_all
 from clients_register.conformance.report.campaign import render_campaign_lines
 from clients_register.conformance.report.model import (
     describe_requirement,
     format_counts,
     judged_exchange,
     listed_cases,
-    map_text,
     missed_findings,
 )
 
@@ -28,13 +27,11 @@ STYLES = {
 
 Style = Callable[[str, str], str]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
 
 def render_terminal(report: Mapping[str, Any], *, color: bool) -> str:
     """Renders the output of `verify`."""
-    # Received control characters must not reach the terminal.
-    report = map_text(report, _escape_controls)
+    # Before the styles are added, whose codes must reach the terminal.
+    report = escape_all(report)
     style = _apply_style if color else _keep_plain
     lines = [line for case in listed_cases(report) for line in _render_case(report, case, style)]
     lines += (
@@ -79,10 +76,6 @@ def _render_case(report: Mapping[str, Any], case: Mapping[str, Any], style: Styl
         yield f"  {exchange['curl']}"
     yield f"  rerun: {case['rerun']}"
     yield ""
-
-
-def _escape_controls(text: str) -> str:
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _keep_plain(_: str, text: str) -> str:

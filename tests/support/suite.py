@@ -4,7 +4,8 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,43 @@ def bad(report: dict[str, Any]) -> dict[str, Any]:
         for case in report["cases"]
         if case["verdict"] not in good
     }
+
+
+# Method and path of a request -> code and body of the answer; None passes the request on.
+Answer = Callable[[str, str], tuple[int, bytes] | None]
+
+
+@contextmanager
+def answering(answer: Answer, origin: str = "", **headers: str) -> Iterator[str]:
+    """The base URL of a server that answers so, and passes the rest on to the one at `origin`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            code, content = answer(self.command, self.path) or self.pass_on(body)
+            self.send_response(code)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def pass_on(self, body: bytes) -> tuple[int, bytes]:
+            connection = HTTPConnection(origin.removeprefix("http://"))
+            with closing(connection):
+                connection.request(self.command, self.path, body, dict(self.headers))
+                response = connection.getresponse()
+                return response.status, response.read()
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/api/v1"
+        server.shutdown()
 
 
 @contextmanager
