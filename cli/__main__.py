@@ -44,6 +44,9 @@ commands:
 BROKEN_PIPE = 141
 INTERRUPTED = 130
 
+# The exit code if the output cannot be written. For the suite, 1 would be a violation.
+NOT_WRITABLE = 2
+
 
 def usage() -> str:
     """Returns the text of `clients-register --help`."""
@@ -65,8 +68,8 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         # Most likely, standard output is a file on a full disk.
         output.discard()
-        print(f"clients-register: {error}", file=sys.stderr)
-        return 1
+        output.complain(f"clients-register: the output cannot be written: {error}")
+        return NOT_WRITABLE
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -80,7 +83,7 @@ def _run(argv: list[str]) -> int:
         print(f"clients-register {__version__}")
         return 0
     if name not in COMMANDS:
-        print(f"clients-register: {_describe_unknown(name)}", file=sys.stderr)
+        output.complain(f"clients-register: {_describe_unknown(name)}")
         return 2
     module, function, _ = COMMANDS[name]
     code: int = getattr(import_module(module), function)(rest)

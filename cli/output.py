@@ -1,8 +1,9 @@
-"""Standard output: UTF-8 on every system, and tolerant of a closed pipe."""
+"""The standard streams: UTF-8 on every system, and tolerant of one that is closed or full."""
 
 import io
 import os
 import sys
+from typing import TextIO
 
 
 def prepare() -> None:
@@ -19,6 +20,21 @@ def say(text: str) -> None:
         discard()
 
 
+def complain(message: str) -> None:
+    """Prints a message on standard error, if it can be written there."""
+    if sys.stderr is None:
+        return
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        _redirect_to_nowhere(sys.stderr)
+
+
+def is_terminal() -> bool:
+    """Tells whether standard output is a terminal; it is none if it was closed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def flush() -> None:
     """Flushes standard output. Raises BrokenPipeError if its reader has closed it.
 
@@ -30,8 +46,11 @@ def flush() -> None:
 
 def discard() -> None:
     """Discards everything printed so far and from now on, after a failed flush."""
-    if sys.stdout is None:
-        return
+    if sys.stdout is not None:
+        _redirect_to_nowhere(sys.stdout)
+
+
+def _redirect_to_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -177,12 +177,17 @@ def parse_cases(
     for name, text in texts.items():
         try:
             document = spec.parse(text)
-        except yaml.YAMLError as error:
+            # Of the shapes of an expectation, best_match finds the one that it nearly has.
+            errors = [best_match([error]) or error for error in validator.iter_errors(document)]
+            problems += [f"{name}, {explain(error)}" for error in errors]
+        except (yaml.YAMLError, ValueError) as error:
             problems.append(f"{name}: expected YAML, found {error}")
             continue
-        # Of the shapes of an expectation, best_match finds the one that it nearly has.
-        errors = [best_match([error]) or error for error in validator.iter_errors(document)]
-        problems += (f"{name}, {explain(error)}" for error in errors)
+        except RecursionError:
+            problems.append(
+                f"{name}: expected cases, found a value nested too deeply, or in itself"
+            )
+            continue
         if not errors:
             cases += (_parse_case(document["area"], each) for each in document["cases"])
     problems += _find_inconsistencies(cases, statuses, locked)

@@ -6,15 +6,21 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+from clients_register import output
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
 from clients_register.conformance.escaping import escape
-from clients_register.conformance.files import NotWritable, writable_file, write_files
+from clients_register.conformance.files import (
+    NotWritable,
+    OutputFiles,
+    open_files,
+    writable_file,
+)
 from clients_register.conformance.interrupts import termination_as_interrupt
 from clients_register.conformance.profiles import load_profile
 from clients_register.conformance.report import (
@@ -26,12 +32,13 @@ from clients_register.conformance.report import (
     render_terminal,
 )
 from clients_register.conformance.results import ExitCode
+from clients_register.conformance.runner import describe_defect
 from clients_register.conformance.target import ProfileError, Target
 from clients_register.spec.statuses import load_statuses
 
 EXIT_CODES = """\
 exit codes, the first that applies:
-  2  wrong usage, profile or case file
+  2  wrong usage, profile or case file, or output that cannot be written
   3  nothing responds there, or it is not this API
   4  a defect: the target is gone, a response proves nothing, or a promised state was not reached
   1  the contract is violated, or a known failure passes
@@ -111,14 +118,24 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the verdict")
 
 
+def open_report_files(
+    options: argparse.Namespace, *more: Path | None
+) -> AbstractContextManager[OutputFiles]:
+    """Opens the files that `output_report` writes, and `more`. Raises NotWritable."""
+    return open_files([options.report, *(getattr(options, name) for name in FORMATS), *more])
+
+
 def output_report(
-    report: Report, options: argparse.Namespace, extra: Mapping[Path, str] | None = None
+    report: Report,
+    options: argparse.Namespace,
+    files: OutputFiles,
+    extra: Mapping[Path, str] | None = None,
 ) -> int:
     """Writes the requested files and the `extra` ones, prints the report, returns the exit code."""
-    texts = {**render_requested(report, options), **(extra or {})}
-    if options.report is not None:
-        texts[options.report] = render_json(report)
-    failures = write_files(texts)
+    # The canonical form first, in case another one cannot be rendered.
+    canonical = {} if options.report is None else {options.report: render_json(report)}
+    failures = files.write({**canonical, **(extra or {})})
+    failures += files.write(render_requested(report, options))
     if options.quiet:
         print_text(f"{report['reason']}\n")
     else:
@@ -158,7 +175,7 @@ async def check_target(target: Target) -> None:
 def print_codings(checks: Sequence[detection.SmokeCheck]) -> None:
     """Prints a notice if responses have content codings that no request has asked for."""
     if notice := detection.describe_codings(checks):
-        print(f"note: {notice}", file=sys.stderr)
+        print_error(f"note: {notice}")
 
 
 def target_from(options: argparse.Namespace, detect: Callable[[str], Target] = target_at) -> Target:
@@ -182,13 +199,16 @@ def cases_from(options: argparse.Namespace) -> list[Case]:
 
 
 def run_command(name: str, run: Callable[[], int]) -> int:
-    """Runs a command; a user error is printed as one line, with its exit code.
+    """Runs a command; an error is printed as one line, with its exit code.
 
-    A system error, such as a full disk behind the output, is not reported as a violation either.
+    A system error, such as a full disk behind the output, is not reported as a violation, and
+    neither is a defect of the suite.
     """
     try:
         with termination_as_interrupt():
-            return run()
+            code = run()
+            output.flush()
+            return code
     except BrokenPipeError:
         # Handled for all commands at the entry point.
         raise
@@ -196,12 +216,20 @@ def run_command(name: str, run: Callable[[], int]) -> int:
         # One line for each problem.
         print_error(f"clients-register {name}: {error}", multiline=True)
         return ExitCode.USAGE
-    except (MissingDependency, NotWritable, ReportError, OSError) as error:
+    except (MissingDependency, NotWritable, ReportError) as error:
+        print_error(f"clients-register {name}: {error}")
+        return ExitCode.USAGE
+    except OSError as error:
+        # If it is standard output that cannot be written, nothing more is printed there.
+        output.discard()
         print_error(f"clients-register {name}: {error}")
         return ExitCode.USAGE
     except detection.Unreachable as error:
         print_error(f"clients-register {name}: {error}")
         return ExitCode.UNREACHABLE
+    except Exception as error:  # noqa: BLE001 - a traceback would end with the code of a violation
+        print_error(f"clients-register {name}: {describe_defect(error)}; please report it")
+        return ExitCode.DEFECT
 
 
 def print_text(text: str) -> None:
@@ -211,12 +239,12 @@ def print_text(text: str) -> None:
 
 def print_report(report: Report) -> None:
     """Prints a report on standard output, with colors if it is a terminal."""
-    print(render_terminal(report, color=sys.stdout.isatty()), end="")
+    print(render_terminal(report, color=output.is_terminal()), end="")
 
 
 def print_error(text: str, *, multiline: bool = False) -> None:
     """Prints one line, escaped, on standard error; several if `multiline`."""
-    print(escape(text, multiline=multiline), file=sys.stderr)
+    output.complain(escape(text, multiline=multiline))
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
@@ -234,7 +262,7 @@ class ProgressBar:
     """A progress bar with a few words, on standard error if it is a terminal."""
 
     def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled and sys.stderr.isatty()
+        self._enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
         self._next_update = 0.0
 
     def update(self, done: int, total: int, words: str) -> None:
@@ -251,8 +279,9 @@ class ProgressBar:
             self._write("\r\033[K")
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def rerun_arguments(options: Any) -> list[str]:

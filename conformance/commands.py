@@ -33,6 +33,7 @@ from clients_register.conformance.results import (
 from clients_register.conformance.runner import (
     SuiteRunner,
     bound_requests,
+    describe_defect,
     reason_not_claimed,
     runnable_cases,
 )
@@ -72,24 +73,37 @@ def _verify(options: argparse.Namespace) -> int:
     cases = cli.cases_from(options)
     if options.requests is not None:
         fuzz.check_prerequisites(options)
-    target = cli.target_from(options)
+    with cli.open_report_files(options) as output_files:
+        target = cli.target_from(options)
+        report = _judge(cases, target, options)
+        return cli.output_report(report, options, output_files)
+
+
+def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the cases and the campaign, and returns the report. Raises Unreachable, ProfileError."""
     started, clock = datetime.now(UTC), time.perf_counter()
     limiter = target.limiter(options.requests or 0)
     if options.requests is not None:
         fuzz.announce(target, options)
-    results, completed = asyncio.run(run_suite(cases, target, limiter, options))
+    runner, completed = asyncio.run(run_suite(cases, target, limiter, options))
+    results, warnings = runner.results, runner.warnings
     evidence = collect_evidence(
         results, target, complete=not options.only, interrupted=not completed
     )
-    campaign = None
+    campaign, of_campaign = None, (ExitCode.SUCCESS, "")
     if options.requests is not None and completed:
-        campaign = fuzz.run_campaign(target, options, limiter)
-        results += campaign.results
+        try:
+            campaign = fuzz.run_campaign(target, options, limiter)
+        except Exception as error:  # noqa: BLE001 - the cases are reported nevertheless
+            of_campaign = ExitCode.DEFECT, f"fuzzing failed: {describe_defect(error)}"
+        else:
+            results += campaign.results
+            warnings += campaign.warnings
+            of_campaign = campaign.decide(strict=options.strict)
     decision = decide(results, evidence, strict=options.strict)
-    if campaign and decision[0] is ExitCode.SUCCESS:
+    if decision[0] is ExitCode.SUCCESS and of_campaign[0] is not ExitCode.SUCCESS:
         # The cases say nothing about a campaign that did not run to its end.
-        of_campaign = campaign.decide(strict=options.strict)
-        decision = decision if of_campaign[0] is ExitCode.SUCCESS else of_campaign
+        decision = of_campaign
     summary = RunSummary(
         started=started,
         seconds=time.perf_counter() - clock,
@@ -103,14 +117,15 @@ def _verify(options: argparse.Namespace) -> int:
         decision=decision,
         campaign=campaign.summary if campaign else None,
         created=campaign.created if campaign else {},
+        warnings=warnings,
     )
-    return cli.output_report(build_report(results, target, load_statuses(), summary), options)
+    return build_report(results, target, load_statuses(), summary)
 
 
 async def run_suite(
     cases: Sequence[Case], target: Target, limiter: Limiter, options: argparse.Namespace
-) -> tuple[list[Result], bool]:
-    """Returns the results of `cases`, and whether the run was completed.
+) -> tuple[SuiteRunner, bool]:
+    """Runs `cases`; returns the runner, which has the results, and whether the run was completed.
 
     Raises Unreachable, ProfileError.
     """
@@ -126,7 +141,7 @@ async def run_suite(
     runner = SuiteRunner(cases, target, load_statuses(), control_token(), on_result, limiter)
     completed = await runner.run_until_cancelled()
     progress.close()
-    return runner.results, completed
+    return runner, completed
 
 
 def plan(argv: list[str]) -> int:

@@ -3,8 +3,10 @@
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +19,9 @@ CONTROL_PATH = "/_mock"
 # The control plane refuses access with one of these codes and this header.
 ACCESS_DENIED = (401, 403)
 ERROR_HEADER = "mock-error"
+
+# Names of worlds that a warning lists.
+MAX_NAMES = 8
 
 # The server reads its token from the same variable.
 TOKEN_VARIABLE = "CLIENTS_REGISTER_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
@@ -96,16 +101,24 @@ class ControlClient:
 
     async def is_stored(self, email: str) -> bool:
         """Tells whether a client has this address."""
-        found = await self.call("GET", f"/clients?email={quote(email, safe='')}")
-        return any(each["client"] is not None for each in found)
+        path = f"/clients?email={quote(email, safe='')}"
+        found = await self.call("GET", path)
+        with _expected_shape("GET", path):
+            return any(each["client"] is not None for each in found)
 
     async def count_mails(self, email: str) -> int:
         """Counts the mails sent to this address."""
-        return len(await self.call("GET", f"/outbox?to={quote(email, safe='')}"))
+        path = f"/outbox?to={quote(email, safe='')}"
+        found = await self.call("GET", path)
+        with _expected_shape("GET", path):
+            return len(found)
 
     async def delete_world(self, name: str) -> None:
         """Deletes a world if it exists."""
-        if any(each["name"] == name for each in await self.call("GET", "/worlds")):
+        worlds = await self.call("GET", "/worlds")
+        with _expected_shape("GET", "/worlds"):
+            exists = any(each["name"] == name for each in worlds)
+        if exists:
             await self.call("DELETE", f"/worlds/{name}")
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
@@ -131,15 +144,45 @@ class ControlClient:
         return received.document
 
     async def _create_persona(self, persona: str, session: str | None) -> dict[str, Any]:
-        (person,) = await self.call("PUT", f"/clients/{persona}")
-        values = {"user.email": person["email"]}
-        if person["password"] is not None:
-            values["user.password"] = person["password"]
+        path = f"/clients/{persona}"
+        created = await self.call("PUT", path)
+        with _expected_shape("PUT", path):
+            (person,) = created
+            values = {"user.email": person["email"]}
+            if person["password"] is not None:
+                values["user.password"] = person["password"]
         if session is not None:
             values["token"] = secrets.token_urlsafe(24)
             body = {"email": person["email"], "state": session}
             await self.call("PUT", f"/sessions/{values['token']}", body)
         return values
+
+
+def describe_leftovers(worlds: Mapping[str, str]) -> list[str]:
+    """Returns a warning about worlds that could not be deleted, given as name to reason.
+
+    Returns nothing if there are none.
+    """
+    if not worlds:
+        return []
+    names = ", ".join(islice(worlds, MAX_NAMES))
+    more = f" and {len(worlds) - MAX_NAMES} more" if len(worlds) > MAX_NAMES else ""
+    return [
+        f"worlds that may be left on the stub: {names}{more} ({next(iter(worlds.values()))});"
+        f" delete each with DELETE {CONTROL_PATH}/worlds/NAME"
+    ]
+
+
+@contextmanager
+def _expected_shape(method: str, path: str) -> Iterator[None]:
+    """Raises ControlError if a response is JSON of another shape than documented."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        raise ControlError(
+            f"{method} {CONTROL_PATH}{path}: expected a response of the stub's control plane, found"
+            f" another ({type(error).__name__})"
+        ) from None
 
 
 def _problem_detail(document: Any) -> str | None:

@@ -71,6 +71,11 @@ class ParsedResponse:
         return f"HTTP {self.response.code} without a status, {self.body.unreadable}{shown}"
 
 
+def as_id(value: Any) -> int | None:
+    """Returns a received id; None if it is no integer. Python's True is one, but not in JSON."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def resolve_pointer(document: Any, pointer: str) -> Any:
     """Returns the value at a JSON pointer (RFC 6901), or ABSENT."""
     found = document

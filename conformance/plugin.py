@@ -127,6 +127,8 @@ class CaseItem(pytest.Item):
         )
         asyncio.run(runner.run())
         (result,) = runner.results
+        for each in runner.warnings:
+            self.warn(pytest.PytestWarning(escape(each)))
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
             pytest.skip(escape(f"{result.verdict}: {result.reason}"))
         if result.verdict is Verdict.EXPECTED_FAILURE:

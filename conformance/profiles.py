@@ -40,8 +40,17 @@ def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Tar
     secret.
     """
     try:
+        return _load_profile(path, environment)
+    except RecursionError:
+        raise ProfileError(
+            f"{path}: expected a profile, found a value that is nested too deeply, or in itself"
+        ) from None
+
+
+def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
+    try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+    except (OSError, ValueError, yaml.YAMLError) as unreadable:
         raise ProfileError(f"{path}: cannot be read as YAML: {unreadable}") from None
     # Validated before it is filled, since a message may show a value.
     schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -24,7 +24,11 @@ from clients_register.conformance.case import (
     RequestTemplate,
 )
 from clients_register.conformance.checks import check_expectation, check_invariants
-from clients_register.conformance.control import ControlClient, ControlError
+from clients_register.conformance.control import (
+    ControlClient,
+    ControlError,
+    describe_leftovers,
+)
 from clients_register.conformance.exchange import (
     FORCED,
     ArrangementFailed,
@@ -47,7 +51,7 @@ from clients_register.conformance.states import (
     find_unknown_value,
     is_reachable,
 )
-from clients_register.conformance.target import Limiter, LimitReached, Target
+from clients_register.conformance.target import Limiter, LimitReached, ProfileError, Target
 from clients_register.spec.statuses import StatusTable
 
 # Worlds of the stub in which cases run concurrently.
@@ -102,10 +106,8 @@ class CaseRunner:
             result.verdict, result.reason = finding.verdict, None
         except (ArrangementFailed, ControlError, HookError, NoResponse, NotJudgeable) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
-        except (ValueError, LookupError, TypeError) as error:
-            # The case file, the control plane or the hook is faulty, which affects this case only.
-            result.verdict = Verdict.ERROR
-            result.reason = f"a defect: {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever is faulty, the other cases are reported
+            result.verdict, result.reason = Verdict.ERROR, describe_defect(error)
         except asyncio.CancelledError:
             result.verdict = Verdict.NOT_ARRANGED
             raise
@@ -119,6 +121,8 @@ class CaseRunner:
             await self._arranger.restore(case.arrange)
         except (ControlError, HookError) as reason:
             result.verdict, result.reason = Verdict.ERROR, str(reason)
+        except Exception as error:  # noqa: BLE001 - as above
+            result.verdict, result.reason = Verdict.ERROR, describe_defect(error)
 
     async def _run_steps(self, case: Case, values: Values, result: Result) -> None:
         async def send(role: str, send: RequestTemplate) -> Exchange:
@@ -229,7 +233,8 @@ class SuiteRunner:
 
     `on_result` gets each result as soon as it is final. Runs that share a `limiter` keep the limits
     of the target together; by default, a run has its own. `request_ids` are those of all responses,
-    to which another run may have added some.
+    to which another run may have added some. `defect` describes an exception that ended the run, if
+    there was one.
     """
 
     cases: Sequence[Case]
@@ -239,15 +244,22 @@ class SuiteRunner:
     on_result: Callable[[Result], None] = lambda _: None
     limiter: Limiter | None = None
     request_ids: set[str] = field(default_factory=set)
+    defect: str | None = field(default=None, init=False)
     _results: dict[str, Result] = field(default_factory=dict, init=False)
+    _leftovers: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
     def results(self) -> list[Result]:
         """The results of all cases, in their order; after a cancellation, as far as it got."""
-        return [
-            self._results.get(case.id) or Result(case, Verdict.NOT_ARRANGED, INTERRUPTED)
-            for case in self.cases
-        ]
+        unfinished = (Verdict.NOT_ARRANGED, INTERRUPTED)
+        if self.defect is not None:
+            unfinished = (Verdict.ERROR, self.defect)
+        return [self._results.get(case.id) or Result(case, *unfinished) for case in self.cases]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was not cleaned up, and why."""
+        return describe_leftovers(self._leftovers)
 
     async def run(self) -> None:
         """Runs the cases once. Raises ProfileError if certificates cannot be read."""
@@ -274,7 +286,7 @@ class SuiteRunner:
         try:
             if target.control:
                 worlds = [f"conformance-{run_id}-{number}" for number in range(WORLDS)]
-                cleanup.push_async_callback(_delete_worlds, client, worlds, self.control_token)
+                cleanup.push_async_callback(self._delete_worlds, client, worlds)
                 await self._run_concurrently(claimed, [new_runner(world) for world in worlds])
             else:
                 alone = [case for case in claimed if SERVER_STATES.intersection(case.arrange)]
@@ -287,10 +299,18 @@ class SuiteRunner:
             await _finish(cleanup.aclose())
 
     async def run_until_cancelled(self) -> bool:
-        """Runs the cases; returns False, and does not raise, if it is cancelled."""
+        """Runs the cases; returns False, and does not raise, if it is cancelled.
+
+        After a defect of the suite, the cases that were not finished are errors.
+        """
         try:
             await self.run()
         except asyncio.CancelledError:
+            return False
+        except ProfileError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what was found is reported nevertheless
+            self.defect = describe_defect(error)
             return False
         return True
 
@@ -315,6 +335,17 @@ class SuiteRunner:
         async with asyncio.TaskGroup() as group:
             for runner in runners:
                 group.create_task(work(runner))
+
+    async def _delete_worlds(self, client: HttpClient, worlds: Sequence[str]) -> None:
+        control = ControlClient(client, None, self.control_token)
+
+        async def delete(world: str) -> None:
+            try:
+                await control.delete_world(world)
+            except ControlError as reason:
+                self._leftovers[world] = str(reason)
+
+        await asyncio.gather(*map(delete, worlds))
 
 
 async def run_cases(cases: Sequence[Case], target: Target, statuses: StatusTable) -> list[Result]:
@@ -362,6 +393,13 @@ def _planned_sends(case: Case, target: Target) -> Iterator[RequestTemplate]:
     yield from [case.send] * case.parallel
 
 
+def describe_defect(error: BaseException) -> str:
+    """Describes an exception that nothing accounts for."""
+    if isinstance(error, BaseExceptionGroup):
+        return describe_defect(error.exceptions[0])
+    return f"a defect: {type(error).__name__}: {error}"
+
+
 def reason_not_claimed(case: Case, target: Target) -> str | None:
     """Returns why `case` does not apply to `target`; None if it does."""
     if case.claims == STUB:
@@ -396,11 +434,3 @@ async def _finish(work: Coroutine[Any, Any, object]) -> None:
     except asyncio.CancelledError:
         await task
         raise
-
-
-async def _delete_worlds(client: HttpClient, worlds: Sequence[str], token: str | None) -> None:
-    control = ControlClient(client, None, token)
-    # If the target is gone, the results say so already.
-    with suppress(ControlError):
-        for world in worlds:
-            await control.delete_world(world)

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ SPENT = "the budget is spent"
 FIRST = "a fault is found"
 LIMITED = "the profile allows no more"
 GONE = "the target does not respond any more"
+DEFECTIVE = "the suite is defective"
 INTERRUPTED = "interrupted"
 
 # Seconds between two looks for an interruption, or for the end of the time, while waiting for a
@@ -94,6 +95,8 @@ class SandboxProvider:
         self._shared_model = initial_model(run.target)
         # Whether a request was given up, which may still arrive.
         self.gave_up = False
+        # Worlds that could not be deleted, and why.
+        self.leftovers: dict[str, str] = {}
 
     @asynccontextmanager
     async def sandbox(self) -> AsyncIterator[Sandbox]:
@@ -108,12 +111,13 @@ class SandboxProvider:
         try:
             yield Sandbox(arranger, initial_model(target), control, control.prefix)
         finally:
+            default_world = ControlClient(self._run.client, None, self._token)
             # A request that was given up may arrive after the first deletion and recreate it.
             for _ in range(1 + self.gave_up):
-                # If this fails, nothing else can be done with the target either.
-                with suppress(ControlError):
-                    default_world = ControlClient(self._run.client, None, self._token)
+                try:
                     await default_world.delete_world(name)
+                except ControlError as reason:
+                    self.leftovers[name] = str(reason)
 
 
 @dataclass

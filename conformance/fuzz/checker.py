@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.envelope import show_value
+from clients_register.conformance.envelope import as_id, show_value
 from clients_register.conformance.exchange import (
     FORCED,
     ClientRegistrar,
@@ -250,9 +250,8 @@ class Checker:
             )
             findings += [each async for each in effects]
             if outcome.status.stage in (Stage.EFFECTS, Stage.SUCCESS) and not run.target.control:
-                number = parsed.find("/data/id")
                 email = str(prediction.params.email)
-                self._coverage.created[email] = number if isinstance(number, int) else None
+                self._coverage.created[email] = as_id(parsed.find("/data/id"))
         outcomes = prediction.outcomes
         self._raise_if_failing(ContractViolation(layer, exchange, findings, send, outcomes))
         return findings

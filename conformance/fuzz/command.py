@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clients_register.conformance import cli
 from clients_register.conformance.control import control_token
-from clients_register.conformance.files import check_directory, writable_file
+from clients_register.conformance.files import OutputFiles, check_directory, writable_file
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
 from clients_register.conformance.report.campaign import render_precedence_csv
@@ -96,7 +96,11 @@ def add_campaign_options(parser: argparse.ArgumentParser) -> None:
 
 def _fuzz(options: argparse.Namespace) -> int:
     check_prerequisites(options)
-    target = cli.target_from(options)
+    with cli.open_report_files(options, options.order) as output_files:
+        return _explore(cli.target_from(options), options, output_files)
+
+
+def _explore(target: Target, options: argparse.Namespace, output_files: OutputFiles) -> int:
     statuses = load_statuses()
     announce(target, options)
     asyncio.run(cli.check_target(target))
@@ -111,12 +115,13 @@ def _fuzz(options: argparse.Namespace) -> int:
         decision=result.decide(strict=options.strict),
         campaign=result.summary,
         created=result.created,
+        warnings=result.warnings,
     )
     report = build_report(result.results, target, statuses, summary)
     order = {}
     if options.order is not None:
         order[options.order] = render_precedence_csv(result.summary["order"])
-    code = cli.output_report(report, options, order)
+    code = cli.output_report(report, options, output_files, order)
     if result.saved and not options.quiet:
         saved = (f"\n  {path}" for path in result.saved)
         cli.print_text(f"saved as cases:{''.join(saved)}\n")
@@ -149,10 +154,9 @@ def announce(target: Target, options: argparse.Namespace) -> None:
     corpus = (
         f" and at most {replayed} that replay {len(cases)} cases of the corpus" if cases else ""
     )
-    print(
+    cli.print_error(
         f"the campaign sends at most {options.requests:,} requests{seconds}, after"
-        f" {cli.SMOKE_REQUESTS} of the smoke test{corpus}",
-        file=sys.stderr,
+        f" {cli.SMOKE_REQUESTS} of the smoke test{corpus}"
     )
 
 

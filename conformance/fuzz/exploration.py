@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from clients_register.conformance.case import Case
+from clients_register.conformance.control import describe_leftovers
 from clients_register.conformance.files import write_files
 from clients_register.conformance.fuzz import AREA, LAYERS, corpus
 from clients_register.conformance.fuzz.campaign import (
+    DEFECTIVE,
     GONE,
     INTERRUPTED,
     SPENT,
@@ -36,7 +38,8 @@ class CampaignResult:
     """The result of a campaign.
 
     `summary` is its part of a report, `created` the clients that may remain (address to id),
-    `saved` the new cases in the corpus, `failures` why others could not be saved.
+    `saved` the new cases in the corpus, `failures` why others could not be saved, `warnings` what
+    was not cleaned up.
     """
 
     results: list[Result]
@@ -44,17 +47,18 @@ class CampaignResult:
     created: Mapping[str, int | None]
     saved: Sequence[Path]
     failures: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
     def decide(self, *, strict: bool) -> tuple[ExitCode, str]:
         """Returns the exit code, and a sentence that explains it."""
         summary = self.summary
-        extent = f"in {summary['requests']:,} requests (seed {summary['seed']})"
-        failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
         why = summary["why"]
         ended = f"{summary['ended']} ({why})" if why else summary["ended"]
+        extent = f"in {summary['requests']:,} requests (seed {summary['seed']})"
+        failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
         unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
-        defective = summary["ended"] == GONE or unjudged
-        if failing:
+        defective = summary["ended"] in (GONE, DEFECTIVE) or unjudged
+        if failing and summary["ended"] != DEFECTIVE:
             found = f"the target violates the contract: {len(failing)} faults {extent}"
             more = f"; and not everything could be judged: {ended}" if defective else ""
             return ExitCode.VIOLATION, found + more
@@ -98,7 +102,12 @@ def explore(
     for each in replayed:
         each.rerun = tuple(command)
     with new_campaign(target, statuses, plan, started) as campaign:
-        ended, why = run_layers(campaign) if completed else (INTERRUPTED, "")
+        if completed:
+            ended, why = run_layers(campaign)
+        elif runner.defect is not None:
+            ended, why = DEFECTIVE, runner.defect
+        else:
+            ended, why = INTERRUPTED, ""
         texts = dict(corpus.render_cases(campaign.violations, folder))
         failures = write_files(texts)
         return CampaignResult(
@@ -107,6 +116,7 @@ def explore(
             campaign.coverage.created,
             [path for path in texts if path.exists()],
             failures,
+            [*runner.warnings, *describe_leftovers(campaign.sandboxes.leftovers)],
         )
 
 

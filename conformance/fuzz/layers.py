@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.fuzz import LAYERS, precedence, sequences
 from clients_register.conformance.fuzz.campaign import (
+    DEFECTIVE,
     INTERRUPTED,
     SPENT,
     Campaign,
@@ -31,6 +32,7 @@ from clients_register.conformance.fuzz.search import (
     search,
     search_machine,
 )
+from clients_register.conformance.runner import describe_defect
 
 PAIRS, TRIPLES = 2, 3
 
@@ -55,6 +57,8 @@ def run_layers(campaign: Campaign) -> tuple[str, str]:
             campaign.check_ended()
         except CampaignEnded as ended:
             end = ended
+        except Exception as error:  # noqa: BLE001 - what was found is reported nevertheless
+            return DEFECTIVE, describe_defect(error)
         if end is not None and (end.how != SPENT or campaign.interrupts):
             return (INTERRUPTED, "") if end.how == SPENT else (end.how, end.why)
         if campaign.requests > before:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
+from clients_register.conformance.envelope import as_id
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report.curl import render_curl, render_netcat
@@ -41,7 +42,7 @@ class RunSummary:
     """The parts of a report about the run as a whole.
 
     `command` is the subcommand with its target. `campaign` describes the fuzzing campaign, if there
-    was one, and `created` its clients, as address to id.
+    was one, and `created` its clients, as address to id. `warnings` say what was not cleaned up.
     """
 
     started: datetime
@@ -52,6 +53,7 @@ class RunSummary:
     decision: tuple[ExitCode, str]
     campaign: Mapping[str, Any] | None = None
     created: Mapping[str, int | None] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def build_report(
@@ -81,6 +83,7 @@ def build_report(
         "summary": {str(verdict): counts[verdict] for verdict in Verdict},
         "exit_code": int(code),
         "reason": reason,
+        "warnings": list(summary.warnings),
         "evidence": {
             "documented": evidence.documented,
             "run": evidence.run,
@@ -107,9 +110,9 @@ def find_created(results: Sequence[Result]) -> dict[str, int | None]:
     for result in results:
         for exchange in result.exchanges:
             if exchange.response is None or exchange.response.code not in REFUSALS:
-                number = _data_member(exchange, "id")
+                number = as_id(_data_member(exchange, "id"))
                 for email in _possible_emails(exchange, result):
-                    created[email] = number if isinstance(number, int) else created.get(email)
+                    created[email] = created.get(email) if number is None else number
     return created
 
 

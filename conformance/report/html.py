@@ -73,6 +73,8 @@ def _facts(report: Report) -> Mapping[str, str]:
     if report["missing_states"]:
         missing = (f"{each['state']} ({each['cases']} cases)" for each in report["missing_states"])
         facts["Not arranged"] = ", ".join(missing)
+    if report.get("warnings"):
+        facts["Warnings"] = "\n".join(report["warnings"])
     return facts
 
 

@@ -45,6 +45,9 @@ def _render_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{_escape(report['reason'])}. Contract {report['suite']['contract']}."
     yield ""
+    for each in report.get("warnings", ()):
+        yield f"Warning: {_escape(each)}"
+        yield ""
     yield "| verdict | cases |"
     yield "| --- | ---: |"
     yield from (f"| {name} | {count} |" for name, count in report["summary"].items() if count)

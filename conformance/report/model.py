@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from clients_register.conformance.escaping import escape
+from clients_register.conformance.response_body import MAX_DEPTH
 from clients_register.conformance.results import Verdict, failing_verdicts
 from clients_register.spec.schema_errors import explain
 
@@ -17,6 +18,9 @@ Report = Mapping[str, Any]
 
 # Verdicts whose cases are listed in full, worst first; the others are only counted.
 LISTED = (Verdict.ERROR, Verdict.UNEXPECTED_PASS, Verdict.FAIL, Verdict.WARN, Verdict.NOTE)
+
+# Levels of nesting in a report: those of a response, and those around it.
+MAX_REPORT_DEPTH = MAX_DEPTH + 10
 
 
 class ReportError(ValueError):
@@ -27,8 +31,13 @@ def load_report(path: Path) -> Report:
     """Loads the report in the file at `path`. Raises ReportError."""
     try:
         report: Report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as unreadable:
+    except (OSError, ValueError, RecursionError) as unreadable:
         raise ReportError(f"{path}: cannot be read as a report: {unreadable}") from None
+    if _is_deeper_than(report, MAX_REPORT_DEPTH):
+        raise ReportError(
+            f"{path}: expected a report of `clients-register verify`, found one with more than"
+            f" {MAX_REPORT_DEPTH} levels"
+        )
     schema = json.loads((files(__package__) / "report.schema.json").read_text("utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(report))
     if error is not None:
@@ -78,3 +87,18 @@ def format_counts(report: Report) -> str:
 def is_failing(report: Report, verdict: str) -> bool:
     """Tells whether a verdict fails this run."""
     return verdict in failing_verdicts(strict=report["strict"])
+
+
+def _is_deeper_than(document: Any, limit: int) -> bool:
+    """Tells whether a JSON value has more than `limit` objects and arrays inside each other."""
+    values = [document]
+    for _ in range(limit + 1):
+        containers = [each for each in values if isinstance(each, dict | list)]
+        if not containers:
+            return False
+        values = [
+            value
+            for each in containers
+            for value in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True

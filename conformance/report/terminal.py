@@ -42,6 +42,7 @@ def render_terminal(report: Mapping[str, Any], *, color: bool) -> str:
         lines.append("")
     if "fuzz" in report:
         lines += [*render_campaign_lines(report["fuzz"]), ""]
+    lines += (f"{style('warn', 'warning')}: {each}" for each in report.get("warnings", ()))
     target = report["target"]
     verdict = "pass" if report["exit_code"] == 0 else "fail"
     lines += [
