@@ -9,7 +9,6 @@ from typing import Any
 from clients_register import spec
 from clients_register.conformance.case import Expectation, Grade, weakest
 from clients_register.conformance.envelope import (
-    MAX_EXCERPT,
     ParsedResponse,
     same_json,
     show_value,
@@ -185,9 +184,8 @@ _CHECKS: Mapping[str, Callable[[Terms, Grade, ParsedResponse], list[Finding]]] =
 def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
     document, code = parsed.document, parsed.response.code
     is_object = isinstance(document, Mapping)
-    excerpt = repr(parsed.body.text[:MAX_EXCERPT])
     unreadable = parsed.body.unreadable
-    received = excerpt if unreadable is None else f"{unreadable}: {excerpt}"
+    received = f"{unreadable}: {parsed.body.text!r}" if unreadable else show_value(document)
     yield Finding.of("envelope", Grade.FAMILY, "a JSON object", received, met=is_object)
     row = parsed.statuses.find(parsed.slug)
     found = parsed.find("/status") if is_object else ABSENT
@@ -244,7 +242,7 @@ def _check_framing(parsed: ParsedResponse) -> Iterator[Finding]:
         yield Finding.of("HTTP framing", Grade.DECIDED, "one length", each, met=False)
     if surplus := parsed.response.surplus:
         # The caller would take them for the beginning of the next response.
-        found = f"{len(surplus)} bytes after it: {surplus[:MAX_EXCERPT]!r}"
+        found = f"{len(surplus)} bytes after it: {surplus!r}"
         expected = "the end of the response"
         yield Finding.of("end of the response", Grade.DOCUMENTED, expected, found, met=False)
 

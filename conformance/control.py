@@ -133,7 +133,7 @@ class ControlClient:
             raise ControlError(f"{method} {target}: {failure}") from None
         received = parse_body(response)
         if response.code not in (200, 204):
-            excerpt = received.text[:500]
+            excerpt = received.text
             if response.code in ACCESS_DENIED and response.header(ERROR_HEADER) is not None:
                 raise ControlDenied(_problem_detail(received.document) or excerpt)
             raise ControlError(f"{method} {target}: expected 200, found {response.code}: {excerpt}")

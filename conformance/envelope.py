@@ -14,10 +14,6 @@ DEFAULT_POINTERS = {
     name: f"/{name}" for name in ("status", "code", "data", "session", "application", "errors")
 }
 
-# Characters of a value, and of a body without a status, that a finding shows.
-MAX_SHOWN = 300
-MAX_EXCERPT = 200
-
 
 class EnvelopeLayout:
     """Translates JSON pointers of the contract to the layout of one target."""
@@ -66,8 +62,7 @@ class ParsedResponse:
             return self.slug
         if self.body.unreadable is None:
             return f"HTTP {self.response.code} without a status: {show_value(self.document)}"
-        excerpt = self.body.text[:MAX_EXCERPT]
-        shown = f": {excerpt!r}" if excerpt and self.body.unsupported is None else ""
+        shown = f": {self.body.text!r}" if self.body.text and not self.body.unsupported else ""
         return f"HTTP {self.response.code} without a status, {self.body.unreadable}{shown}"
 
 
@@ -115,6 +110,10 @@ def same_json(found: Any, expected: Any) -> bool:
 
 
 def show_value(value: Any) -> str:
-    """Formats a value for a finding: one line, cut at MAX_SHOWN characters."""
-    text = repr(value) if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
+    """Formats a value for a finding, in one line. Reports cut it."""
+    return repr(value) if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
+
+
+def cut_text(text: str, limit: int) -> str:
+    """Cuts a text at `limit` characters; if it is longer, its length is added."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"

@@ -40,7 +40,7 @@ class Exchange:
 
     `request` has masked secrets, `decoded` is the JSON inside it, `raw` the bytes that were sent
     if they were no valid request. `failure` is set if there was no response. `sent` is the request
-    with its secrets, which is not reported.
+    with its secrets, which is not reported, and `secrets` are those, which must not be shown.
     """
 
     role: str
@@ -50,6 +50,7 @@ class Exchange:
     body: ResponseBody | None = None
     failure: NoResponse | None = None
     raw: bytes | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     sent: HttpRequest | None = field(default=None, repr=False)
 
     def receive(self, response: HttpResponse) -> None:
@@ -126,6 +127,7 @@ class Sender:
         redacted = values.redacted()
         shown = build_request(send, redacted, dict.fromkeys(target.headers, HIDDEN))
         exchange = Exchange(role, shown, build_params(send, redacted), sent=request)
+        exchange.secrets = (*values.secrets, *values.tokens)
         await self._run.limiter.acquire(registers=send.may_register)
         record(exchange)
         in_world = replace(request, target=self._prefix + request.target)

@@ -113,6 +113,7 @@ class CaseItem(pytest.Item):
 
         from clients_register.conformance.control import control_token
         from clients_register.conformance.escaping import escape
+        from clients_register.conformance.report.build import redactor_for
         from clients_register.conformance.results import Verdict, failing_verdicts
         from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses
@@ -129,10 +130,11 @@ class CaseItem(pytest.Item):
         (result,) = runner.results
         for each in runner.warnings:
             self.warn(pytest.PytestWarning(escape(each)))
+        reason = escape(redactor_for(self._target, result).redact_received(result.reason or ""))
         if result.verdict in (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED):
-            pytest.skip(escape(f"{result.verdict}: {result.reason}"))
+            pytest.skip(f"{result.verdict}: {reason}")
         if result.verdict is Verdict.EXPECTED_FAILURE:
-            pytest.xfail(escape(result.reason or ""))
+            pytest.xfail(reason)
         strict = self.config.getoption(STRICT_OPTION)
         if result.verdict is Verdict.ERROR or result.verdict in failing_verdicts(strict=strict):
             raise CaseFailed(self._render(result, strict=strict))

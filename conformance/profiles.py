@@ -28,6 +28,8 @@ from clients_register.spec.schema_errors import did_you_mean, explain
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+_QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)
+
 # RFC 9110, sections 5.1 and 5.5.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -50,8 +52,10 @@ def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Tar
 def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as unreadable:
-        raise ProfileError(f"{path}: cannot be read as YAML: {unreadable}") from None
+    except OSError as unreadable:
+        raise ProfileError(f"{path}: cannot be read: {unreadable.strerror}") from None
+    except (ValueError, yaml.YAMLError) as unreadable:
+        raise ProfileError(f"{path}{_explain_yaml(unreadable)}") from None
     # Validated before it is filled, since a message may show a value.
     schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(document))
@@ -74,6 +78,16 @@ def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
             "control": "control" in filled.get("arrange", {}).values(),
         }
     )
+
+
+def _explain_yaml(unreadable: Exception) -> str:
+    """Explains why a file is not YAML, without what it contains, which may be a secret."""
+    place, problem = "", str(unreadable)
+    if isinstance(unreadable, yaml.MarkedYAMLError):
+        mark = unreadable.problem_mark or unreadable.context_mark
+        place = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+        problem = unreadable.problem or ""
+    return f"{place}: cannot be read as YAML: {_QUOTED.sub('text', problem)}"
 
 
 def _fill(value: Any, environment: Mapping[str, str], place: str) -> Any:

@@ -71,7 +71,8 @@ def secret_forms(secret: str) -> list[bytes]:
 
     Returns nothing for secrets that are too short.
     """
-    raw = secret.encode()
+    # What was received may have lone surrogates.
+    raw = secret.encode("utf-8", "surrogatepass")
     if len(raw) < MIN_SECRET_LENGTH:
         return []
     # At another alignment, the first and last characters depend on the surrounding text.

@@ -39,6 +39,7 @@ from clients_register.conformance.exchange import (
     send_concurrently,
 )
 from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
+from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import Finding, Result, Verdict, worst
@@ -138,7 +139,9 @@ class CaseRunner:
             if step.advance is not None:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
-                values.update(self._extract(step.keep, await send("before", step.send)))
+                kept = self._extract(step.keep, await send("before", step.send))
+                values.tokens += [str(kept[name]) for name in kept if is_secret(step.keep[name])]
+                values.update(kept)
         judged = (send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
         exchanges = await send_concurrently(judged)
         if case.claims != STUB:

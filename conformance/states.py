@@ -115,7 +115,8 @@ class HookClient:
             return None
         count = values.get("count")
         if not isinstance(count, int) or isinstance(count, bool):
-            raise HookError(f'hook, state {state}: expected {{"count": N}}, found {values}')
+            found = json.dumps(values)
+            raise HookError(f'hook, state {state}: expected {{"count": N}}, found {found}')
         return count
 
     async def _call(self, state: str, **values: Any) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class HookClient:
         if response.code == HTTPStatus.NOT_FOUND:
             raise UnsupportedState(state)
         received = parse_body(response)
-        excerpt = received.text[:300]
+        excerpt = received.text
         if response.code != HTTPStatus.OK:
             raise HookError(f"hook, state {state}: expected 200, found {response.code}: {excerpt}")
         if not isinstance(received.document, dict):

@@ -304,20 +304,21 @@ def check_url(url: str, *, show_value: bool = True) -> None:
 
     Without `show_value`, it does not show what is no URL either, which may be a secret.
     """
+    # Wherever they are in the URL: a password may contain characters that end a host.
+    unexpected = {"@": "a user or password", "?": "a query", "#": "a fragment"}
+    if names := [name for sign, name in unexpected.items() if sign in url]:
+        raise ProfileError(
+            f"expected a URL with only a host and a path, such as {EXAMPLE_URL},"
+            f" found one with {' and '.join(names)}"
+        )
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        found = "one with a user" if "@" in url else repr(url) if show_value else "another text"
+        found = repr(url) if show_value else "another text"
         raise ProfileError(f"expected a URL such as {EXAMPLE_URL}, found {found}")
-    unexpected = {"a user": parts.username, "a query": parts.query, "a fragment": parts.fragment}
-    if names := [name for name, value in unexpected.items() if value]:
-        raise ProfileError(
-            f"expected a URL with only a host and a path, such as {EXAMPLE_URL},"
-            f" found one with {' and '.join(names)}"
-        )
 
 
 def check_domain(url: str, domain: str | None) -> None:

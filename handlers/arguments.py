@@ -39,8 +39,10 @@ _LINK = re.compile(r"(tcp|udp|sctp)://.*")
 EPILOG = f"""\
 variables:
   Each option can also be set by the environment variable in brackets, which
-  the option overrides. As a variable, a switch is yes or no. One setting has
-  no option, because command lines are visible to every user of a machine:
+  the option overrides. As a variable, a switch is yes or no. Secrets belong in
+  variables, because command lines are visible to every user of a machine:
+  --control-token and a --store with a password cause a warning, and one setting
+  has no option:
   {PREFIX}MANDRILL_KEY   key of the Mandrill API
 
 examples:
@@ -74,6 +76,7 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     Raises SettingError. Prints help and raises SystemExit if `argv` asks for it.
     """
     values = _parse_options(argv)
+    _warn_of_visible_secrets(values)
     values |= _parse_variables(environ, without=values)
     settings = Settings(**values)
     if settings.reference:
@@ -105,6 +108,23 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
             f" {_variable('mandrill_key')}, found none"
         )
     return settings
+
+
+def _warn_of_visible_secrets(options: Mapping[str, Any]) -> None:
+    """Logs a warning for each secret that was given as an option, which others can see."""
+    database = options.get("store")
+    secrets = {
+        "control_token": options.get("control_token"),
+        "store": None if database is None else database.password,
+    }
+    for name, secret in secrets.items():
+        if secret:
+            log.warning(
+                "%s: expected its secret in the variable %s, found it on the command line, which is"
+                " visible to every user of this machine; set the variable instead",
+                _flag(name),
+                _variable(name),
+            )
 
 
 def _check_stub(settings: Settings) -> None:

@@ -240,7 +240,8 @@ class Settings:
             "TOKEN",
             options.key,
             "token that requests to the control plane must send as Authorization: Bearer TOKEN;"
-            " required unless the server listens on loopback",
+            " required unless the server listens on loopback; set the variable, since command"
+            " lines are visible to every user of a machine",
             private=True,
         ),
     ] = field(default="", repr=False)

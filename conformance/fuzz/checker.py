@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.envelope import as_id, show_value
+from clients_register.conformance.envelope import as_id, cut_text, show_value
 from clients_register.conformance.exchange import (
     FORCED,
     ClientRegistrar,
@@ -38,6 +38,7 @@ from clients_register.conformance.http_client import (
     HttpResponse,
     NoResponse,
 )
+from clients_register.conformance.redaction import Redactor
 from clients_register.conformance.request import MIN_SECRET_LENGTH, Values
 from clients_register.conformance.results import Finding, Verdict, failing_verdicts
 from clients_register.conformance.states import StateArranger
@@ -49,6 +50,9 @@ TOLERATED = "a response of the contract, a rejection (4xx, 501, 505) or a closed
 
 # Bytes beyond the limit after which a server may close the connection without a response.
 CLOSE_MARGIN = 1024 * 1024
+
+# Characters of a received status, or of what there is instead, that identify a fault.
+MAX_STATUS = 250
 
 # The `what` of a finding about another status than predicted.
 STATUS = "status"
@@ -93,10 +97,12 @@ class ContractViolation(Exception):
 
     @property
     def signature(self) -> str:
-        """Identifies a fault: equal for all examples of it."""
+        """Identifies a fault: equal for all examples of it, and without secrets."""
         first = self.findings[0]
         if first.what == STATUS:
-            return f"status: expected {first.expected}, found {first.received}"
+            redactor = Redactor(exchanges=[self.exchange])
+            received = cut_text(redactor.redact_received(first.received), MAX_STATUS)
+            return f"status: expected {first.expected}, found {received}"
         # Other expectations contain addresses and the like, which are new each time.
         return first.what
 

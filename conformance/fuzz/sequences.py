@@ -309,10 +309,9 @@ class Sequences(RuleBasedStateMachine):
         filled = values.fill(changes)
         shown = self._redact(filled) or "nothing unusual"
         self.trail.append(f"in world {world}: register with {shown}")
+        send = RequestTemplate(set=_hide_secrets(changes, values))
         with self.watch:
-            token = self._run_step(
-                lambda: self.worlds.send(world, RequestTemplate(set=changes), values)
-            )
+            token = self._run_step(lambda: self.worlds.send(world, send, values))
         if token is not None:
             self.tokens.append((world, token))
         email = str(filled.get("client.email", values.get("email"))).strip()
@@ -337,3 +336,14 @@ class Sequences(RuleBasedStateMachine):
     @override
     def teardown(self) -> None:
         self.worlds.close()
+
+
+def _hide_secrets(changes: Mapping[str, Any], values: Values) -> dict[str, Any]:
+    """Replaces known tokens and passwords by placeholders, which are masked in what is shown."""
+    hidden = dict(changes)
+    for name, secrets in (("token", values.tokens), ("client.password", values.secrets)):
+        if name in hidden:
+            secrets.append(hidden[name])
+            values.update({f"known.{name}": hidden[name]})
+            hidden[name] = f"${{known.{name}}}"
+    return hidden

@@ -3,17 +3,18 @@
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
-from clients_register.conformance.envelope import as_id
+from clients_register.conformance.envelope import as_id, cut_text
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
+from clients_register.conformance.redaction import Redactor
 from clients_register.conformance.report.curl import render_curl, render_netcat
-from clients_register.conformance.request import mask, secret_forms
+from clients_register.conformance.request import secret_forms
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import (
     JUDGED,
@@ -27,11 +28,13 @@ from clients_register.conformance.results import (
 from clients_register.conformance.target import Target
 from clients_register.spec.statuses import StatusTable
 
-# Characters of a body that a report shows; its curl command sends all of them.
+# Characters of a body that a report shows; its curl command sends all of them. Text is redacted
+# before it is cut, so that no part of a secret is left.
 MAX_BODY = 4000
 
-# Members of a response whose values are secret.
-SECRET_MEMBERS = ("token",)
+# Characters of a value that a finding shows, and of a reason or a warning.
+MAX_FINDING = 300
+MAX_REASON = 1000
 
 # HTTP codes after which no client was stored.
 REFUSALS = range(400, 500)
@@ -62,6 +65,10 @@ def build_report(
     """Builds the report of a run, as described by report.schema.json."""
     evidence = summary.evidence
     code, reason = summary.decision
+    redactor = redactor_for(target)
+    campaign = summary.campaign
+    if campaign is not None:
+        campaign = {**campaign, "why": _shorten(campaign["why"], redactor)}
     counts = Counter(each.verdict for each in results)
     return {
         "report": 1,
@@ -82,8 +89,8 @@ def build_report(
         "command": shlex.join(["clients-register", *summary.command]),
         "summary": {str(verdict): counts[verdict] for verdict in Verdict},
         "exit_code": int(code),
-        "reason": reason,
-        "warnings": list(summary.warnings),
+        "reason": _shorten(reason, redactor),
+        "warnings": [_shorten(each, redactor) for each in summary.warnings],
         "evidence": {
             "documented": evidence.documented,
             "run": evidence.run,
@@ -97,8 +104,21 @@ def build_report(
         "questions": _report_questions(results),
         "statuses": _report_statuses(results, statuses),
         "cases": [_report_case(each, target, summary.command) for each in results],
-        **({} if summary.campaign is None else {"fuzz": summary.campaign}),
+        **({} if campaign is None else {"fuzz": campaign}),
     }
+
+
+def _shorten(reason: str, redactor: Redactor) -> str:
+    return cut_text(redactor.redact_received(reason), MAX_REASON)
+
+
+def redactor_for(target: Target, result: Result | None = None) -> Redactor:
+    """Returns what masks the secrets of a target, and those of a result."""
+    # The target may echo an API key; short header values may occur anywhere by chance.
+    keys = [each for each in target.headers.values() if secret_forms(each)]
+    if result is None:
+        return Redactor(keys)
+    return Redactor([*result.secrets, *keys], result.exchanges)
 
 
 def find_created(results: Sequence[Result]) -> dict[str, int | None]:
@@ -137,62 +157,18 @@ def _list_created(created: Mapping[str, int | None]) -> list[dict[str, Any]]:
     return [{"email": email, "id": number} for email, number in created.items()]
 
 
-class Redactor:
-    """Masks the secrets of one case, plain and in base64."""
-
-    def __init__(self, secrets: Iterable[str], envelopes: Iterable[Any]) -> None:
-        """`secrets` were sent; the values of SECRET_MEMBERS in `envelopes` are added."""
-        received = {value for envelope in envelopes for value in _find_secrets(envelope)}
-        self._masks = {
-            form.decode(): mask(form.decode())
-            for secret in sorted({*secrets, *received}, key=len, reverse=True)
-            for form in secret_forms(secret) or [secret.encode()]
-            if form
-        }
-
-    def redact(self, text: str) -> str:
-        """Returns `text` with masked secrets."""
-        for form, masked in self._masks.items():
-            text = text.replace(form, masked)
-        return text
-
-    def redact_json(self, value: Any) -> Any:
-        """Returns a JSON value with masked secrets."""
-        if isinstance(value, str):
-            return self.redact(value)
-        if isinstance(value, Mapping):
-            return {self.redact(key): self.redact_json(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self.redact_json(each) for each in value]
-        return value
-
-
-def _find_secrets(value: Any) -> Iterable[str]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            if key in SECRET_MEMBERS and isinstance(each, str):
-                yield each
-            else:
-                yield from _find_secrets(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _find_secrets(each)
-
-
 def _report_case(result: Result, target: Target, command: Sequence[str]) -> dict[str, Any]:
     case = result.case
-    # The target may echo an API key; short header values may occur anywhere by chance.
-    keys = [each for each in target.headers.values() if secret_forms(each)]
-    redactor = Redactor([*result.secrets, *keys], (each.envelope for each in result.exchanges))
+    redactor = redactor_for(target, result)
     return {
         "id": case.id,
         "area": case.area,
-        "title": case.title,
+        "title": redactor.redact_received(case.title),
         "requires": list(case.requires),
         "questions": list(case.questions),
         "claims": case.claims,
         "verdict": str(result.verdict),
-        "reason": None if result.reason is None else redactor.redact(result.reason),
+        "reason": None if result.reason is None else _shorten(result.reason, redactor),
         "seconds": round(result.seconds, 4),
         "rerun": shlex.join(["clients-register", *(result.rerun or (*command, "--only", case.id))]),
         "findings": [_report_finding(each, result, redactor) for each in result.findings],
@@ -207,8 +183,8 @@ def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dic
         "verdict": str(finding.verdict),
         "grade": str(finding.grade),
         "what": redactor.redact(finding.what),
-        "expected": redactor.redact(finding.expected),
-        "received": redactor.redact(finding.received),
+        "expected": cut_text(redactor.redact(finding.expected), MAX_FINDING),
+        "received": cut_text(redactor.redact_received(finding.received), MAX_FINDING),
         "exchange": judged[-1] if judged else None,
         "requirement": requires[0] if requires else None,
     }
@@ -226,11 +202,11 @@ def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> 
             "method": request.method,
             "url": target.origin + request.target,
             "headers": [list(each) for each in request.headers],
-            "body": redactor.redact(_decode_body(request.body)),
+            "body": cut_text(redactor.redact(_decode_body(request.body)), MAX_BODY),
             "decoded": redactor.redact_json(exchange.decoded),
         },
         "answer": _report_response(exchange, redactor),
-        "error": None if exchange.failure is None else str(exchange.failure),
+        "error": exchange.failure and redactor.redact_received(str(exchange.failure)),
         "curl": redactor.redact(command),
     }
 
@@ -250,21 +226,18 @@ def _report_response(exchange: Exchange, redactor: Redactor) -> dict[str, Any] |
         return None
     return {
         "code": response.code,
-        "headers": [[name, redactor.redact(value)] for name, value in response.headers],
-        "body": redactor.redact(_shorten(body.text, len(response.body))),
-        "envelope": None if envelope is ABSENT else redactor.redact_json(envelope),
+        "headers": [
+            [name, redactor.redact_header(name, value)] for name, value in response.headers
+        ],
+        "body": cut_text(redactor.redact_received(body.text), MAX_BODY),
+        "envelope": None if envelope is ABSENT else redactor.redact_received_json(envelope),
         "milliseconds": round(response.seconds * 1000, 2),
     }
 
 
 def _decode_body(body: bytes) -> str:
     """Decodes a request body for display, with escapes for invalid UTF-8."""
-    return _shorten(body.decode("utf-8", "backslashreplace"), len(body))
-
-
-def _shorten(text: str, size: int) -> str:
-    """Cuts the text of a body of `size` bytes at MAX_BODY characters."""
-    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({size:,} bytes)"
+    return body.decode("utf-8", "backslashreplace")
 
 
 def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:

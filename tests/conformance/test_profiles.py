@@ -100,6 +100,13 @@ def test_a_faulty_profile_is_refused(tmp_path: Path, text: str, told: str) -> No
         PROFILE.replace("tests.test", "${KEY}"),
         PROFILE + "claims: [k3y-of-7f3a]",
         PROFILE + "arrange: {clock: k3y-of-7f3a}",
+        PROFILE + 'tls: {ca: "k3y-7f3a',
+        PROFILE + "tls: {ca: *k3y-7f3a}",
+        PROFILE + "tls: {ca: !k3y-7f3a x}",
+        PROFILE + "tls: {ca: '\\k3y-7f3a': k3y}: k3y",
+        PROFILE + "tls: @k3y-7f3a",
+        PROFILE + "tls: k3y-7f3a: k3y-7f3a",
+        PROFILE + "%k3y-7f3a: [",
     ],
 )
 def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:

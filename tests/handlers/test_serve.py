@@ -237,10 +237,14 @@ def test_a_seed_that_cannot_be_used_is_one_line_and_leaves_no_data_file(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("more", [["--control-token", "md-Abc_123"], ["--reference"]], ids=str)
+@pytest.mark.parametrize(
+    "env",
+    [{"CLIENTS_REGISTER_CONTROL_TOKEN": "md-Abc_123"}, {"CLIENTS_REGISTER_REFERENCE": "yes"}],
+    ids=str,
+)
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-machine.invalid"])
-def test_an_address_that_is_not_of_this_machine_is_one_line(host: str, more: list[str]) -> None:
-    code, line = complaint("--host", host, *more)
+def test_an_address_that_is_not_of_this_machine_is_one_line(host: str, env: dict[str, str]) -> None:
+    code, line = complaint("--host", host, **env)
     assert (code, f"cannot listen on {host} port 4018" in line) == (1, True)
 
 
@@ -281,3 +285,24 @@ def test_a_full_disk_behind_its_output_keeps_it_from_nothing(tmp_path: Path) -> 
             process.terminate()
         _, err = communicate(process)
     assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--control-token", "t0ken-7f3a"], "control-token"),
+        (["--reference", "--store", "postgresql://ada:t0ken-7f3a@127.0.0.1/clients"], "store"),
+    ],
+    ids=["control-token", "store"],
+)
+def test_a_secret_on_the_command_line_is_used_with_a_warning(options: list[str], name: str) -> None:
+    elsewhere = ["--host", "no-such-machine.invalid"]
+    ended = call("serve", *options, *elsewhere)
+    warning, refusal = ended.stderr.splitlines()
+    variable = f"CLIENTS_REGISTER_{name.replace('-', '_').upper()}"
+    assert f"WARNING --{name}: expected its secret in the variable {variable}, found it" in warning
+    assert "cannot listen" in refusal
+    assert "t0ken" not in ended.stderr
+    *others, secret = options
+    by_variable = call("serve", *others[:-1], *elsewhere, env={variable: secret})
+    assert by_variable.stderr == f"{refusal}\n"

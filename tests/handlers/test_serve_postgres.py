@@ -63,7 +63,8 @@ def name(postgres: Server) -> str:
 def test_it_says_which_database_it_is_on_without_the_password(
     postgres: Server, name: str, tmp_path: Path
 ) -> None:
-    with serving(*REFERENCE, "--store", postgres.url(name), cwd=tmp_path) as process:
+    env = {"CLIENTS_REGISTER_STORE": postgres.url(name)}
+    with serving(*REFERENCE, cwd=tmp_path, env=env) as process:
         place = f"postgresql://127.0.0.1:{postgres.port}/{name}"
         assert re.search(rf"^  database   {place} \(\d+ clients\)$", process.banner, re.M)
         assert "  mail       kept in the database, nothing is sent\n" in process.banner
@@ -162,7 +163,8 @@ def refusal(ended: Done | CompletedProcess[str]) -> str:
 @pytest.mark.smoke
 def test_a_database_that_cannot_be_reached_is_one_line() -> None:
     with reserved_port() as port:
-        line = refused("--store", f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients")
+        url = f"postgresql://ada:{IN_URL}@127.0.0.1:{port}/clients"
+        line = refused(CLIENTS_REGISTER_STORE=url)
     assert f"the database postgresql://127.0.0.1:{port}/clients cannot be reached: " in line
 
 
@@ -189,8 +191,9 @@ def test_the_database_url_may_turn_tls_off(postgres: Server, name: str, email: s
 
 def test_a_driver_that_is_not_installed_is_one_line_with_the_way_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "psycopg.py").write_text("raise ImportError(\"No module named 'psycopg'\")")
-    url, env = f"postgresql://ada:{IN_URL}@127.0.0.1/clients", {"PYTHONPATH": str(tmp_path)}
-    line = refusal(run("serve", "--reference", "--port", "0", "--store", url, env=env))
+    url = f"postgresql://ada:{IN_URL}@127.0.0.1/clients"
+    env = {"PYTHONPATH": str(tmp_path), "CLIENTS_REGISTER_STORE": url}
+    line = refusal(run("serve", "--reference", "--port", "0", env=env))
     assert "expected the driver psycopg to be installed, found that No module named" in line
     assert line.endswith("python -m pip install 'clients-register[postgres]'")
 
