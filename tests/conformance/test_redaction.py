@@ -19,7 +19,7 @@ from clients_register.conformance.case import Grade
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import search
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
-from clients_register.conformance.http_client import HttpRequest
+from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.redaction import MASKED, Redactor
 from clients_register.conformance.report import FORMATS
 from clients_register.conformance.request import secret_forms
@@ -243,7 +243,7 @@ def test_a_secret_is_masked_where_a_text_was_cut(size: int) -> None:
 
 def test_text_of_the_suite_keeps_words_that_are_short_secrets_of_a_server() -> None:
     exchange = Exchange("send", HttpRequest("POST", "/", (), b""), None)
-    exchange.envelope = {"password": "client"}
+    exchange.receive(HttpResponse(200, (), b'{"password": "client"}', 0.0, b""))
     redactor = Redactor(exchanges=[exchange])
     assert redactor.redact("a client is stored") == "a client is stored"
     assert redactor.redact_received("a client is stored") == "a not-th is stored"
