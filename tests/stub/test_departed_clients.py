@@ -50,8 +50,13 @@ def is_closed(client: socket.socket) -> bool:
 
 def is_receiving(stub: LiveStub, world: str) -> bool:
     """Whether a request to the world has begun to arrive."""
-    found = stub.app.worlds.find(world)
-    return found is not None and any(each.waits_for_client for each in found._connections)
+
+    async def look() -> bool:
+        found = stub.app.worlds.find(world)
+        return found is not None and any(each.waits_for_client for each in found._connections)
+
+    # On the server's own loop, where no request is seen halfway through the parser.
+    return stub.run(look())
 
 
 class Delays:
