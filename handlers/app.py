@@ -33,7 +33,7 @@ from clients_register import spec
 from clients_register.handlers import register
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
-from clients_register.handlers.logs import crash_report
+from clients_register.handlers.logs import log_crash
 from clients_register.handlers.resources import Product, open_services
 from clients_register.handlers.responses import Response, error_response
 from clients_register.handlers.rules import RuleViolation
@@ -109,7 +109,7 @@ async def dispatch(
     except Exception as error:  # noqa: BLE001 - a crash gets a response, too
         # Operations handle their own crashes, so the router crashed.
         where = "crash before the route was identified"
-        log.error("%s", crash_report(context.request, error, where))
+        log_crash(context.request, error, where)
         await send_response(context, _violation(context, "request_is_identified"), send)
 
 
@@ -135,7 +135,7 @@ class Operation:
         try:
             return await self._call(context)
         except Exception as error:  # noqa: BLE001 - a crash gets a response, too
-            log.error("%s", crash_report(context.request, error))
+            log_crash(context.request, error)
             return _violation(context, "nothing_unforeseen_happens")
 
     async def _call(self, context: RequestContext) -> Response:

@@ -5,13 +5,19 @@ because any library may put a value into its messages, in whole or in part, esca
 """
 
 import json
+import logging
 import textwrap
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import Body, Params
-from clients_register.handlers.store.base import StoreUnavailable
+from clients_register.handlers.store.base import StoreError, StoreUnavailable
+
+# Seconds between two lines about the same failure of a store, and how many failures are told apart.
+INTERVAL = 10
+MAX_LINES = 100
 
 SECRETS = ("client.password", "token")
 HIDDEN = "[hidden, because it quotes the request]"
@@ -19,16 +25,53 @@ HIDDEN = "[hidden, because it quotes the request]"
 # Length in characters from which a match counts as a quotation and not as a coincidence.
 MIN_QUOTE = 8
 
+log = logging.getLogger(__name__)
+
+
+class StoreErrorLog:
+    """Logs errors of stores, each now and then, because every request fails the same way."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` returns seconds."""
+        self._clock = clock
+        # When each message was logged, and how often it was left out since.
+        self._lines: dict[str, tuple[float, int]] = {}
+
+    def error(self, where: str, error: StoreError) -> None:
+        """Logs `error` in one line, with the number of those left out since the last one."""
+        now, message = self._clock(), str(error)
+        at, left_out = self._lines.get(message, (float("-inf"), 0))
+        if now - at < INTERVAL:
+            self._lines[message] = at, left_out + 1
+            return
+        if message not in self._lines and len(self._lines) >= MAX_LINES:
+            recent = {each: line for each, line in self._lines.items() if now - line[0] < INTERVAL}
+            self._lines = recent
+            if len(recent) >= MAX_LINES:
+                return
+        self._lines[message] = now, 0
+        since = f" ({left_out} more failed like this since the last such line)" if left_out else ""
+        log.error("%s: %s%s", where, message, since)
+
+
+# That of the process.
+store_errors = StoreErrorLog()
+
+
+def log_crash(request: Request, error: BaseException, where: str = "crash") -> None:
+    """Logs a crash report, see `crash_report`; only now and then if the store is unavailable."""
+    if isinstance(error, StoreUnavailable):
+        store_errors.error(f"{request.id}: {where}", error)
+    else:
+        log.error("%s", crash_report(request, error, where))
+
 
 def crash_report(request: Request, error: BaseException, where: str = "crash") -> str:
     """Describes `error` in several lines; the first begins with the request id.
 
     The other lines are indented, so that the message of an exception cannot pass for a log entry.
-    `where` says how far the request got. An unavailable store takes a single line.
+    `where` says how far the request got.
     """
-    if isinstance(error, StoreUnavailable):
-        # Not a fault of this program, and every request fails the same way meanwhile.
-        return f"{request.id}: {where}: {error}"
     fragments = _secret_fragments(request)
     report = "\n".join(_describe(each, fragments) for each in _chain(error))
     return f"{request.id}: {where}\n" + textwrap.indent(report, "  ")

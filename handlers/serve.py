@@ -12,7 +12,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 from clients_register.handlers.arguments import PROGRAM, SettingError, parse_settings
 from clients_register.handlers.settings import Settings
@@ -22,8 +27,14 @@ from clients_register.handlers.workers import Worker, Workers
 # Connections that the system queues, above all while the server is being imported.
 BACKLOG = 2048
 
+# A limit of open files below this is worth a warning.
+FEW_FILES = 512
+
 # The file descriptor of standard input.
 STDIN = 0
+
+
+log = logging.getLogger(__name__)
 
 
 class ServeError(Exception):
@@ -72,6 +83,7 @@ def main(argv: list[str]) -> int:
     """Serves until SIGINT or SIGTERM; returns the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     stop = Stop()
+    _raise_descriptor_limit()
     try:
         with stop.on_signals():
             settings = parse_settings(argv, os.environ)
@@ -90,6 +102,24 @@ def main(argv: list[str]) -> int:
     except (SettingError, ServeError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1
+
+
+def _raise_descriptor_limit() -> None:
+    """Raises the limit of open files as far as a process may; warns if that is not far."""
+    if resource is None:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Refused where the hard limit is higher than the system allows, as on macOS.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < FEW_FILES:
+        log.warning(
+            "only %d files may be open: expected at least %d, of which each connection takes one;"
+            " connections beyond are refused; raise the hard limit (ulimit -Hn)",
+            limit,
+            FEW_FILES,
+        )
 
 
 def _input_has_ended() -> bool:

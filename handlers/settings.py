@@ -205,6 +205,24 @@ class Settings:
             "registering SLUG@DOMAIN, or anything+SLUG@DOMAIN, forces a status",
         ),
     ] = "status.test"
+    max_worlds: Annotated[
+        int,
+        Option(
+            STUB,
+            "N",
+            options.integer_between(1, 100_000),
+            "number of worlds there may be, the default one included",
+        ),
+    ] = 1000
+    world_idle_timeout: Annotated[
+        float,
+        Option(
+            STUB,
+            "SECONDS",
+            options.seconds,
+            "how long a world must be idle before it may be removed to make room for another",
+        ),
+    ] = 3600.0
     cors_origin: Annotated[
         tuple[str, ...],
         Option(

@@ -24,7 +24,7 @@ class StoreError(Exception):
 class StoreUnavailable(StoreError):
     """The data cannot be reached at the moment; the message is a single line.
 
-    Whether a write took effect is then unknown, but it did so as a whole or not at all.
+    Whether a write took effect may be unknown then, but it did so as a whole or not at all.
     """
 
 

@@ -35,13 +35,15 @@ from clients_register.handlers.store.base import (
     PendingRegistration,
     Store,
     StoreError,
+    StoreUnavailable,
     ids_of,
     users_to_add,
 )
-from clients_register.handlers.store.journaled.database import JournaledTinyDB
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk
-from clients_register.handlers.store.journaled.journal import Documents
-from clients_register.handlers.store.journaled.storage import FileFormat, StorageError
+from clients_register.handlers.store.journaled.database import JournaledTinyDB, Transaction
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk, remedy
+from clients_register.handlers.store.journaled.journal import Documents, FileReplaced
+from clients_register.handlers.store.journaled.lock import StorageError
+from clients_register.handlers.store.journaled.storage import FileFormat
 
 FORMAT = "clients-register"
 VERSION = 3
@@ -195,7 +197,7 @@ class TinyDBStore(Store):
                     for mail in mails:
                         self._add_mail(mail)
                 # The lock is released when the write ends, even if the caller was cancelled.
-                await transaction.commit(lock.pop_all().close)
+                await self._commit(transaction, lock.pop_all().close)
 
             yield PendingRegistration(user, self, commit)
 
@@ -210,7 +212,7 @@ class TinyDBStore(Store):
                     self._put_user(before)
                 else:
                     self._remove_users([user.id])
-            await transaction.commit()
+            await self._commit(transaction)
 
     @override
     async def session(self, digest: str) -> Session | None:
@@ -226,14 +228,14 @@ class TinyDBStore(Store):
             raise LookupError(f"a session of user {session.user_id}, who does not exist")
         with self._database.transaction() as transaction:
             self._put_session(session)
-        await transaction.commit()
+        await self._commit(transaction)
 
     @override
     async def add_mail(self, mail: Mail) -> None:
         await self._locks.wait()
         with self._database.transaction() as transaction:
             self._add_mail(mail)
-        await transaction.commit()
+        await self._commit(transaction)
 
     @override
     async def mails(self) -> Sequence[Mail]:
@@ -260,7 +262,7 @@ class TinyDBStore(Store):
                 self._remove_users(users)
                 if mails:
                     self._outbox.truncate()
-            await transaction.commit()
+            await self._commit(transaction)
             # After a reset, ids are assigned as at the start.
             self._last_id = self._highest_id()
             self._last_mail_number = max(self._outbox.ids(), default=0)
@@ -282,7 +284,7 @@ class TinyDBStore(Store):
                     self._put_session(session)
                 if public:
                     self._meta.update({"public": True}, doc_ids=[HEAD])
-            await transaction.commit()
+            await self._commit(transaction)
             # Ids used by a seed are not assigned again.
             self._last_id = max(self._last_id, *(n for user in new for n in ids_of(user)), 0)
 
@@ -292,10 +294,30 @@ class TinyDBStore(Store):
 
     @override
     @shielded
-    async def close(self) -> None:
-        # Compacts, so that the data file alone contains everything.
+    async def close(self, *, compact: bool = True) -> None:
+        """Closes the file; with `compact`, the data file alone then contains everything."""
         async with self._locks.exclusive():
-            await asyncio.to_thread(self._database.close)
+            await asyncio.to_thread(partial(self._database.close, compact=compact))
+
+    def release_files(self) -> None:
+        """Closes files until the next write; without a lock, the store then has none open."""
+        if not self._database.is_busy:
+            self._database.storage.release_files()
+
+    async def _commit(
+        self, transaction: Transaction, on_end: Callable[[], None] | None = None
+    ) -> None:
+        """Commits; see `Transaction.commit`. Raises StoreUnavailable if that fails."""
+        try:
+            await transaction.commit(on_end)
+        except FileReplaced as error:
+            raise StoreUnavailable(error.strerror) from None
+        except OSError as error:
+            hint = remedy(error, "make room for it, or correct its permissions")
+            raise StoreUnavailable(
+                f"the data file {self._database.storage.path} cannot be written:"
+                f" {error.strerror or error}; the change was not stored; {hint}"
+            ) from None
 
     def _user(self, user_id: int) -> User | None:
         return self._users.load(user_id, User)

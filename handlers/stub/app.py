@@ -15,6 +15,7 @@ from clients_register.handlers.app import (
 )
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.http.connection import connection_of
+from clients_register.handlers.logs import store_errors
 from clients_register.handlers.settings import CONTROL_PATH, is_below
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
@@ -187,7 +188,9 @@ class Stub:
         except StoreError as error:
             crash = self._crashed if request.is_registration else self._unidentified
             self._respond_with_example(request, crash)
-            log.error("%s: crash in the world %s: %s", request.entry.id, request.world.name, error)
+            store_errors.error(
+                f"{request.entry.id}: crash in the world {request.world.name}", error
+            )
         except CallerDisconnected:
             raise
         except Exception as error:  # noqa: BLE001 - a crash gets a response, too

@@ -19,7 +19,8 @@ from clients_register.handlers.stub.control.plane import PREFIX, ControlPlane, b
 from clients_register.handlers.stub.forcing import MagicAddresses, load_examples
 from clients_register.handlers.stub.traffic import summarize
 from clients_register.handlers.stub.watch import watching
-from clients_register.handlers.stub.worlds import WorldFiles, Worlds
+from clients_register.handlers.stub.world_files import WorldFiles
+from clients_register.handlers.stub.worlds import WorldLimits, Worlds
 from clients_register.spec.schemas import media_type
 from clients_register.spec.statuses import StatusTable
 
@@ -33,7 +34,13 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(load_resources(settings))
         files = WorldFiles(settings.data_file)
-        worlds = Worlds(files, await files.list_names(), resources, clock or SystemClock())
+        worlds = Worlds(
+            files,
+            await files.list_names(),
+            resources,
+            clock or SystemClock(),
+            WorldLimits(settings.max_worlds, settings.world_idle_timeout),
+        )
         stack.push_async_callback(worlds.close)
         services = await worlds.default.services()
         builder = StubBuilder(settings, resources, worlds)

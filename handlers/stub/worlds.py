@@ -7,10 +7,9 @@ store of a world is created on the first request that needs it.
 import asyncio
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import Services
@@ -19,8 +18,6 @@ from clients_register.handlers.resources import SharedResources
 from clients_register.handlers.seed import Seed
 from clients_register.handlers.settings import WORLDS_PATH
 from clients_register.handlers.store.base import Store
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk
-from clients_register.handlers.store.journaled.storage import erase_data_file
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.handlers.stub.faults import FaultyTransport
 from clients_register.handlers.stub.problems import Problem
@@ -32,17 +29,10 @@ from clients_register.handlers.stub.traffic import (
     LogEntry,
     total,
 )
+from clients_register.handlers.stub.world_files import DEFAULT, WorldFiles
 from clients_register.spec.schema_errors import suggest
 
 PREFIX = f"{WORLDS_PATH}/"
-
-# The world of the plain base URL.
-DEFAULT = "default"
-
-MAX_WORLDS = 1000
-
-# Time without a request after which a world may be removed to make room, in seconds.
-MAX_IDLE = 3600
 
 # How long closing a world waits for its requests, in seconds.
 CLOSE_TIMEOUT = 70
@@ -50,51 +40,11 @@ CLOSE_TIMEOUT = 70
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class WorldFiles:
-    """The data files of worlds, one per world, opened and erased by name."""
+class WorldLimits(NamedTuple):
+    """How many worlds there may be, and after how many idle seconds one may make room."""
 
-    def __init__(self, data_file: Path, disk: Disk = LOCAL) -> None:
-        """`data_file` is that of the default world; the others are in a folder next to it."""
-        self._data_file = data_file
-        self._disk = disk
-        self._folder = data_file.with_name(data_file.name + ".worlds")
-        self._folder_is_durable = False
-
-    async def list_names(self) -> Sequence[str]:
-        """Returns the names of worlds that have a file, also from earlier runs."""
-        return await asyncio.to_thread(self._list_names)
-
-    async def open_store(self, world: str) -> Store:
-        """Opens the store of `world`, which is empty if it has no file yet. Raises StoreError."""
-        return await asyncio.to_thread(self._open, world)
-
-    def erase(self, world: str) -> None:
-        """Removes the file of `world`, whose store must be closed."""
-        erase_data_file(self._path(world), self._disk)
-
-    def _open(self, world: str) -> TinyDBStore:
-        # The lock of the default world covers all of them. Its folder has to exist.
-        is_default = world == DEFAULT
-        if not is_default:
-            self._create_folder()
-        return TinyDBStore(
-            self._path(world), public_allowed=True, locked=is_default, disk=self._disk
-        )
-
-    def _create_folder(self) -> None:
-        self._disk.make_directory(self._folder)
-        if not self._folder_is_durable:
-            self._disk.sync_directory(self._folder.parent)
-            self._folder_is_durable = True
-
-    def _list_names(self) -> Sequence[str]:
-        if not self._disk.is_directory(self._folder):
-            return []
-        names = sorted(self._disk.names(self._folder))
-        return [_world_name(name) for name in names if name.endswith(".json")]
-
-    def _path(self, world: str) -> Path:
-        return self._data_file if world == DEFAULT else self._folder / _file_name(world)
+    worlds: int
+    idle_seconds: float
 
 
 class World:
@@ -120,7 +70,7 @@ class World:
         self._resources = resources
         self._predecessors = predecessors
         self._opening = asyncio.Lock()
-        self._store: Store | None = None
+        self._store: TinyDBStore | None = None
         self._services: Services | None = None
 
     @property
@@ -226,7 +176,8 @@ class World:
 
         await self._request_ended.wait_for(is_idle, CLOSE_TIMEOUT)
         if self._store is not None:
-            await self._store.close()
+            # The data of named worlds is rarely kept, and there may be a thousand of them.
+            await self._store.close(compact=self.name == DEFAULT)
             self._store = self._services = None
 
     def release_waiters(self) -> None:
@@ -268,6 +219,8 @@ class World:
     def _end_use(self) -> None:
         self.active_requests -= 1
         self._request_ended.notify()
+        if not self.active_requests and self._store is not None and self.name != DEFAULT:
+            self._store.release_files()
 
     async def _open(self) -> Services:
         if self._predecessors:
@@ -303,8 +256,10 @@ class Worlds:
         stored_names: Iterable[str],
         resources: SharedResources,
         system_clock: Clock,
+        limits: WorldLimits,
     ) -> None:
         """`stored_names` are worlds of earlier runs, whose data is in `files`."""
+        self.limits = limits
         self._files = files
         self._removed_coverage = Coverage()
         self._resources = resources
@@ -332,7 +287,7 @@ class Worlds:
         Raises Problem for an invalid name or too many worlds.
         """
         _check_name(name)
-        if len(self._by_name) >= MAX_WORLDS:
+        if len(self._by_name) >= self.limits.worlds:
             self._evict_idle()
         return self._create(name)
 
@@ -417,13 +372,15 @@ class Worlds:
             for world in self._by_name.values()
             if world is not self.default
             and not world.active_requests
-            and world.idle_seconds > MAX_IDLE
+            and world.idle_seconds > self.limits.idle_seconds
         ]
         if not idle:
             raise Problem(
                 "too-many-worlds",
-                f"there are already {MAX_WORLDS} worlds, and none was idle for an hour",
-                "DELETE /_mock/worlds/NAME when a test is done with its world",
+                f"there are already {self.limits.worlds} worlds, and none of them was idle for"
+                f" {self.limits.idle_seconds:g} seconds",
+                "DELETE /_mock/worlds/NAME when a test is done with its world, or start the server"
+                " with a higher --max-worlds or a lower --world-idle-timeout",
                 code=400,
             )
         self._start_removal(max(idle, key=lambda world: world.idle_seconds))
@@ -460,12 +417,3 @@ def _check_name(name: str) -> None:
             f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name[:80]!r}",
             f"Such as {PREFIX}my-test/api/v1/clients/register",
         )
-
-
-def _file_name(world: str) -> str:
-    """Returns the file name of a world; some file systems do not distinguish `A` and `a`."""
-    return re.sub(r"[A-Z]", lambda found: "+" + found[0].lower(), world) + ".json"
-
-
-def _world_name(file: str) -> str:
-    return re.sub(r"\+(.)", lambda found: found[1].upper(), file.removesuffix(".json"))

@@ -233,6 +233,7 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     other = f"{world}-copy"
     register(console, email="moved@tests.test")
     view = go(console, "worlds")
+    view.get_by_text("At most 1000, this one included.").wait_for()
     view.get_by_label("New world").fill(other)
     view.get_by_label("As a copy of").select_option(world)
     press(view, "Create")

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from support.live import encoded
 
 from clients_register.handlers.context import Request
-from clients_register.handlers.logs import HIDDEN, MIN_QUOTE, crash_report
+from clients_register.handlers.logs import (
+    HIDDEN,
+    INTERVAL,
+    MAX_LINES,
+    MIN_QUOTE,
+    StoreErrorLog,
+    crash_report,
+)
+from clients_register.handlers.store.base import StoreUnavailable
 
 PASSWORD = 'long enough "to be told" caf\u00e9'
 TOKEN = "a-token-that-nobody-gave-out"
@@ -125,3 +133,26 @@ def test_a_crash_in_the_decoding_itself_is_reported_without_the_body(
     monkeypatch.setattr("clients_register.handlers.logs.Body", broken)
     assert report(f"cannot decode {RAW}", RAW.encode()).endswith(HIDDEN)
     assert report("too deep", RAW.encode()).endswith("builtins.ValueError: too deep")
+
+
+def test_an_error_of_a_store_is_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    errors = StoreErrorLog(lambda: now)
+    for now in (0, 1, INTERVAL - 1, INTERVAL, 3 * INTERVAL):
+        errors.error(f"at {now:g}", StoreUnavailable("full"))
+    errors.error("another", StoreUnavailable("replaced"))
+    assert [each.getMessage() for each in caplog.records] == [
+        "at 0: full",
+        f"at {INTERVAL}: full (2 more failed like this since the last such line)",
+        f"at {3 * INTERVAL}: full",
+        "another: replaced",
+    ]
+
+
+def test_so_many_errors_of_stores_are_logged_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    errors = StoreErrorLog(lambda: now)
+    for now in (0, INTERVAL):
+        for number in range(MAX_LINES + 50):
+            errors.error("here", StoreUnavailable(f"{now} {number}"))
+    assert len(caplog.records) == 2 * MAX_LINES

@@ -14,6 +14,7 @@ from shutil import which
 import httpx2
 import pytest
 from support.command import (
+    COMMAND,
     Process,
     call,
     environment,
@@ -29,7 +30,7 @@ from support.store import clients_in
 
 from clients_register.handlers.app import App, _unknown_path
 from clients_register.handlers.resources import Product
-from clients_register.handlers.serve import open_listener
+from clients_register.handlers.serve import FEW_FILES, open_listener
 from clients_register.handlers.server import build_banner
 
 
@@ -149,6 +150,26 @@ def test_the_address_in_the_line_is_one_that_is_still_free(live: Live) -> None:
     with open_listener("127.0.0.1", 0) as listener:
         text = live.run(build_banner(live.settings, plain(live), listener))
     assert '"email": "ada+3@example.test"' in text
+
+
+@pytest.mark.parametrize("limit", [FEW_FILES - 1, FEW_FILES])
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows limits of other processes")
+def test_a_server_raises_its_limit_of_open_files_and_warns_of_few(
+    tmp_path: Path, limit: int
+) -> None:
+    import resource
+
+    limited = f'ulimit -Sn 100; ulimit -Hn {limit}; exec "$@"'
+    command = ("sh", "-c", limited, "sh", *COMMAND)
+    with started("--port=0", cwd=tmp_path, command=command) as process:
+        process.greet()
+        soft, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        process.end_input()
+        warnings = process.ended().err.splitlines()
+    assert soft == limit
+    assert [f"only {limit} files may be open" in each for each in warnings] == (
+        [True] if limit < FEW_FILES else []
+    )
 
 
 def test_it_serves_although_nobody_reads_what_it_says(tmp_path: Path) -> None:

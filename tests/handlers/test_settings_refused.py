@@ -79,6 +79,8 @@ REFUSED = {
     "idle_timeout": ["0", "1e3", "forever"],
     "receive_timeout": ["0", "10000"],
     "max_head": ["1023", "1048577", "64k"],
+    "max_worlds": ["0", "100001", "many"],
+    "world_idle_timeout": ["0", "1h"],
     "cors_origin": ["*", "null", "app.test"],
     "status_domain": ["", "a b", "@status.test", "http://status.test"],
     "control_host": ["", ",", "a b", "stub:4018", "stub,,other", "stub,", "http://stub"],

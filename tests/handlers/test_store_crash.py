@@ -40,7 +40,7 @@ from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.journaled import storage
 from clients_register.handlers.store.journaled.disk import Disk
 from clients_register.handlers.store.tinydb import TinyDBStore
-from clients_register.handlers.stub.worlds import WorldFiles
+from clients_register.handlers.stub.world_files import WorldFiles
 
 # Measuring would double the time that it takes, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover
@@ -235,9 +235,7 @@ async def test_the_end_of_an_interrupted_write_is_mended_for_good(zeros: int) ->
 
 
 async def open_world(disk: Disk) -> TinyDBStore:
-    store = await WorldFiles(DATA, disk).open_store("world")
-    assert isinstance(store, TinyDBStore)
-    return store
+    return await WorldFiles(DATA, disk).open_store("world")
 
 
 @pytest.mark.parametrize("closed", [True, False])

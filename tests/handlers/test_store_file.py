@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import about_to_register, mail, register_client, session, user
+from support.store import edited, flipped
 
 from clients_register.handlers.store.base import StoreError
+from clients_register.handlers.store.journaled.snapshot import decode_snapshot
 from clients_register.handlers.store.tinydb import TinyDBStore
 
 Tables = dict[str, Any]
@@ -50,12 +53,6 @@ def refusal(path: Path) -> str:
     assert "\n" not in message
     assert "--data" in message, "the next step"
     return message
-
-
-def edited(content: bytes, edit: Callable[[Tables], object]) -> bytes:
-    tables = json.loads(content)
-    edit(tables)
-    return json.dumps(tables).encode()
 
 
 def first(tables: Tables, name: str) -> Any:
@@ -204,7 +201,7 @@ values: st.SearchStrategy[object] = (
 def test_no_value_of_a_file_brings_more_than_a_refusal(
     content: bytes, tmp_path: Path, data: st.DataObject, value: object
 ) -> None:
-    tables = node = json.loads(content)
+    tables = node = json.loads(edited(content, lambda _: None))
     while True:
         key = data.draw(st.sampled_from(list(node)))
         if not isinstance(node[key], dict) or data.draw(st.integers(0, 4)) == 0:
@@ -219,6 +216,26 @@ def test_no_value_of_a_file_brings_more_than_a_refusal(
         return
     asyncio.run(store.add_mail(mail("a@x.test")))
     asyncio.run(store.close())
+
+
+@pytest.mark.once
+def test_each_flipped_bit_of_a_file_is_found(content: bytes) -> None:
+    decode_snapshot(content)
+    for damaged in flipped(content):
+        with pytest.raises(ValueError, match=r"."):
+            decode_snapshot(damaged)
+
+
+def test_a_file_that_was_edited_in_place_is_refused_with_a_hint(
+    content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "data.json"
+    path.write_bytes(content.replace(b"ada@x.test", b"eve@x.test"))
+    message = refusal(path)
+    assert "is damaged: expected the checksum" in message
+    assert "if it was edited on purpose, remove crc32 at its end" in message
+    path.write_bytes(re.sub(rb', "crc32": "[0-9a-f]{8}"', b"", path.read_bytes()))
+    asyncio.run(opened(path).close())
 
 
 def test_after_a_refusal_the_file_can_be_mended(content: bytes, tmp_path: Path) -> None:

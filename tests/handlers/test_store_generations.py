@@ -1,11 +1,21 @@
 """Which journals go on from which snapshot, and files of other writers."""
 
 import asyncio
-import json
 from pathlib import Path
+from typing import Any
 
 from support.records import about_to_register, mail, register_client, user
-from support.store import AFTER, asked, document_of, everything, files, journal_of, killed, refusal
+from support.store import (
+    AFTER,
+    asked,
+    document_of,
+    edited,
+    everything,
+    files,
+    journal_of,
+    killed,
+    refusal,
+)
 from tinydb import TinyDB, where
 
 from clients_register.handlers.store.tinydb import TinyDBStore
@@ -38,19 +48,19 @@ def test_a_journal_of_a_generation_to_come_is_refused(data: Path) -> None:
 
 
 def test_a_journal_with_another_name_is_refused(data: Path) -> None:
+    def set_generation(tables: dict[str, Any]) -> None:
+        tables["_generation"]["1"]["generation"] = 2
+
     journal_of(data).rename(data.with_name("data.json.journal.2"))
-    tables = json.loads(data.read_text())
-    tables["_generation"]["1"]["generation"] = 2
-    data.write_text(json.dumps(tables))
+    data.write_bytes(edited(data.read_bytes(), set_generation))
     assert "expected the head of a journal of generation 2, found one of generation 1" in refusal(
         data
     )
 
 
 def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) -> None:
-    tables = json.loads(data.read_text())
-    tables["users"] = {"8": document_of(user(8, "bea@x.test"))}
-    data.write_text(json.dumps(tables))
+    bea = document_of(user(8, "bea@x.test"))
+    data.write_bytes(edited(data.read_bytes(), lambda tables: tables.update(users={"8": bea})))
     message = refusal(data)
     assert "with its journals, is damaged: users.7: expected each email_key once" in message
 

@@ -100,7 +100,7 @@ def test_a_file_that_may_not_grow_fails_the_write_and_leaves_nothing_of_it(tmp_p
     data = tmp_path / "data.json"
     code, lines = ended("limited", data)
     assert code == DIED
-    assert lines == ["OSError OSError", "None 2", "0", "User"]
+    assert lines == ["StoreUnavailable StoreUnavailable", "None 2", "0", "User"]
     users = asked(data, TinyDBStore.users)
     assert [each.email for each in users] == ["ada@x.test", "bea@x.test", "full@x.test"]
 

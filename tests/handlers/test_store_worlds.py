@@ -6,7 +6,7 @@ import pytest
 from support.records import about_to_register, mail, register_client, session
 
 from clients_register.handlers.store.base import Store
-from clients_register.handlers.stub.worlds import WorldFiles
+from clients_register.handlers.stub.world_files import WorldFiles
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from support.store import ACTS, stored_text
 
 from clients_register.handlers import resources
 from clients_register.handlers.models import User
-from clients_register.handlers.store.base import StoreError
+from clients_register.handlers.store.base import StoreError, StoreUnavailable
 from clients_register.handlers.store.journaled import database
 from clients_register.handlers.store.journaled.disk import File
 from clients_register.handlers.store.tinydb import TinyDBStore
@@ -97,7 +97,7 @@ async def test_a_write_that_fails_leaves_everything_as_it_was_and_can_be_made_ag
     store, there = await with_a_user(path, syncs)
     content, before = stored_text(path), await snapshot(store)
     syncs.fail(calls)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreUnavailable, match="No space left"):
         await ACTS[act](store, there)
     assert await snapshot(store) == before
     assert stored_text(path) == content

@@ -1,14 +1,13 @@
 """Worlds by way of the control plane: listed, copied, deleted, and brought back to the start."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.limits import LIMIT
 from support.live import WAIT, LiveStub, registration
-
-from clients_register.handlers.stub import worlds
 
 # Seconds that a test would wait for nothing, were it not told.
 
@@ -150,9 +149,11 @@ def test_a_name_that_is_none_makes_no_world(stub: LiveStub, name: str, by: str) 
 
 
 def test_there_are_no_more_worlds_than_there_may_be(
-    stub: LiveStub, monkeypatch: pytest.MonkeyPatch
+    start_stub: Callable[..., LiveStub],
 ) -> None:
-    monkeypatch.setattr(worlds, "MAX_WORLDS", 3)
+    stub = start_stub(max_worlds=3)
+    health = stub.control("GET", "/health").json()
+    assert health["worlds"] == {"limit": 3, "idle_seconds": 3600}
     for name in ("a", "b"):
         assert stub.control("PUT", f"/worlds/{name}", {}).status_code == 200
     for answer in (

@@ -1,9 +1,11 @@
 """Worlds: parallel tests share a server and never meet."""
 
 import random
+import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -12,7 +14,6 @@ from support.limits import LIMIT, until
 from support.live import WAIT, LiveStub, encoded, registration
 
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.stub import worlds
 from clients_register.handlers.stub.worlds import World
 
 
@@ -100,19 +101,40 @@ def test_who_waits_for_news_does_not_keep_the_server_from_stopping(
 
 
 def test_the_oldest_idle_world_makes_room_and_a_used_one_never(
-    stub: LiveStub, monkeypatch: pytest.MonkeyPatch
+    start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worlds, "MAX_WORLDS", 3)
+    stub = start_stub(max_worlds=3, world_idle_timeout=600)
     assert stub.registered("a@b.test", "one") == "action-successful"
     assert stub.registered("a@b.test", "two") == "action-successful"
     answer = stub.http.post(stub.route("three"))
     assert (answer.status_code, answer.headers["Mock-Error"]) == (400, "too-many-worlds")
-    monkeypatch.setattr(worlds, "MAX_IDLE", -1)
+    assert "already 3 worlds, and none of them was idle for 600 seconds" in answer.text
+    idle = {"one": 602, "two": 601}
+    monkeypatch.setattr(World, "idle_seconds", property(lambda world: idle.get(world.name, 0)))
     assert stub.registered("a@b.test", "three") == "action-successful"
-    monkeypatch.undo()
     names = [each["name"] for each in stub.control("GET", "/worlds").json()]
     assert names == ["default", "three", "two"]
     assert stub.registered("a@b.test", "one") == "action-successful", "it is a new one"
+
+
+@pytest.mark.files
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
+def test_idle_worlds_use_no_file_descriptor(stub: LiveStub) -> None:
+    for number in range(20):
+        assert stub.registered("a@b.test", f"w{number}") == "action-successful"
+    folder = f"{stub.settings.data_file}.worlds"
+    assert [each for each in open_files() if each.startswith(folder)] == []
+    assert stub.registered("b@b.test", "w0") == "action-successful"
+    assert stub.registered("a@b.test", "w0") == "email-already-registered"
+
+
+def open_files() -> list[str]:
+    """The paths of the files that this process has open."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(link.readlink()))
+    return found
 
 
 def test_two_hundred_clients_in_fifty_worlds_never_meet(stub: LiveStub) -> None:

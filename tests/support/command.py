@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +163,11 @@ class Process:
         self.banner = ""
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
     def workers(self) -> list[int]:
         """The processes that it has started, oldest first, where the system tells."""
         return children(self._process.pid)
@@ -232,13 +237,16 @@ class Process:
 
 @contextmanager
 def started(
-    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *options: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[Process]:
     """`clients-register serve` with `options`, without waiting for it to listen."""
     process = Process(
         subprocess.Popen(
             # It ends with the tests, however they end.
-            [*COMMAND, "serve", "--stop-on-eof", *options],
+            [*command, "serve", "--stop-on-eof", *options],
             cwd=cwd,
             env=environment(**(env or {})),
             stdin=subprocess.PIPE,

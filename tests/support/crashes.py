@@ -14,7 +14,7 @@ from support.disk import Image, Medium, Operation, SimulatedDisk
 from support.records import about_to_register, mail, session
 
 from clients_register.handlers.models import User
-from clients_register.handlers.store.base import Store, StoreError
+from clients_register.handlers.store.base import Store, StoreError, StoreUnavailable
 from clients_register.handlers.store.journaled.disk import Disk
 from clients_register.handlers.store.tinydb import HEAD, META, TinyDBStore
 
@@ -134,7 +134,7 @@ class History:
         self.events.append(event)
         try:
             yield event
-        except OSError:
+        except StoreUnavailable:
             if self._lasting:
                 self._unsettled.append(event)
             else:

@@ -28,8 +28,9 @@ from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk, File
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk, File, Permissions, Version
 
 # Disks write a sector of this size whole or not at all.
 SECTOR = 512
@@ -235,6 +236,17 @@ class SimulatedDisk(Disk):
     def read(self, path: Path) -> bytes:
         return self.contents.get(self._number(path), b"")
 
+    def version(self, path: Path) -> Version:
+        content = self.read(path)
+        return Version(0, self._number(path), len(content), crc32(content))
+
+    def permissions(self, path: Path) -> Permissions:
+        self._number(path)
+        return Permissions(0o600, 0)
+
+    def lock(self, path: Path) -> File | None:
+        return None
+
     def make_directory(self, path: Path) -> None:
         if not self.exists(path):
             self.make("make_directory", path, file=DIRECTORY)
@@ -294,6 +306,12 @@ class SimulatedFile(File):
     def truncate(self, length: int) -> None:
         self._disk.make("truncate", self._path, file=self._number, offset=length)
 
+    def is_at(self, path: Path) -> bool:
+        return self._disk.entries.get(str(path)) == self._number
+
+    def set_permissions(self, permissions: Permissions) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -331,6 +349,16 @@ class InterceptedDisk(Disk):
     def read(self, path: Path) -> bytes:
         self.intercept("read", path)
         return self._disk.read(path)
+
+    def version(self, path: Path) -> Version:
+        self.intercept("version", path)
+        return self._disk.version(path)
+
+    def permissions(self, path: Path) -> Permissions:
+        return self._disk.permissions(path)
+
+    def lock(self, path: Path) -> File | None:
+        return self._disk.lock(path)
 
     def make_directory(self, path: Path) -> None:
         if self.intercept("make_directory", path) is not False:
@@ -390,6 +418,12 @@ class InterceptedFile(File):
     def truncate(self, length: int) -> None:
         if self._disk.intercept("truncate", self._path) is not False:
             self._file.truncate(length)
+
+    def is_at(self, path: Path) -> bool:
+        return self._file.is_at(path)
+
+    def set_permissions(self, permissions: Permissions) -> None:
+        self._file.set_permissions(permissions)
 
     def close(self) -> None:
         self._file.close()

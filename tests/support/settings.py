@@ -32,6 +32,8 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "max_body": ("1048576", 1048576),
     "spelling": ("email-already-registerd", "email-already-registerd"),
     "status_domain": ("forced.example", "forced.example"),
+    "max_worlds": ("3", 3),
+    "world_idle_timeout": ("0.001", 0.001),
     "cors_origin": ("https://APP.test:443", ("https://app.test",)),
     "control_host": ("stub.internal, 192.0.2.7", ("stub.internal", "192.0.2.7")),
     "control_origin": (

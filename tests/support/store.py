@@ -149,6 +149,21 @@ def stored_text(data: Path) -> str:
     return "".join(each.read_text("utf-8") for each in files(data))
 
 
+def edited(content: bytes, edit: Callable[[dict[str, Any]], object]) -> bytes:
+    """The content of a data file, edited on purpose: without its checksum."""
+    tables = json.loads(content)
+    tables["_generation"]["1"].pop("crc32")
+    edit(tables)
+    return json.dumps(tables).encode()
+
+
+def flipped(content: bytes) -> Iterator[bytes]:
+    """Copies of `content` in which one bit is another, for each bit."""
+    for position, byte in enumerate(content):
+        for bit in range(8):
+            yield content[:position] + bytes([byte ^ 1 << bit]) + content[position + 1 :]
+
+
 def stored(data: Path) -> dict[str, Any]:
     """The tables that would be found if the server was killed now."""
     with TemporaryDirectory() as folder:

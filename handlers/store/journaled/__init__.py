@@ -7,6 +7,8 @@ project.
 database  `JournaledTinyDB`: transactions, and group commit
 tables    `JournaledTable`: documents, changes that are not durable yet, indexes
 storage   `JournalStorage`: documents in memory; the files: opening, checks, compaction
+snapshot  the data file: all documents, with a checksum
 journal   the append-only file of changes
+lock      keeps other processes from the data file
 disk      access to the file system
 """

@@ -114,11 +114,21 @@ class JournaledTinyDB(TinyDB):
         """Waits until no commit is pending."""
         await self._commits.idle()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a commit is pending."""
+        return self._commits.is_busy
+
     @override
-    def close(self) -> None:
-        """Closes the file. Raises RuntimeError while a commit is pending; see `idle`."""
-        if self._commits.is_busy:
+    def close(self, *, compact: bool = True) -> None:
+        """Closes the file, see `JournalStorage.close`.
+
+        Raises RuntimeError while a commit is pending; see `idle`.
+        """
+        if self.is_busy:
             raise RuntimeError("expected no pending commit, found one; await idle() before close()")
+        self.storage.close(compact=compact)
+        # TinyDB closes the storage once more, which does nothing.
         super().close()
 
     def _apply(self, changes: Changes) -> None:
@@ -179,8 +189,7 @@ class Write:
             if error is None:
                 self.done.set_result(None)
             else:
-                # A copy for each, because raising an exception extends its traceback.
-                self.done.set_exception(copy.copy(error))
+                self.done.set_exception(_copy(error))
 
 
 class GroupCommit:
@@ -256,3 +265,11 @@ class GroupCommit:
                 for waiter in waiting:
                     if not waiter.done():
                         waiter.set_result(None)
+
+
+def _copy(error: Exception) -> Exception:
+    """Copies `error` for one caller, because raising an exception extends its traceback."""
+    try:
+        return copy.copy(error)
+    except Exception:  # noqa: BLE001 - a foreign exception may not be copyable, the caller waits
+        return error

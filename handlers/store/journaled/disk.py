@@ -5,8 +5,30 @@ Tests replace `LOCAL` by a simulated disk.
 
 import os
 from contextlib import suppress
-from errno import ELOOP
+from errno import ELOOP, EMFILE, ENFILE
 from pathlib import Path
+from typing import NamedTuple
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class Version(NamedTuple):
+    """Differs between two files, and after each write to one."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+
+
+class Permissions(NamedTuple):
+    """Who may access a file."""
+
+    mode: int
+    group: int
 
 
 class File:
@@ -41,6 +63,26 @@ class File:
         """Truncates the file to `length` bytes."""
         os.ftruncate(self._descriptor, length)
         os.lseek(self._descriptor, length, os.SEEK_SET)
+
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` still leads to this file, and not to another one or none."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), path.stat())
+        except FileNotFoundError:
+            return False
+
+    def set_permissions(self, permissions: Permissions) -> None:
+        """Sets who may access the file; its group only if this process may do that."""
+        if not hasattr(os, "fchown"):
+            return
+        mode, group = permissions
+        if os.fstat(self._descriptor).st_gid != group:
+            try:
+                os.fchown(self._descriptor, -1, group)
+            except PermissionError:
+                # What that group may do is not for another one.
+                mode &= 0o700
+        os.fchmod(self._descriptor, mode)
 
     def close(self) -> None:
         """Closes the file."""
@@ -87,6 +129,16 @@ class Disk:
         """Returns the content of the file."""
         return path.read_bytes()
 
+    def version(self, path: Path) -> Version:
+        """Returns the version of the file."""
+        status = path.stat()
+        return Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def permissions(self, path: Path) -> Permissions:
+        """Returns who may access the file."""
+        status = path.stat()
+        return Permissions(status.st_mode & 0o777, status.st_gid)
+
     def make_directory(self, path: Path) -> None:
         """Creates a directory, unless it exists."""
         path.mkdir(exist_ok=True)
@@ -98,6 +150,24 @@ class Disk:
     def open(self, path: Path) -> File:
         """Opens a file; one that does not exist is created as by `create`."""
         return self._open(path, 0)
+
+    def lock(self, path: Path) -> File | None:
+        """Locks a file itself, whatever its name, until what is returned is closed.
+
+        Returns None on systems and file systems without such locks. Raises BlockingIOError if
+        another process has locked the file.
+        """
+        if fcntl is None:
+            return None
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise
+            return None
+        return File(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
         """Renames a file, and atomically replaces `target`."""
@@ -127,3 +197,10 @@ class Disk:
 
 
 LOCAL = Disk()
+
+
+def remedy(error: OSError, usual: str) -> str:
+    """Returns what a user can do about `error`: the `usual`, if it is about the file at hand."""
+    if error.errno in (EMFILE, ENFILE):
+        return "raise the limit of open files (ulimit -n)"
+    return usual

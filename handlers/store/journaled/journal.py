@@ -7,7 +7,8 @@ with a checksum of all changes so far, so that altered, lost or moved lines are 
     {"crc32": "9c25d1f0", "changes": [{"users":{"1001":{...}},"sessions":{"17":null}}]}
 
 A write begins once the previous one is durable. A power failure can therefore damage only the last
-line: it may end early, or contain zeros for sectors that were not written.
+line: it may end early, or contain zeros in place of what was not written. Any other damage, each
+single flipped bit included, is detected.
 """
 
 import json
@@ -16,13 +17,14 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ESTALE
 from pathlib import Path
 from typing import Any, Never
 from zlib import crc32
 
 import msgspec
 
-from clients_register.handlers.store.journaled.disk import Disk, File
+from clients_register.handlers.store.journaled.disk import Disk, File, Version
 
 # The documents of a table by id, each encoded as JSON.
 Documents = dict[int, bytes]
@@ -42,6 +44,19 @@ MAX_ID = 10**19
 _Tables = dict[str, dict[str, msgspec.Raw]]
 _TABLES = msgspec.json.Decoder(_Tables)
 _CHANGES = msgspec.json.Decoder(list[_Tables])
+
+
+class FileReplaced(OSError):
+    """Another program has removed, replaced or changed a file that is in use."""
+
+    @classmethod
+    def at(cls, path: Path) -> "FileReplaced":
+        """Returns the error for the file at `path`."""
+        return cls(
+            ESTALE,
+            f"another program removed, replaced or changed {path} while it was in use; nothing is"
+            " stored any more until the server is restarted",
+        )
 
 
 class InvalidJSON(ValueError):
@@ -164,6 +179,14 @@ def journal_path(data_file: Path, generation: int) -> Path:
     return data_file.with_name(f"{data_file.name}.journal.{generation}")
 
 
+def find_version(path: Path, disk: Disk) -> Version | None:
+    """Returns the version of the file; None if there is none. Raises OSError."""
+    try:
+        return disk.version(path)
+    except FileNotFoundError:
+        return None
+
+
 def encode_head(generation: int) -> bytes:
     """Returns the first line of a journal."""
     head = f'{{"format": "{FORMAT}", "version": {VERSION}, "generation": {generation}}}\n'
@@ -191,29 +214,39 @@ class ValidPart:
 
 
 class Journal:
-    """The journal of one generation; the first write creates the file. Not thread-safe."""
+    """The journal of one generation; the first write creates the file. Not thread-safe.
+
+    `is_lost` says whether another program was found to have removed or replaced the file.
+    """
 
     def __init__(
-        self, path: Path, generation: int, disk: Disk, found: ValidPart | None = None
+        self, data_file: Path, generation: int, disk: Disk, found: ValidPart | None = None
     ) -> None:
         """`found` is the valid part of an existing file; then `cut` has to be called first."""
-        self.path = path
+        self.path = journal_path(data_file, generation)
+        self._data_file = data_file
         self.generation = generation
         self.found = found
         self.end = found.end if found else 0
         self.checksum = found.checksum if found else 0
         self._disk = disk
         self._file: File | None = None
+        # The version of the file when it was closed.
+        self._closed_version: Version | None = None
+        self.is_lost = False
         self._torn = False
         self._name_is_durable = self.end > 0
 
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all encoded `changes` are durable. If it raises OSError, none of them is.
 
+        Raises FileReplaced if another program has removed or replaced the file.
+
         A failed write is cut off immediately. If that fails as well, the next call tries again
         before it writes. Until then, a crash may leave the failed write in the file, in whole or in
         part.
         """
+        self.check()
         if self._torn:
             self._repair()
         content, checksum = b"", self.checksum
@@ -243,18 +276,32 @@ class Journal:
         self.found = None
         self._torn = False
 
-    def successor(self, data_file: Path) -> "Journal":
+    def successor(self) -> "Journal":
         """Returns the journal of the next generation, which has no file yet."""
-        generation = self.generation + 1
-        return Journal(journal_path(data_file, generation), generation, self._disk)
+        return Journal(self._data_file, self.generation + 1, self._disk)
 
     def remove(self) -> None:
-        """Removes the file, if it exists. Raises OSError."""
-        self._disk.unlink(self.path)
+        """Removes the file, if it exists and is not another one by now. Raises OSError."""
+        with suppress(FileReplaced):
+            self.check()
+            self._disk.unlink(self.path)
+
+    def check(self) -> None:
+        """Raises FileReplaced if the path of the file does not lead to it, or once did not."""
+        if self._file is not None:
+            self.is_lost = self.is_lost or not self._file.is_at(self.path)
+        elif self._closed_version is not None:
+            found = find_version(self.path, self._disk)
+            self.is_lost = self.is_lost or found != self._closed_version
+        if self.is_lost:
+            raise FileReplaced.at(self.path)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; the next write opens it again."""
         if self._file is not None:
+            with suppress(OSError):
+                self.check()
+                self._closed_version = self._disk.version(self.path)
             self._file.close()
             self._file = None
 
@@ -262,14 +309,25 @@ class Journal:
         file = self._open()
         file.write(content)
         file.sync()
+        self.check()
         if not self._name_is_durable:
             self._disk.sync_directory(self.path.parent)
             self._name_is_durable = True
 
     def _open(self) -> File:
-        if self._file is None:
-            self._file = self._disk.open(self.path)
-        return self._file
+        if self._file is not None:
+            return self._file
+        is_new = not self.end and not self.found
+        file = self._disk.open(self.path)
+        # The version of the path, once it was opened: that may have created another file.
+        if self._closed_version not in (None, self._disk.version(self.path)):
+            self.is_lost = True
+            file.close()
+            raise FileReplaced.at(self.path)
+        self._file = file
+        if is_new:
+            file.set_permissions(self._disk.permissions(self._data_file))
+        return file
 
     def _repair(self) -> None:
         try:
@@ -286,14 +344,17 @@ class Journal:
 def replay(content: bytes, generation: int, tables: dict[str, Documents]) -> ValidPart:
     """Applies the changes of a journal file to `tables`.
 
-    The last line is ignored if it is torn, which means that it is incomplete or contains zeros: its
-    write was interrupted and never acknowledged. Raises ValueError, which says where the journal is
-    damaged, what was expected and found.
+    The last line is ignored if it is torn, because its write was interrupted and never
+    acknowledged. Raises ValueError, which says where the journal is damaged, what was expected and
+    found.
     """
     lines = content.split(b"\n")
     torn = lines.pop()
     if lines and not torn and b"\0" in lines[-1]:
         torn = lines.pop() + b"\n"
+    if not _may_be_torn(torn):
+        lines.append(torn.removesuffix(b"\n"))
+        torn = b""
     end = checksum = 0
     for number, line in enumerate(lines, start=1):
         try:
@@ -307,6 +368,17 @@ def replay(content: bytes, generation: int, tables: dict[str, Documents]) -> Val
     # The first write is two lines.
     begin = end - sum(len(line) + 1 for line in lines[-2:])
     return ValidPart(end, checksum, content[begin:end], len(torn))
+
+
+def _may_be_torn(line: bytes) -> bool:
+    """Whether an interrupted write may have left `line`; a flipped bit does not leave such a line.
+
+    A bit makes a line feed another character, or a space a zero. What was not written is the begin
+    or the end of a line, or a sector in it.
+    """
+    if line[-1:] not in (b"\n", b"\0") and _LINE.fullmatch(line[:-1]):
+        return False
+    return line.count(0) != 1 or line.index(0) in (0, len(line) - 1)
 
 
 def _check_head(line: bytes, generation: int) -> int:

@@ -5,16 +5,15 @@ meanwhile the data is snapshot 7 with journals 7 and 8. Then snapshot 8, which e
 with journal 7, atomically replaces the old snapshot. From then on journal 7 belongs to a past
 generation and is never read again, even if a crash prevents its removal.
 
-A snapshot is a TinyDB file, one line per document; its generation is in a table of its own. Without
-that table, as in a file that plain TinyDB created, it is the first one. Files are locked, read and
-checked completely before any of them is changed; those that are refused are left unchanged.
+Files are locked, read and checked completely before any of them is changed; those that are refused
+are left unchanged. Each write makes sure that the files are still those that were opened.
 """
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from errno import EINVAL, ENOENT
 from itertools import islice
@@ -22,28 +21,31 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Never
 
-import msgspec
-from filelock import FileLock, Timeout
 from tinydb import Storage
 from typing_extensions import override
 
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk, Version
 from clients_register.handlers.store.journaled.journal import (
     Change,
     Documents,
+    FileReplaced,
     InvalidJSON,
     Journal,
     apply_change,
-    decode_tables,
-    journal_path,
+    find_version,
     replay,
 )
-
-# The table that holds the generation of a snapshot, in document 1.
-GENERATION = "_generation"
-
-# Generations are below this number, and so is the length of the names of journals.
-MAX_GENERATION = 10**19
+from clients_register.handlers.store.journaled.lock import (
+    DataFileLock,
+    StorageError,
+    explained,
+    unusable,
+)
+from clients_register.handlers.store.journaled.snapshot import (
+    WrongChecksum,
+    decode_snapshot,
+    encode_snapshot,
+)
 
 # Size in bytes below which a journal is never compacted; that of about 7,500 registrations, which
 # take a fifth of a second to read. Beyond, a journal may grow as large as its snapshot: snapshots
@@ -58,10 +60,6 @@ BATCH_SIZE = 30
 Check = Callable[[Mapping[str, Documents]], None]
 
 log = logging.getLogger(__name__)
-
-
-class StorageError(Exception):
-    """The files cannot be used; the message says what was expected, found, and what to do."""
 
 
 def accept(_tables: Mapping[str, Documents]) -> None:
@@ -104,14 +102,16 @@ class JournalStorage(Storage):
         StorageError, and what the functions of `file_format` raise.
         """
         self._disk = disk
-        with _explained(path, "opened"):
+        with explained(path, "opened"):
             self.path = _resolve(path, disk)
         self._journals: list[Journal] = []
-        self._lock = _lock(self.path) if locked else None
+        self._lock = DataFileLock(self.path, disk) if locked else None
         self._temporary = self.path.with_name(self.path.name + ".new")
         self._compacting = Lock()
         self._is_closed = False
-        self._size = 0
+        # The version of the data file; during its replacement also the next one.
+        self._versions: tuple[Version, ...] = ()
+        self._is_lost = False
         try:
             self.tables, self._journals = self._load(file_format)
         except BaseException:
@@ -135,16 +135,22 @@ class JournalStorage(Storage):
     def append(self, changes: Iterable[bytes]) -> None:
         """Returns when all encoded `changes` are durable; if it raises OSError, none of them is.
 
-        Not thread-safe.
+        Raises FileReplaced, from then on always, if another program has removed or replaced the
+        data file or the journal. Not thread-safe.
         """
         if self._is_closed:
             raise RuntimeError("expected an open database, found a closed one")
+        self._check()
         self._journals[-1].append(changes)
+
+    def release_files(self) -> None:
+        """Closes the journal until the next write. It must not be called during `append`."""
+        self._journals[-1].close()
 
     @property
     def compaction_is_due(self) -> bool:
         """Whether the journal should be compacted now."""
-        limit = max(MIN_COMPACTION_SIZE, self._size)
+        limit = max(MIN_COMPACTION_SIZE, self._versions[0].size)
         return self._journals[-1].end > limit and not self._compacting.locked()
 
     def begin_compaction(self) -> Callable[[], None]:
@@ -156,12 +162,14 @@ class JournalStorage(Storage):
         # Acquired here and not in the thread, so that only one thread changes the list of journals.
         self._compacting.acquire()
         self._journals[-1].close()
-        self._journals = [*self._journals, self._journals[-1].successor(self.path)]
+        self._journals = [*self._journals, self._journals[-1].successor()]
         copies = {name: {**documents} for name, documents in self.tables.items()}
 
         def compact_in_background() -> None:
             try:
                 self._compact(copies)
+            except FileReplaced as error:
+                log.error("%s; what was stored since is lost with it", error)
             except OSError as error:
                 log.warning(
                     "the data file %s cannot be compacted: %s; nothing is lost, its changes are in"
@@ -175,8 +183,12 @@ class JournalStorage(Storage):
         return compact_in_background
 
     @override
-    def close(self) -> None:
-        """Compacts everything into the data file, removes the journals, and releases the lock."""
+    def close(self, *, compact: bool = True) -> None:
+        """Closes the files, and releases the lock.
+
+        With `compact`, or if a journal was lost, first everything is written into the data file and
+        the journals are removed.
+        """
         if self._is_closed:
             return
         self._is_closed = True
@@ -184,12 +196,21 @@ class JournalStorage(Storage):
             # Waits for a running compaction.
             with self._compacting:
                 has_changes = any(each.end for each in self._journals)
-            if has_changes:
-                self.begin_compaction()()
-            else:
+            if not has_changes:
                 self._journals[-1].remove()
+            elif compact or any(each.is_lost for each in self._journals):
+                self.begin_compaction()()
         finally:
             self._release()
+
+    def _check(self) -> None:
+        """Raises FileReplaced if the data file is not the one that was opened, or once was not."""
+        # A compaction may replace it meanwhile, in another thread.
+        before = self._versions
+        found = find_version(self.path, self._disk)
+        self._is_lost = self._is_lost or found not in before + self._versions
+        if self._is_lost:
+            raise FileReplaced.at(self.path)
 
     def _release(self) -> None:
         for journal in self._journals:
@@ -213,38 +234,52 @@ class JournalStorage(Storage):
         If it raises OSError, the file has its old content; the old or the new one if the sync of
         the directory failed.
         """
-        head = {GENERATION: {1: b'{"generation": %d}' % generation}}
-        size = 0
         try:
             self._disk.unlink(self._temporary)
             with closing(self._disk.create(self._temporary)) as file:
-                lines = _encode_lines({**head, **tables})
-                while batch := b"".join(islice(lines, BATCH_SIZE)):
+                if self._versions:
+                    file.set_permissions(self._disk.permissions(self.path))
+                parts = encode_snapshot(tables, generation)
+                while batch := b"".join(islice(parts, BATCH_SIZE)):
                     file.write(batch)
-                    size += len(batch)
                     # Background work: let other threads have the interpreter lock.
                     time.sleep(0)
                 file.sync()
-            self._disk.rename(self._temporary, self.path)
-            self._size = size
+            self._replace()
         except BaseException:
             with suppress(OSError):
                 self._disk.unlink(self._temporary)
             raise
         self._disk.sync_directory(self.path.parent)
 
+    def _replace(self) -> None:
+        """Replaces the data file by the temporary one. Raises OSError."""
+        before, new = self._versions, self._disk.version(self._temporary)
+        with self._lock.replaced_by(self._temporary) if self._lock else nullcontext():
+            try:
+                if before:
+                    self._check()
+                self._versions = (*before, new)
+                self._disk.rename(self._temporary, self.path)
+            except BaseException:
+                self._versions = before
+                raise
+            self._versions = (new,)
+
     # Opening
 
     def _load(self, file_format: FileFormat) -> tuple[dict[str, Documents], list[Journal]]:
         """Reads and checks the files, then makes durable what was read, or creates the file."""
-        with _explained(self.path, "opened"):
+        with explained(self.path, "opened"):
             found = list_journals(self.path, self._disk)
             exists = self._disk.exists(self.path)
         if not exists:
             return self._create(file_format.initial, found)
-        with _explained(self.path, "read"):
+        with explained(self.path, "read"):
+            if self._lock is not None:
+                self._lock.lock_data_file()
+            self._versions = (self._disk.version(self.path),)
             content = self._disk.read(self.path)
-        self._size = len(content)
         tables, generation = self._decode(content)
         del content
         file_format.identify(tables)
@@ -257,7 +292,7 @@ class JournalStorage(Storage):
                 f"the data file {self.path}{where} is damaged: {error}; all files are left"
                 " unchanged; restore copies of them"
             ) from None
-        with _explained(self.path, "written"):
+        with explained(self.path, "written"):
             self._clean_up(journals[-1], [found[each] for each in found if each < generation])
         return tables, journals
 
@@ -276,14 +311,18 @@ class JournalStorage(Storage):
         except OSError as error:
             with suppress(OSError):
                 self._disk.unlink(self.path)
-            raise _unusable(self.path, "written", error) from None
+            raise unusable(self.path, "written", error) from None
         tables = {name: {**documents} for name, documents in initial.items()}
-        return tables, [Journal(journal_path(self.path, 1), 1, self._disk)]
+        return tables, [Journal(self.path, 1, self._disk)]
 
     def _decode(self, content: bytes) -> tuple[dict[str, Documents], int]:
         try:
-            tables = decode_tables(content)
-            return tables, _find_generation(tables.pop(GENERATION, {}))
+            return decode_snapshot(content)
+        except WrongChecksum as error:
+            raise StorageError(
+                f"the data file {self.path} is damaged: {error}; it is left unchanged; restore a"
+                " copy of it, or, if it was edited on purpose, remove crc32 at its end"
+            ) from None
         except InvalidJSON as error:
             raise StorageError(
                 f"the data file {self.path} is damaged: it is not JSON ({error}); it is left"
@@ -313,11 +352,11 @@ class JournalStorage(Storage):
                 " without the changes since"
             )
         if not following:
-            return [Journal(journal_path(self.path, generation), generation, self._disk)]
+            return [Journal(self.path, generation, self._disk)]
         journals = []
         for each in following:
             try:
-                with _explained(self.path, "read together with its journal"):
+                with explained(self.path, "read together with its journal"):
                     content = self._disk.read(found[each])
                 valid = replay(content, each, tables)
                 if valid.torn and each != following[-1]:
@@ -330,7 +369,7 @@ class JournalStorage(Storage):
                     f" {found[each]} is damaged: {error}; both files are left unchanged; restore"
                     " copies of both, or remove the journal to continue without the changes since"
                 ) from None
-            journals.append(Journal(found[each], each, self._disk, valid))
+            journals.append(Journal(self.path, each, self._disk, valid))
         return journals
 
     def _clean_up(self, current: Journal, past: Iterable[Path]) -> None:
@@ -378,30 +417,6 @@ def erase_data_file(data_file: Path, disk: Disk) -> None:
     disk.unlink(data_file)
 
 
-def _encode_lines(tables: Mapping[str, Documents]) -> Iterator[bytes]:
-    """Yields one line per document: readable, and as fast as encoding without indentation."""
-    before_table = b"{\n"
-    for name, documents in tables.items():
-        yield b"%b%b: {" % (before_table, msgspec.json.encode(name))
-        before_table, before_document = b",\n", b"\n"
-        for doc_id, document in documents.items():
-            yield b'%b"%d": %b' % (before_document, doc_id, document)
-            before_document = b",\n"
-        yield b"\n}"
-    yield b"\n}\n"
-
-
-def _find_generation(documents: Documents) -> int:
-    if not documents:
-        return 1
-    found = msgspec.json.decode(documents.get(1, b"{}")).get("generation")
-    if type(found) is not int or not 0 < found < MAX_GENERATION:
-        raise ValueError(
-            f"{GENERATION}.1.generation: expected a positive integer, found something else"
-        )
-    return found
-
-
 def _resolve(path: Path, disk: Disk) -> Path:
     """Resolves symbolic links, so that all names of a file share one lock. Raises OSError."""
     path = disk.resolve(path)
@@ -411,33 +426,3 @@ def _resolve(path: Path, disk: Disk) -> Path:
     if disk.exists(path) and not disk.is_file(path):
         raise OSError(EINVAL, "it is not a regular file")
     return path
-
-
-def _lock(path: Path) -> FileLock:
-    try:
-        # Used by one thread at a time, but not always by the same.
-        lock = FileLock(f"{path}.lock", thread_local=False)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StorageError(
-            f"the data file {path} is in use by another process; stop that one"
-        ) from None
-    except OSError as error:
-        raise _unusable(path, "opened", error) from None
-    return lock
-
-
-@contextmanager
-def _explained(path: Path, action: str) -> Iterator[None]:
-    """Turns OSError into StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise _unusable(path, action, error) from None
-
-
-def _unusable(path: Path, action: str, error: OSError) -> StorageError:
-    return StorageError(
-        f"the data file {path} cannot be {action}: {error.strerror}; expected a readable and"
-        " writable file, or a directory in which to create one; correct its path or permissions"
-    )

@@ -19,7 +19,8 @@ from tinydb.table import Document, Table
 from typing_extensions import override
 
 from clients_register.handlers.store.journaled.journal import MAX_ID, Change
-from clients_register.handlers.store.journaled.storage import GENERATION, JournalStorage
+from clients_register.handlers.store.journaled.snapshot import GENERATION
+from clients_register.handlers.store.journaled.storage import JournalStorage
 
 Changes = dict[str, dict[int, bytes | None]]
 T = TypeVar("T")

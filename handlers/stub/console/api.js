@@ -81,8 +81,11 @@ function askForToken(refused) {
   return asked;
 }
 
-/** The world of this page: its `name`, and the absolute URLs `route`, `mock` and `root`. */
-export const here = { name: "", route: "", mock: "", root: "" };
+/**
+ * The world of this page: its `name`, and the absolute URLs `route`, `mock` and `root`. `worlds` are
+ * the limits of all worlds.
+ */
+export const here = { name: "", route: "", mock: "", root: "", worlds: {} };
 
 export async function locate() {
   const health = await control("GET", "health");
@@ -91,6 +94,7 @@ export async function locate() {
   here.route = here.root + health.route;
   here.mock = new URL("./", location.href).href.replace(/\/$/, "");
   here.name = health.world;
+  here.worlds = health.worlds;
   here.base = here.mock.replace(/\/_mock$/, "");
   here.version = health.version;
   here.contract = health.contract.version;

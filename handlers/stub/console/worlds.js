@@ -9,6 +9,9 @@ export function start() {
   find("#base-tools").append(copier(() => here.base, "the base URL"));
   find("#route").textContent = here.route;
   find("#route-tools").append(copier(() => here.route, "the route"));
+  const { limit, idle_seconds: idle } = here.worlds;
+  find("#world-limits").textContent =
+    `At most ${limit}, this one included. One that was idle for ${idle} seconds may be removed to make room.`;
   find("#reset-tools").append(
     dangerous("Reset this world", "Reset everything?", async () => {
       await control("POST", "reset");

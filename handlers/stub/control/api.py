@@ -50,10 +50,12 @@ SESSION_TIMES = {
 
 async def get_health(call: ControlCall) -> dict[str, Any]:
     """Says that the stub is ready, and which contract it implements."""
+    limits = call.parts.worlds.limits
     return {
         "ready": True,
         "version": __version__,
         "world": call.world.name,
+        "worlds": {"limit": limits.worlds, "idle_seconds": limits.idle_seconds},
         "route": call.world.base + call.parts.route,
         "contract": {
             "version": spec.load("openapi")["info"]["version"],

@@ -14,6 +14,7 @@ from clients_register import spec
 from clients_register.handlers.app import CallerDisconnected, build_router, read_request
 from clients_register.handlers.context import CONTEXT
 from clients_register.handlers.http.connection import connection_of
+from clients_register.handlers.logs import store_errors
 from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control import api
@@ -74,7 +75,7 @@ class ControlPlane:
         except HTTPException:
             await _unknown_method(scope).send(send, headers)
         except StoreError as error:
-            log.error("the world %s cannot be used: %s", world, error)
+            store_errors.error(f"the world {world} cannot be used", error)
             unusable = Problem("unusable-data", str(error), "See the log of the server", 500)
             await unusable.send(send, headers)
         except CallerDisconnected:
