@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
         # The exchange whose body is being read.
         self._receiving: Exchange | None = None
         self._request_due = 0.0
-        # What has arrived, but waits until a request is finished before it is parsed.
+        # Bytes that have arrived, but are parsed only when a request is finished.
         self._unparsed = b""
         # Set once no further requests are accepted.
         self._refusal: Refusal | None = None

@@ -27,7 +27,7 @@ _BODILESS = frozenset({204, 304})
 
 
 class Channel(Protocol):
-    """What an exchange needs of its connection."""
+    """The part of a connection that an exchange uses."""
 
     @property
     def default_headers(self) -> list[Header]:

@@ -43,7 +43,7 @@ class Refusal(Exception):
 
 
 class Reading(Enum):
-    """What is being read: nothing yet of a request, its head, or its body."""
+    """The part of a request that is being read: none yet, its head, or its body."""
 
     IDLE = auto()
     HEAD = auto()

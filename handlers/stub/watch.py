@@ -23,7 +23,7 @@ from clients_register.spec.statuses import SpecError
 # several times.
 INTERVAL = 0.2
 
-# What distinguishes two versions of a file: device, inode, size and time; None if there is none.
+# Device, inode, size and time of a file, which tell its versions apart; None if there is none.
 Version = tuple[int, int, int, int] | None
 
 

@@ -25,7 +25,7 @@ class Version(NamedTuple):
 
 
 class Permissions(NamedTuple):
-    """Who may access a file."""
+    """The mode and the group of a file."""
 
     mode: int
     group: int
@@ -72,7 +72,7 @@ class File:
             return False
 
     def set_permissions(self, permissions: Permissions) -> None:
-        """Sets who may access the file; its group only if this process may do that."""
+        """Sets mode and group of the file; without the right to set the group, only the owner's."""
         if not hasattr(os, "fchown"):
             return
         mode, group = permissions
@@ -80,7 +80,7 @@ class File:
             try:
                 os.fchown(self._descriptor, -1, group)
             except PermissionError:
-                # What that group may do is not for another one.
+                # Another group must not get the rights of that one.
                 mode &= 0o700
         os.fchmod(self._descriptor, mode)
 
@@ -135,7 +135,7 @@ class Disk:
         return Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def permissions(self, path: Path) -> Permissions:
-        """Returns who may access the file."""
+        """Returns mode and group of the file."""
         status = path.stat()
         return Permissions(status.st_mode & 0o777, status.st_gid)
 

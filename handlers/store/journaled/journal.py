@@ -29,7 +29,7 @@ from clients_register.handlers.store.journaled.disk import Disk, File, Version
 # The documents of a table by id, each encoded as JSON.
 Documents = dict[int, bytes]
 
-# What a write changes: the new documents by table and id, None for those it removes.
+# The documents that a write changes, by table and id; None for those it removes.
 Change = Mapping[str, Mapping[int, bytes | None]]
 
 FORMAT = "tinydb journal"

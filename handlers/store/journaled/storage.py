@@ -68,7 +68,7 @@ def accept(_tables: Mapping[str, Documents]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """What an application expects in its files.
+    """The expectations of an application of its files.
 
     A new file gets the `initial` tables. `identify` is called with those of a data file before its
     journals are read, `check` with all changes; both before any file is changed.

@@ -262,7 +262,7 @@ class Index:
     def find(self, value: object) -> Collection[int]:
         """Returns the ids of the documents with that value."""
         ids = self._ids.get(value, set())
-        return (ids,) if isinstance(ids, int) else ids
+        return (ids,) if isinstance(ids, int) else tuple(ids)
 
     def values(self) -> Collection[Any]:
         """Returns all values."""
