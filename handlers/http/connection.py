@@ -1,6 +1,6 @@
 """HTTP/1.1 connections: requests are parsed, answered in order, and bounded in size and time.
 
-    data_received, RequestParser.feed, head_received, Exchange.run, send, finish
+    data_received, RequestParser.feed, head_received, _respond, Exchange.send, finish
 
 uvicorn listens, stops, and creates a `Connection` for each client. Its own protocol bounds neither
 heads nor the time they take, loses the body of a request that offers an upgrade, and does not
@@ -11,6 +11,7 @@ not read yet, the requests in 4 KiB, one response, and what the event loop reads
 """
 
 import asyncio
+import logging
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.exchange import Exchange, serialize_head
+from clients_register.handlers.http.exchange import Exchange, serialize_refusal
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
+
+log = logging.getLogger(__name__)
 
 # The key of the ASGI extension with the `Connection`.
 CONNECTION = "clients_register.connection"
@@ -304,9 +307,20 @@ class Connection(asyncio.Protocol):
 
     def _run(self, exchange: Exchange) -> None:
         self._is_running = True
-        task = self._loop.create_task(exchange.run(self._app))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
+        exchange.task = self._loop.create_task(self._respond(exchange))
+        self._server.tasks.add(exchange.task)
+
+    async def _respond(self, exchange: Exchange) -> None:
+        """Calls the application. Without a complete response the connection is closed."""
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("a request crashed outside the application's own handling of crashes")
+        finally:
+            if not exchange.ended:
+                self.abort()
+            # A callback of the task would take longer.
+            self._server.tasks.discard(exchange.task)
 
     def _parse(self, data: bytes) -> None:
         """Parses `data`, but not further once a request waits behind a running one."""
@@ -358,14 +372,7 @@ class Connection(asyncio.Protocol):
             self._send_refusal(refusal)
 
     def _send_refusal(self, refusal: Refusal) -> None:
-        body = f"{refusal}\n".encode()
-        headers = [
-            *self.default_headers,
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        self.write(serialize_head(refusal.code, headers) + body)
+        self.write(serialize_refusal(refusal, self.default_headers))
         self._linger()
 
     def _end_requests(self) -> bool:
