@@ -53,7 +53,7 @@ class Services:
 
 
 # Not frozen: creating a frozen one takes five times as long, for every request.
-@dataclass
+@dataclass(slots=True)
 class Request:
     """The parts of an HTTP request that matter here. `body` is None if it exceeds the limit."""
 
@@ -61,22 +61,28 @@ class Request:
     content_type: str
     content_encoding: str
     body: bytes | None = field(repr=False)
+    _content: Body | None = field(default=None, init=False, repr=False)
 
-    @lazy
+    @property
     def content(self) -> Body:
         """The body, decoded step by step."""
-        return Body(self.body or b"")
+        if self._content is None:
+            self._content = Body(self.body or b"")
+        return self._content
 
-    @lazy
+    @property
     def params(self) -> Params:
         """The parameters; empty if the body contains no JSON object."""
-        value = self.content.value
-        return Params(value if isinstance(value, dict) else {})
+        return self.content.params
+
+    @property
+    def size(self) -> int:
+        """The length of the body and of what is known of the head, in bytes."""
+        return len(self.body or b"") + len(self.content_type) + len(self.content_encoding)
 
     def release_decoded(self) -> None:
         """Frees what was decoded, many times the size of the body; it can be decoded again."""
-        for name in ("content", "params"):
-            vars(self).pop(name, None)
+        self._content = None
 
 
 @dataclass

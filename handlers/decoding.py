@@ -76,6 +76,11 @@ class Body:
         except ValueError:
             return UNREADABLE
 
+    @lazy
+    def params(self) -> "Params":
+        """The parameters; empty if the body contains no JSON object."""
+        return Params(self.value if isinstance(self.value, dict) else {})
+
 
 class Params:
     """Parameters by dotted path: `params["client.email"]` is the value, or None if absent.

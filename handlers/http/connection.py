@@ -1,6 +1,6 @@
 """HTTP/1.1 connections: requests are parsed, answered in order, and bounded in size and time.
 
-    data_received, RequestParser.feed, head_received, Exchange.run, send, finish
+    data_received, RequestParser.feed, head_received, _respond, Exchange.send, finish
 
 uvicorn listens, stops, and creates a `Connection` for each client. Its own protocol bounds neither
 heads nor the time they take, loses the body of a request that offers an upgrade, and does not
@@ -11,9 +11,9 @@ not read yet, the requests in 4 KiB, one response, and what the event loop reads
 """
 
 import asyncio
+import logging
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -21,8 +21,11 @@ from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.exchange import Exchange, serialize_head
+from clients_register.handlers.http.exchange import Exchange, serialize_refusal
+from clients_register.handlers.http.limits import DeadlineTimer, Limits
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
+
+log = logging.getLogger(__name__)
 
 # The key of the ASGI extension with the `Connection`.
 CONNECTION = "clients_register.connection"
@@ -43,19 +46,6 @@ def connection_of(scope: Scope) -> "Connection | None":
     """Returns the connection of a request; None if another server calls the application."""
     found: Connection | None = scope.get("extensions", {}).get(CONNECTION)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`max_head` is in bytes; the others are in seconds.
-
-    `receive_timeout` bounds the time until a request is complete, and the time a client takes to
-    read, `idle_timeout` that between requests.
-    """
-
-    max_head: int
-    receive_timeout: float
-    idle_timeout: float
 
 
 class ConnectionConfig(uvicorn.Config):
@@ -89,7 +79,8 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         # The exchange whose body is being read.
         self._receiving: Exchange | None = None
-        self._request_due = 0.0
+        # When the request that is arriving has to be complete, and when the next one has to begin.
+        self._request_due = self._idle_due = 0.0
         # Bytes that have arrived, but are parsed only when a request is finished.
         self._unparsed = b""
         # Set once no further requests are accepted.
@@ -99,11 +90,10 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         # Set while the client does not read what was sent.
         self._drained: asyncio.Future[None] | None = None
-        self._is_running = self._is_closed = False
+        self._is_running = False
         # When a client that is not reading, or whose connection is closing, is disconnected.
         self._abort_due = 0.0
-        self._deadline = self._timer_due = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = DeadlineTimer(self._loop, self._find_deadline, self._expire)
         self.client_has_left = False
 
     @property
@@ -137,14 +127,13 @@ class Connection(asyncio.Protocol):
             "scheme": "http",
             "root_path": "",
         }
-        self._update_deadline()
+        self._begin_idling()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self.client_has_left = self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self.client_has_left = True
+        self._timer.stop()
         for exchange in self._queue:
             exchange.end()
         self._release_drain()
@@ -167,7 +156,6 @@ class Connection(asyncio.Protocol):
         """Keeps the connection open for the responses to requests that are complete."""
         self.client_has_left = True
         if self._lingered is None and self._end_requests():
-            self._update_deadline()
             return True
         self.close()
         return False
@@ -199,7 +187,6 @@ class Connection(asyncio.Protocol):
         if self._queue[-1].complete:
             self._is_last = True
             self._unparsed = b""
-        self._update_deadline()
 
     # Called by the parser
 
@@ -253,9 +240,11 @@ class Connection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Reads on, once everything is parsed that was read, and read that was sent."""
+        if not self._is_paused:
+            return
         is_full = self._receiving is not None and self._receiving.is_full
         waits = is_full or self._unparsed or self._drained is not None
-        if self._is_paused and not waits and not self._transport.is_closing():
+        if not waits and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
             self._request_due = self._loop.time() + self._limits.receive_timeout
@@ -297,16 +286,28 @@ class Connection(asyncio.Protocol):
                 self._send_refusal(self._refusal)
             elif self._is_last:
                 self.close()
+            else:
+                self._begin_idling()
             if self._unparsed:
                 self._loop.call_soon(self._parse_rest)
             self.resume_reading()
-        self._update_deadline()
 
     def _run(self, exchange: Exchange) -> None:
         self._is_running = True
-        task = self._loop.create_task(exchange.run(self._app))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
+        exchange.task = self._loop.create_task(self._respond(exchange))
+        self._server.tasks.add(exchange.task)
+
+    async def _respond(self, exchange: Exchange) -> None:
+        """Calls the application. Without a complete response the connection is closed."""
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("a request crashed outside the application's own handling of crashes")
+        finally:
+            if not exchange.ended:
+                self.abort()
+            # A callback of the task would take longer.
+            self._server.tasks.discard(exchange.task)
 
     def _parse(self, data: bytes) -> None:
         """Parses `data`, but not further once a request waits behind a running one."""
@@ -328,7 +329,8 @@ class Connection(asyncio.Protocol):
             self._unparsed = data[position:]
             if self._unparsed:
                 self.pause_reading()
-        self._update_deadline()
+        if self._parser.reading is not Reading.IDLE:
+            self._update_deadline()
 
     def _parse_rest(self) -> None:
         """Parses what had to wait."""
@@ -358,14 +360,7 @@ class Connection(asyncio.Protocol):
             self._send_refusal(refusal)
 
     def _send_refusal(self, refusal: Refusal) -> None:
-        body = f"{refusal}\n".encode()
-        headers = [
-            *self.default_headers,
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        self.write(serialize_head(refusal.code, headers) + body)
+        self.write(serialize_refusal(refusal, self.default_headers))
         self._linger()
 
     def _end_requests(self) -> bool:
@@ -401,16 +396,22 @@ class Connection(asyncio.Protocol):
             self._drained.set_result(None)
         self._drained = None
 
+    def _begin_idling(self) -> None:
+        """Starts the time in which the next request has to begin."""
+        self._idle_due = self._loop.time() + self._limits.idle_timeout
+        self._timer.set(self._idle_due)
+
     def _update_deadline(self) -> None:
-        """Determines when the connection is closed unless something happens."""
+        """Has to be called whenever the deadline may have moved to an earlier time."""
+        self._timer.set(self._find_deadline())
+
+    def _find_deadline(self) -> float:
+        """Returns when the connection is closed unless something happens."""
         if self._is_ending() or self._drained is not None:
-            self._set_deadline(self._abort_due)
-        elif self._is_awaiting_request():
-            self._set_deadline(self._request_due)
-        elif self._queue:
-            self._deadline = math.inf
-        else:
-            self._set_deadline(self._loop.time() + self._limits.idle_timeout)
+            return self._abort_due
+        if self._is_awaiting_request():
+            return self._request_due
+        return math.inf if self._queue else self._idle_due
 
     def _is_ending(self) -> bool:
         """Whether the client has to read the last response, or to close its side."""
@@ -421,23 +422,9 @@ class Connection(asyncio.Protocol):
         is_incomplete = self._parser.reading is not Reading.IDLE
         return is_incomplete and not self._is_paused and not self._is_last
 
-    def _set_deadline(self, due: float) -> None:
-        self._deadline = due
-        if self._is_closed:
-            return
-        if due < self._timer_due:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_due = due
-            self._timer = self._loop.call_at(due, self._check_deadline)
-
-    def _check_deadline(self) -> None:
-        # A deadline that has moved on meanwhile is checked again then: cheaper than a timer each.
-        self._timer, self._timer_due = None, math.inf
-        if self._loop.time() < self._deadline:
-            if self._deadline < math.inf:
-                self._set_deadline(self._deadline)
-        elif self._is_ending() or self._drained is not None:
+    def _expire(self) -> None:
+        """Ends what has lasted until the deadline."""
+        if self._is_ending() or self._drained is not None:
             self.abort()
         elif not self._is_awaiting_request():
             self.close()

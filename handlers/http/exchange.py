@@ -1,15 +1,12 @@
 """One request and its response, between a connection and an ASGI application."""
 
 import asyncio
-import logging
 from http import HTTPStatus
 from typing import Protocol
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import Message, Scope
 
-from clients_register.handlers.http.parser import Header
-
-log = logging.getLogger(__name__)
+from clients_register.handlers.http.parser import Header, Refusal
 
 # How much of a body is held before reading pauses, in bytes.
 MAX_UNREAD = 64 * 1024
@@ -48,9 +45,6 @@ class Channel(Protocol):
     def finish(self, exchange: "Exchange") -> None:
         """Continues with the next request after the response to `exchange` was sent."""
 
-    def abort(self) -> None:
-        """Closes the connection at once."""
-
 
 class Exchange:
     """One request and its response, in terms of ASGI."""
@@ -60,6 +54,8 @@ class Exchange:
     ) -> None:
         self.scope = scope
         self.keep_alive = keep_alive
+        # Calls the application.
+        self.task: asyncio.Task[None]
         # Whether the whole request has arrived.
         self.complete = False
         # Whether a part of the response was sent, and whether nothing more can be sent.
@@ -74,16 +70,6 @@ class Exchange:
         self._remaining: int | None = None
         self._is_chunked = False
         self._is_bodiless = False
-
-    async def run(self, app: ASGIApp) -> None:
-        """Calls the application. Without a complete response the connection is closed."""
-        try:
-            await app(self.scope, self.receive, self.send)
-        except Exception:
-            log.exception("a request crashed outside the application's own handling of crashes")
-        finally:
-            if not self.ended:
-                self._channel.abort()
 
     @property
     def is_full(self) -> bool:
@@ -197,3 +183,15 @@ def serialize_head(code: int, headers: list[Header]) -> bytes:
     if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks:
         raise RuntimeError("a header of the response contains a line break")
     return b"".join((_STATUS_LINES[code], lines, b"\r\n\r\n"))
+
+
+def serialize_refusal(refusal: Refusal, default_headers: list[Header]) -> bytes:
+    """Serializes the last response of a connection."""
+    body = f"{refusal}\n".encode()
+    headers = [
+        *default_headers,
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    return serialize_head(refusal.code, headers) + body

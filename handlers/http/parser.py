@@ -140,7 +140,8 @@ class RequestParser:
         if not target.startswith(b"/"):
             target = resolve_target(target, method, headers)
         check_host(headers, version)
-        if any(each != (_CODINGS, b"chunked") for each in headers if each[0] == _CODINGS):
+        named = dict(headers)
+        if _CODINGS in named and not _is_chunked(headers):
             raise Refusal(501, "expected no transfer coding but chunked, found another")
         raw_path, _, query = target.partition(b"#")[0].partition(b"?")
         path = raw_path.decode("latin-1")
@@ -158,7 +159,7 @@ class RequestParser:
                 "headers": headers,
             },
             keep_alive=version == "1.1" and self._parser.should_keep_alive(),
-            expects_continue=version == "1.1" and _expects_continue(headers),
+            expects_continue=b"expect" in named and version == "1.1" and _expects_continue(headers),
         )
 
     def on_body(self, part: bytes) -> None:
@@ -227,6 +228,10 @@ def check_host(headers: Sequence[Header], version: str) -> None:
             parse_authority(host)
     except ValueError as error:
         raise Refusal(400, f"Host: {error}") from None
+
+
+def _is_chunked(headers: Sequence[Header]) -> bool:
+    return all(value == b"chunked" for name, value in headers if name == _CODINGS)
 
 
 def _expects_continue(headers: Sequence[Header]) -> bool:

@@ -163,9 +163,8 @@ class Stub:
             world.begin_request(connection)
             try:
                 message, complete = early or await read_request(scope, receive, self._max_body)
-                entry = LogEntry(
-                    message.id, world.state.clock.now(), scope["method"], scope["path"], started
-                )
+                now = world.state.clock.now()
+                entry = LogEntry(message.id, now, scope["method"], scope["path"])
                 entry.request = message
                 request = StubRequest(
                     world, entry, message, complete, scope, receive, headers, is_registration

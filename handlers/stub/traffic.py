@@ -42,14 +42,13 @@ class LogEntry:
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
     shows the item of the script it used. `request` is None if the world could not be opened, and
-    `context` if no rules were checked.
+    `context` if no rules were checked. `size` is about how many bytes of memory a log needs for it.
     """
 
     id: str
     at: datetime
     method: str
     path: str
-    started: float
     number: int = 0
     milliseconds: float = 0
     code: int = 0
@@ -61,15 +60,7 @@ class LogEntry:
     envelope: Mapping[str, Any] | None = None
     request: Request | None = None
     context: RequestContext | None = None
-
-    @property
-    def size(self) -> int:
-        """About how many bytes of memory the entry takes, once what was decoded is released."""
-        request = self.request
-        if request is None:
-            return ENTRY_SIZE + len(self.path)
-        texts = (request.body or b"", request.content_type, request.content_encoding, self.path)
-        return ENTRY_SIZE + sum(map(len, texts))
+    size: int = 0
 
     def release_decoded(self) -> None:
         """Frees what was decoded of the request."""
@@ -130,6 +121,7 @@ class RequestLog:
         entry.number = self._count
         entry.release_decoded()
         self._entries.append(entry)
+        entry.size = ENTRY_SIZE + len(entry.path) + (entry.request.size if entry.request else 0)
         self._size += entry.size
         self._drop_oldest()
 

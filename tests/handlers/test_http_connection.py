@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.connection import (
-    MAX_PARSED,
-    Connection,
-    ConnectionConfig,
-    Limits,
-)
+from clients_register.handlers.http.connection import MAX_PARSED, Connection, ConnectionConfig
 from clients_register.handlers.http.exchange import MAX_UNREAD, MAX_WRITTEN
+from clients_register.handlers.http.limits import Limits
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
 LIMITS = Limits(max_head=8192, receive_timeout=30, idle_timeout=75)
@@ -733,7 +729,10 @@ async def test_a_response_may_take_longer_than_any_limit(elapse: Elapse) -> None
     elapse(1000)
     gate.open()
     await client.settle()
+    elapse(74)
     assert (client.codes, client.transport.end) == ([200], None)
+    elapse(1)
+    assert client.transport.end == "closed"
 
 
 async def test_a_body_has_its_time_once_it_is_asked_for(elapse: Elapse) -> None:
