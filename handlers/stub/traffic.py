@@ -4,6 +4,7 @@ Requests are recorded on the hot path of other people's tests and read by people
 log only holds references; everything else is computed when it is shown.
 """
 
+import asyncio
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,7 +78,13 @@ class LogEntry:
             self.release_decoded()
 
     async def _to_dict(self) -> dict[str, Any]:
+        # Each step takes milliseconds for a large body. Others have their turn in between.
         value = self.request.content.value if self.request else None
+        await asyncio.sleep(0)
+        params = redact(value) if isinstance(value, dict) else None
+        await asyncio.sleep(0)
+        explanation = await explain_response(self.context, self.slug, self.forced)
+        await asyncio.sleep(0)
         return {
             "number": self.number,
             "id": self.id,
@@ -91,9 +98,9 @@ class LogEntry:
             "fault": self.fault,
             "script": self.script,
             "client_left": self.client_left,
-            "params": redact(value) if isinstance(value, dict) else None,
+            "params": params,
             "answer": redact(dict(self.envelope or {})),
-            "explanation": await explain_response(self.context, self.slug, self.forced),
+            "explanation": explanation,
         }
 
 

@@ -4,7 +4,6 @@ Each takes a valid `ControlCall` and returns the JSON value to respond with, or 
 Where an operation refuses a call, it raises Problem.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from hashlib import sha256
@@ -366,8 +365,6 @@ async def list_requests(call: ControlCall) -> ControlStream:
 async def _show_entries(entries: Sequence[LogEntry]) -> AsyncIterator[dict[str, Any]]:
     for entry in entries:
         yield await entry.to_dict()
-        # Decoding and explaining a large request takes milliseconds. Others have their turn.
-        await asyncio.sleep(0)
 
 
 async def get_request(call: ControlCall) -> dict[str, Any]:
