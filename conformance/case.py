@@ -7,9 +7,8 @@ problem is reported before anything is sent.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -21,6 +20,16 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from clients_register import spec
+from clients_register.conformance.grades import (
+    Grade,
+    Part,
+    grade_of,
+    grade_of_code,
+    grade_of_status,
+    load_grades,
+    strongest,
+    weakest,
+)
 from clients_register.spec.schema_errors import explain
 from clients_register.spec.statuses import StatusTable, load_statuses
 
@@ -64,27 +73,6 @@ class CaseError(ValueError):
     """Case files are invalid; the message has one line for each problem."""
 
 
-class Grade(StrEnum):
-    """The evidence for an expectation, strongest first."""
-
-    DOCUMENTED = "documented"
-    FAMILY = "family"
-    DECIDED = "decided"
-
-
-_STRENGTH = {grade: position for position, grade in enumerate(Grade)}
-
-
-def weakest(grades: Iterable[Grade]) -> Grade:
-    """Returns the grade of an expectation that rests on all of `grades`."""
-    return max(grades, key=_STRENGTH.__getitem__)
-
-
-def strongest(grades: Iterable[Grade]) -> Grade:
-    """Returns the grade of an expectation that any one of `grades` supports."""
-    return min(grades, key=_STRENGTH.__getitem__)
-
-
 @dataclass(frozen=True)
 class RequestTemplate:
     """One request, before its placeholders are filled.
@@ -125,11 +113,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation. `kind` is one of EXPECTATION_KINDS, `terms` are all its keys."""
+    """One expectation. `kind` is one of EXPECTATION_KINDS, `terms` are all its keys.
+
+    `cause` is the grade of what the case raises. `grade` is that of the expectation, as far as it
+    does not depend on what is received instead.
+    """
 
     kind: str
     grade: Grade
     terms: Mapping[str, Any]
+    cause: Grade = Grade.DOCUMENTED
 
 
 @dataclass(frozen=True)
@@ -189,7 +182,7 @@ def parse_cases(
             )
             continue
         if not errors:
-            cases += (_parse_case(document["area"], each) for each in document["cases"])
+            cases += (_parse_case(document["area"], each, statuses) for each in document["cases"])
     problems += _find_inconsistencies(cases, statuses, locked)
     if problems:
         raise CaseError("\n".join(problems))
@@ -251,7 +244,7 @@ def _schema() -> dict[str, Any]:
     return schema
 
 
-def _parse_case(area: str, document: Mapping[str, Any]) -> Case:
+def _parse_case(area: str, document: Mapping[str, Any], statuses: StatusTable) -> Case:
     return Case(
         id=document["id"],
         area=area,
@@ -263,7 +256,7 @@ def _parse_case(area: str, document: Mapping[str, Any]) -> Case:
         before=tuple(map(_parse_step, document.get("before", ()))),
         send=_parse_send(document.get("send", {})),
         parallel=document.get("parallel", 1),
-        expect=tuple(map(_parse_expectation, document.get("expect", ()))),
+        expect=_parse_expectations(document, statuses),
         placeholders=frozenset(_PLACEHOLDER_NAME.findall(json.dumps(document))),
     )
 
@@ -286,10 +279,51 @@ def _parse_send(document: Mapping[str, Any]) -> RequestTemplate:
     )
 
 
-def _parse_expectation(document: Mapping[str, Any]) -> Expectation:
-    kind = next(kind for kind in EXPECTATION_KINDS if kind in document)
-    terms = {key: value for key, value in document.items() if key != "grade"}
-    return Expectation(kind, Grade(document["grade"]), terms)
+def _parse_expectations(
+    document: Mapping[str, Any], statuses: StatusTable
+) -> tuple[Expectation, ...]:
+    """Parses what a case expects, and grades it by the questions that the case raises."""
+    expected: list[Mapping[str, Any]] = document.get("expect", [])
+    grades = load_grades()
+    slug = next((each["status"] for each in expected if "status" in each), statuses.success.slug)
+    row = statuses.find(slug)
+    entries = [
+        (entry["attr"], entry["message"])
+        for each in expected
+        for entry in each.get("errors", ())
+        if entry["message"] in grades.errors
+    ]
+    if document.get("claims") == STUB:
+        cause = rule = grade_of(Part.STUB)
+    else:
+        # The rules behind the expected errors are graded one by one; any of them supports a status.
+        own = {grades.key_of_error(*entry) for entry in entries}
+        cause = grades.of_causes({*document.get("questions", ())} - own)
+        rules = [strongest(grades.of_error(*entry) for entry in entries)] if entries else []
+        rule = weakest((cause, *rules))
+
+    def grade(kind: str, terms: Mapping[str, Any]) -> Grade:
+        part = grade_of(Part.HEADERS)
+        match kind:
+            case "status" | "outcomes":
+                return rule if row is None else grade_of_status(row, rule)
+            case "errors" | "errors_of":
+                return weakest((grade_of(Part.ERRORS), rule))
+            case "at":
+                return grades.of_value(terms, row, cause)
+            case "code" if row is not None:
+                part = grade_of_code(row)
+            case "stored" if row is not None:
+                part = grades.of_stored(row, cause)
+            case "mailed":
+                part = grade_of(Part.MAILED)
+        return weakest((part, cause))
+
+    parsed = []
+    for terms in expected:
+        kind = next(kind for kind in EXPECTATION_KINDS if kind in terms)
+        parsed.append(Expectation(kind, grade(kind, terms), terms, cause))
+    return tuple(parsed)
 
 
 def _find_inconsistencies(
@@ -321,6 +355,9 @@ def _find_problems(case: Case, statuses: StatusTable) -> Iterator[str]:
         slugs += [*each.terms["outcomes"]] if each.kind == "outcomes" else []
         unknown = (slug for slug in slugs if slug not in statuses.slugs)
         yield from (f"{slug} is no status of the spec" for slug in unknown)
+        messages = (entry["message"] for entry in each.terms.get("errors", ()))
+        known = load_grades().errors
+        yield from (f"{each} is no message of the spec" for each in messages if each not in known)
     for step in case.before:
         if step.advance is None:
             continue

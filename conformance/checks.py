@@ -7,11 +7,20 @@ from http import HTTPStatus
 from typing import Any
 
 from clients_register import spec
-from clients_register.conformance.case import Expectation, Grade, weakest
+from clients_register.conformance.case import Expectation
 from clients_register.conformance.envelope import (
     ParsedResponse,
     same_json,
     show_value,
+)
+from clients_register.conformance.grades import (
+    Grade,
+    Part,
+    grade_of,
+    grade_of_code,
+    grade_of_reading,
+    load_grades,
+    weakest,
 )
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.request import secret_forms
@@ -51,12 +60,10 @@ _PASSWORD_HASH = re.compile(
 )
 _DIGESTS = ("md5", "sha1", "sha256", "sha512")
 
-Terms = Mapping[str, Any]
-
 
 def check_expectation(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
     """Compares a response with one expectation whose placeholders are filled."""
-    return _CHECKS[expectation.kind](expectation.terms, expectation.grade, parsed)
+    return _CHECKS[expectation.kind](expectation, parsed)
 
 
 def check_invariants(
@@ -72,7 +79,7 @@ def check_invariants(
     yield from _check_body_format(parsed, request)
     if _is_preflight(request) and not parsed.response.body:
         # It is answered before the route is involved.
-        yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, Grade.DECIDED)
+        yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, grade_of(Part.PREFLIGHT))
     else:
         if parsed.response.body or head:
             yield _check_media_type(parsed)
@@ -88,54 +95,60 @@ def check_no_leak(received: bytes) -> Iterator[Finding]:
     """Checks that a server leaks no internals; `received` excludes what it only echoes."""
     hashed = _PASSWORD_HASH.search(received) is not None
     shown = "the hash of a password" if hashed else "none"
-    yield Finding.of("secrecy", Grade.DOCUMENTED, "no hash of a password", shown, met=not hashed)
+    yield Finding.of(
+        "secrecy", grade_of(Part.SECRECY), "no hash of a password", shown, met=not hashed
+    )
     found = _STACK_TRACE.search(received)
     shown = "none" if found is None else found[0].decode("utf-8", "replace").strip()
-    yield Finding.of("discretion", Grade.DOCUMENTED, "no stack trace", shown, met=found is None)
+    yield Finding.of(
+        "discretion", grade_of(Part.DISCRETION), "no stack trace", shown, met=found is None
+    )
 
 
-def _check_status(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
+def _check_status(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    terms, grade = expectation.terms, expectation.grade
     expected = [terms["status"], *terms.get("also", ())]
     accepted = {each for slug in expected for each in parsed.statuses.spellings(slug)}
-    slug = parsed.slug
-    met = slug in accepted
+    row = parsed.statuses.find(parsed.slug)
+    met = parsed.slug in accepted
+    grade = weakest((grade, grade_of_reading(accepted, row)))
     found = parsed.describe_status()
     findings = [Finding.of("status", grade, " or ".join(expected), found, met=met)]
     if not met:
         return findings
-    row = parsed.statuses.find(slug)
     assert row is not None, "all accepted slugs are documented"
-    code_grade = weakest((grade, Grade(row.evidence["code"]["grade"])))
-    code = parsed.response.code
-    return [*findings, _compare_codes(row.code, code, code_grade)]
+    return [*findings, _compare_codes(row.code, parsed.response.code, grade_of_code(row))]
 
 
-def _check_code(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
-    return [_compare_codes(terms["code"], parsed.response.code, grade)]
+def _check_code(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    return [_compare_codes(expectation.terms["code"], parsed.response.code, expectation.grade)]
 
 
 def _compare_codes(expected: int, received: int, grade: Grade) -> Finding:
     return Finding.of("HTTP code", grade, str(expected), str(received), met=received == expected)
 
 
-def _check_errors(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
-    found, expected = parsed.find("/errors"), terms["errors"]
+def _check_errors(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    found, expected = parsed.find("/errors"), expectation.terms["errors"]
+    entries = [(each["attr"], each["message"]) for each in expected]
+    grade = load_grades().of_errors(entries, found, expectation.cause)
     met = same_json(found, expected)
     return [Finding.of("errors", grade, show_value(expected), show_value(found), met=met)]
 
 
-def _check_errors_of(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
+def _check_errors_of(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
     found = parsed.find("/errors")
     entries = found if isinstance(found, list) else []
     attrs = [each.get("attr") if isinstance(each, Mapping) else None for each in entries]
-    expected = terms["errors_of"]
+    expected, grade = expectation.terms["errors_of"], expectation.grade
     shown = show_value(expected)
     return [
         Finding.of("attributes in errors", grade, shown, show_value(found), met=attrs == expected)
     ]
 
 
-def _check_value(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
+def _check_value(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    terms = expectation.terms
     pointer = terms["at"]
     found = parsed.find(pointer)
     if "is" in terms:
@@ -150,10 +163,18 @@ def _check_value(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Fin
         met = isinstance(found, Mapping) and set(found) == set(terms["keys"])
     else:
         expected, met = repr(ABSENT), found is ABSENT
+    grade = load_grades().of_value(
+        terms,
+        parsed.statuses.find(parsed.slug),
+        expectation.cause,
+        present=found is not ABSENT,
+        is_object=isinstance(found, Mapping),
+    )
     return [Finding.of(pointer, grade, expected, show_value(found), met=met)]
 
 
-def _check_header(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
+def _check_header(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    terms, grade = expectation.terms, expectation.grade
     name = terms["header"]
     found = parsed.response.header(name)
     if "absent" in terms:
@@ -165,12 +186,12 @@ def _check_header(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Fi
     return [Finding.of(f"header {name}", grade, expected, received, met=met)]
 
 
-def _check_body(terms: Terms, grade: Grade, parsed: ParsedResponse) -> list[Finding]:
-    size = len(parsed.response.body)
-    return [Finding.of("body", grade, terms["body"], f"{size} bytes", met=size == 0)]
+def _check_body(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
+    size, expected = len(parsed.response.body), expectation.terms["body"]
+    return [Finding.of("body", expectation.grade, expected, f"{size} bytes", met=size == 0)]
 
 
-_CHECKS: Mapping[str, Callable[[Terms, Grade, ParsedResponse], list[Finding]]] = {
+_CHECKS: Mapping[str, Callable[[Expectation, ParsedResponse], list[Finding]]] = {
     "status": _check_status,
     "code": _check_code,
     "errors": _check_errors,
@@ -186,29 +207,28 @@ def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
     is_object = isinstance(document, Mapping)
     unreadable = parsed.body.unreadable
     received = f"{unreadable}: {parsed.body.text!r}" if unreadable else show_value(document)
-    yield Finding.of("envelope", Grade.FAMILY, "a JSON object", received, met=is_object)
+    yield Finding.of("envelope", grade_of(Part.ENVELOPE), "a JSON object", received, met=is_object)
     row = parsed.statuses.find(parsed.slug)
     found = parsed.find("/status") if is_object else ABSENT
     status = f"HTTP {code} without a status" if found is ABSENT else show_value(found)
     known = "a status of the contract"
-    yield Finding.of("status", Grade.DOCUMENTED, known, status, met=row is not None)
+    yield Finding.of("status", grade_of(Part.STATUS), known, status, met=row is not None)
     if not is_object:
         return
     found = parsed.find("/code")
     met = same_json(found, code)
-    yield Finding.of("code", Grade.FAMILY, str(code), show_value(found), met=met)
+    yield Finding.of("code", grade_of(Part.CODE), str(code), show_value(found), met=met)
     if row is None:
         return
-    grade = Grade(row.evidence["code"]["grade"])
     expected = f"{row.code}, the code of {row.slug}"
-    yield Finding.of("HTTP code", grade, expected, str(code), met=code == row.code)
+    yield Finding.of("HTTP code", grade_of_code(row), expected, str(code), met=code == row.code)
     for name in OPTIONAL_MEMBERS:
         found = parsed.find(f"/{name}")
+        grade = load_grades().of_key(name, row)
         if name in row.carries:
-            grade = Grade(row.evidence.get(name, {}).get("grade", Grade.DECIDED))
             expected, met = "a value", found is not ABSENT and found is not None
         else:
-            grade, expected, met = Grade.DECIDED, repr(ABSENT), found is ABSENT
+            expected, met = repr(ABSENT), found is ABSENT
         yield Finding.of(name, grade, expected, show_value(found), met=met)
     if "errors" in row.carries:
         yield from _check_error_list(parsed.find("/errors"))
@@ -227,7 +247,7 @@ def _check_error_list(errors: Any) -> Iterator[Finding]:
         attrs = [each["attr"] for each in entries]
         met = attrs == sorted(set(attrs))
     expected = "one {attr, message} per parameter, sorted, with the messages of the contract"
-    yield Finding.of("form of errors", Grade.FAMILY, expected, show_value(errors), met=met)
+    yield Finding.of("form of errors", grade_of(Part.ERRORS), expected, show_value(errors), met=met)
 
 
 def _is_error(entry: Any) -> bool:
@@ -239,34 +259,35 @@ def _is_error(entry: Any) -> bool:
 
 def _check_framing(parsed: ParsedResponse) -> Iterator[Finding]:
     for each in parsed.response.framing_problems:
-        yield Finding.of("HTTP framing", Grade.DECIDED, "one length", each, met=False)
+        yield Finding.of("HTTP framing", grade_of(Part.FRAMING), "one length", each, met=False)
     if surplus := parsed.response.surplus:
         # The caller would take them for the beginning of the next response. They are not shown,
         # because they may contain secrets in any form.
         found = f"{len(surplus)} bytes after it"
         expected = "the end of the response"
-        yield Finding.of("end of the response", Grade.DOCUMENTED, expected, found, met=False)
+        yield Finding.of("end of the response", grade_of(Part.END), expected, found, met=False)
 
 
 def _check_body_format(parsed: ParsedResponse, request: HttpRequest) -> Iterator[Finding]:
     for each in parsed.body.deviations:
         yield Finding.of(each.what, each.grade, each.expected, each.received, met=False)
     accepted = [value for name, value in request.headers if name.lower() == "accept-encoding"]
+    grade = grade_of(Part.CONTENT_CODING)
     for coding in parsed.response.members("Content-Encoding"):
         expected = f"one that Accept-Encoding permits: {', '.join(accepted)}"
         if not accepts_coding(accepted, coding):
-            yield Finding.of(CODING, Grade.DOCUMENTED, expected, coding, met=False)
+            yield Finding.of(CODING, grade, expected, coding, met=False)
         elif not accepted:
             # RFC 9110, section 12.5.3, permits any.
             expected = "any, because the request has no Accept-Encoding"
-            yield Finding(Verdict.OBSERVED, Grade.DOCUMENTED, CODING, expected, coding)
+            yield Finding(Verdict.OBSERVED, grade, CODING, expected, coding)
 
 
 def _check_media_type(parsed: ParsedResponse) -> Finding:
     found, expected = parsed.response.header("Content-Type"), "application/json"
     met = found is not None and found.partition(";")[0].strip(" \t").lower() == expected
     met = met and len(parsed.response.values("Content-Type")) == 1
-    return Finding.of("header Content-Type", Grade.DECIDED, expected, str(found), met=met)
+    return Finding.of("header Content-Type", grade_of(Part.HEADERS), expected, str(found), met=met)
 
 
 def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Finding:
@@ -275,7 +296,7 @@ def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Finding:
     found = ", ".join(values) if values else repr(ABSENT)
     expected = "one id that no other response had"
     request_ids.update(values)
-    return Finding.of("header X-Request-Id", Grade.DECIDED, expected, found, met=met)
+    return Finding.of("header X-Request-Id", grade_of(Part.HEADERS), expected, found, met=met)
 
 
 def _list_texts(parsed: ParsedResponse) -> bytes:
@@ -304,7 +325,7 @@ def _check_no_secret(received: bytes, secrets: Iterable[str]) -> Finding:
     forms = {form for secret in secrets for form in (*secret_forms(secret), *_digests(secret))}
     leaked = any(form in received for form in forms)
     found = "a password that was sent, or its digest" if leaked else "none"
-    return Finding.of("secrecy", Grade.DOCUMENTED, "no password", found, met=not leaked)
+    return Finding.of("secrecy", grade_of(Part.SECRECY), "no password", found, met=not leaked)
 
 
 def _digests(secret: str) -> Iterator[bytes]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from clients_register.conformance.case import Case, Grade
+from clients_register.conformance.case import Case
 from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.target import Target
 
 # With fewer documented cases, a run proves nothing, whatever their share.

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -20,7 +20,6 @@ from clients_register.conformance.case import (
     STUB,
     Case,
     Expectation,
-    Grade,
     RequestTemplate,
 )
 from clients_register.conformance.checks import check_expectation, check_invariants
@@ -38,6 +37,7 @@ from clients_register.conformance.exchange import (
     Sender,
     send_concurrently,
 )
+from clients_register.conformance.grades import Part, grade_of
 from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
@@ -102,7 +102,9 @@ class CaseRunner:
             result.missing_state = reason.state if isinstance(reason, NotArranged) else None
         except Crash as crash:
             expected = "a response with a status of the contract"
-            finding = Finding.of("response", Grade.DOCUMENTED, expected, str(crash), met=False)
+            finding = Finding.of(
+                "response", grade_of(Part.RESPONSE), expected, str(crash), met=False
+            )
             result.findings.append(finding)
             result.verdict, result.reason = finding.verdict, None
         except (ArrangementFailed, ControlError, HookError, NoResponse, NotJudgeable) as reason:
@@ -152,7 +154,7 @@ class CaseRunner:
                 result.findings.append(self._check_outcomes(expectation, exchanges))
                 continue
             terms = values.fill(expectation.terms)
-            filled = Expectation(expectation.kind, expectation.grade, terms)
+            filled = replace(expectation, terms=terms)
             if filled.kind in ("stored", "mailed"):
                 result.findings.append(await self._check_effect(filled))
             else:

@@ -35,6 +35,7 @@ class Status:
 
     `rules` lists the rules whose violation leads to this status, and `carries` the envelope keys
     besides `code` and `status`. `alias_of` is the slug that this one is another spelling of.
+    `instead_of` is one in whose place some servers may return this one.
     """
 
     slug: str
@@ -47,6 +48,7 @@ class Status:
     requirement: str
     evidence: Mapping[str, Mapping[str, str]]
     alias_of: str | None = None
+    instead_of: str | None = None
 
 
 class StatusTable:
@@ -134,6 +136,7 @@ def _parse_row(entry: Mapping[str, Any]) -> Status:
         meaning=entry["meaning"],
         requirement=entry["requirement"],
         evidence=entry["evidence"],
+        instead_of=entry.get("instead_of"),
     )
 
 

@@ -1,9 +1,9 @@
 """Sends generated requests into one world, and compares the responses with the oracle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from clients_register.conformance.case import Grade, RequestTemplate
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
 from clients_register.conformance.envelope import as_id, cut_text, show_value
@@ -16,20 +16,16 @@ from clients_register.conformance.exchange import (
     send_concurrently,
 )
 from clients_register.conformance.fuzz.coverage import CampaignCoverage
+from clients_register.conformance.fuzz.decoding import BODY_LIMIT, check_route, decode_request
 from clients_register.conformance.fuzz.model import WorldModel
-from clients_register.conformance.fuzz.oracle import (
-    BODY_LIMIT,
-    Outcome,
-    Prediction,
-    decode_request,
-    predict,
-)
+from clients_register.conformance.fuzz.oracle import Outcome, Prediction, predict
 from clients_register.conformance.fuzz.response_checks import (
     apply_outcome,
     check_effects,
     check_success,
     match_outcome,
 )
+from clients_register.conformance.grades import Part, grade_of, grade_of_code, weakest
 from clients_register.conformance.http_client import (
     CLOSED,
     NOT_HTTP,
@@ -202,12 +198,14 @@ class Checker:
                 raise TargetGone(str(failure)) from None
             # Some servers respond to malformed requests in the manner of HTTP/0.9.
             met = failure.kind in (CLOSED, NOT_HTTP)
-            finding = Finding.of("answer", Grade.DECIDED, TOLERATED, str(failure), met=met)
+            grade = grade_of(Part.RESPONSE_TO_MALFORMED_HTTP)
+            finding = Finding.of("answer", grade, TOLERATED, str(failure), met=met)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding]))
             return
         row = run.statuses.find(run.parse(exchange).slug)
         met = response.code in REJECTIONS if row is None else response.code == row.code
-        finding = Finding.of("HTTP code", Grade.DECIDED, TOLERATED, str(response.code), met=met)
+        grade = grade_of(Part.RESPONSE_TO_MALFORMED_HTTP)
+        finding = Finding.of("HTTP code", grade, TOLERATED, str(response.code), met=met)
         not_echoed = (response.raw_head + response.body).replace(sent, b"")
         findings = [finding, *check_no_leak(not_echoed)]
         self._raise_if_failing(ContractViolation(layer, exchange, findings))
@@ -236,8 +234,7 @@ class Checker:
             run.limiter.slow_down()
             self._coverage.overloaded += 1
             return []
-        decoded = decode_request(request.headers, request.body)
-        prediction = predict(decoded, self.model, routed=self._is_routed(request))
+        prediction = self.predict(request)
         self._coverage.count(layer, parsed.slug, prediction)
         known = [*secrets, *_find_secret(prediction)]
         invariants = check_invariants(parsed, known, run.request_ids, request)
@@ -261,6 +258,21 @@ class Checker:
         outcomes = prediction.outcomes
         self._raise_if_failing(ContractViolation(layer, exchange, findings, send, outcomes))
         return findings
+
+    def predict(self, request: HttpRequest) -> Prediction:
+        """Predicts the correct responses to a request in the present state of the model."""
+        target = self.run.target
+        decoded = decode_request(
+            request.headers,
+            request.body,
+            chunked=request.chunked is not None,
+            own=target.headers,
+        )
+        return predict(decoded, self.model, *check_route(request, target.path))
+
+    def is_failing(self, findings: Iterable[Finding]) -> bool:
+        """Tells whether any of `findings` is a violation in this campaign."""
+        return any(each.verdict in self._failing for each in findings)
 
     def describe_status(self, exchange: Exchange) -> str:
         """Returns the slug of a response, or what there is instead."""
@@ -290,15 +302,12 @@ class Checker:
         # Far beyond the limit, closing the connection is correct.
         if len(request.body) <= BODY_LIMIT + CLOSE_MARGIN or failure.kind != CLOSED:
             received = show_value(str(failure))
-            finding = Finding.of("answer", Grade.DOCUMENTED, "one", received, met=False)
+            grade = grade_of(Part.RESPONSE)
+            finding = Finding.of("answer", grade, "one", received, met=False)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding], send))
 
-    def _is_routed(self, request: HttpRequest) -> bool:
-        path = request.target.partition("?")[0]
-        return request.method == "POST" and path == self.run.target.path
-
     def _raise_if_failing(self, violation: ContractViolation) -> None:
-        violation.findings = [each for each in violation.findings if each.verdict in self._failing]
+        violation.findings = [each for each in violation.findings if self.is_failing([each])]
         if violation.findings and violation.signature not in self._known:
             raise violation
 
@@ -306,9 +315,12 @@ class Checker:
 def _check_head(prediction: Prediction, response: HttpResponse) -> Finding:
     """A response to HEAD has the code of its status and no body (Q-METHOD)."""
     codes = {each.status.code for each in prediction.outcomes}
+    grade = weakest(
+        each for one in prediction.outcomes for each in (grade_of_code(one.status), one.cause)
+    )
     met = response.code in codes and not response.body
     expected = " or ".join(map(str, sorted(codes)))
-    return Finding.of("HTTP code", Grade.DECIDED, expected, str(response.code), met=met)
+    return Finding.of("HTTP code", grade, expected, str(response.code), met=met)
 
 
 def _find_secret(prediction: Prediction) -> list[str]:

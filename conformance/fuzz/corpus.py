@@ -57,18 +57,20 @@ def build_case(violation: ContractViolation) -> dict[str, Any] | None:
         return None
     slugs = list(dict.fromkeys(each.status.slug for each in violation.outcomes))
     first = violation.outcomes[0]
-    status: dict[str, Any] = {"status": slugs[0], "grade": str(first.grade)}
+    status: dict[str, Any] = {"status": slugs[0]}
     if slugs[1:]:
         status["also"] = slugs[1:]
     expect = [status]
     if len(violation.outcomes) == 1 and first.errors is not None:
         errors = [{"attr": attr, "message": message} for attr, message in first.errors]
-        expect.append({"errors": errors, "grade": "decided"})
+        expect.append({"errors": errors})
+    questions = sorted({key for each in violation.outcomes for key in each.questions})
     arrange = list(dict.fromkeys(violation.states))
     claims = "uncommon" if SERVER_STATES.intersection(arrange) else "tokens" if arrange else "core"
     return {
         "id": f"{AREA}/{case_name(violation)}",
         "title": _build_title(violation),
+        **({"questions": questions} if questions else {}),
         "claims": claims,
         **({"arrange": arrange} if arrange else {}),
         "send": _render_send(violation.send),

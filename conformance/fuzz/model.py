@@ -87,12 +87,16 @@ def loose_address_key(address: str) -> str:
 
 @dataclass
 class UserModel:
-    """A user. `password` is None if they have none, or if it is unknown here."""
+    """A user. `password` is None if they have none, or if it is unknown here.
+
+    `mail_failed`: they are a client whose welcome mail could not be sent.
+    """
 
     email: str
     password: str | None = None
     client: bool = False
     staff: bool = False
+    mail_failed: bool = False
 
     @property
     def has_a_role(self) -> bool:
@@ -102,13 +106,20 @@ class UserModel:
 
 @dataclass
 class SessionModel:
-    """A login. Times are on the clock of the model, which starts at zero."""
+    """A login. Times are on the clock of the model, which starts at zero.
+
+    `used_by_success` is its last use that was not refused, by default the last one.
+    """
 
     user: UserModel
     application: str
     created: timedelta
     used: timedelta
     remembered: bool = False
+    used_by_success: timedelta = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.used_by_success = self.used
 
     def is_live(self, now: timedelta) -> bool:
         """Tells whether it is within its limits."""
@@ -120,13 +131,15 @@ class WorldModel:
     """The state of a target, or of one world of it.
 
     `possibly_known` has applications that the target may or may not know, and `has_other_companies`
-    says that it may know further companies. `broken` are rules that are violated whatever is sent,
+    says that it may know further companies. `unstated_applications` are those of our fixtures that
+    the profile does not name. `broken` are rules that are violated whatever is sent,
     and `mail_failures` is how many mails fail next. `mails` counts the mails sent, by address key.
     """
 
     applications: Mapping[str, str | None]
     companies: frozenset[int]
     possibly_known: frozenset[str] = frozenset()
+    unstated_applications: frozenset[str] = frozenset()
     has_other_companies: bool = False
     users: dict[str, UserModel] = field(default_factory=dict)
     sessions: dict[str, SessionModel] = field(default_factory=dict)
@@ -223,16 +236,20 @@ def initial_model(target: Target) -> WorldModel:
     """
     applications = {each["slug"]: each["name"] for each in _load_fixture("applications")}
     companies = frozenset(each["id"] for each in _load_fixture("companies"))
+    stated = [each for each in (target.application, target.other_application) if each is not None]
+    unstated = frozenset(applications).difference(stated)
     if not target.control:
-        stated = (target.application, target.other_application)
         return WorldModel(
-            {name: None for name in stated if name is not None},
+            dict.fromkeys(stated),
             frozenset() if target.company is None else frozenset({target.company}),
             possibly_known=frozenset(applications),
+            unstated_applications=unstated,
             has_other_companies=True,
         )
     tokens = frozenset(each["token"] for each in _load_fixture("personas", "application_tokens"))
-    model = WorldModel(applications, companies, application_tokens=tokens)
+    model = WorldModel(
+        applications, companies, unstated_applications=unstated, application_tokens=tokens
+    )
     for each in _load_fixture("personas", "users"):
         staff = bool(each.get("roles"))
         model.add_user(UserModel(each["email"], each.get("password"), "client" in each, staff))

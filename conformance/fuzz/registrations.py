@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
-from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, PARAMETERS, VIEWS
+from clients_register.conformance.fuzz.params import MAX_PASSWORD, PARAMETERS, VIEWS
 from clients_register.spec.schemas import Parameter
 
 # The most odd parameters in one registration.

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from typing import Any
 
-from clients_register.conformance.case import Grade, weakest
 from clients_register.conformance.envelope import ParsedResponse, same_json, show_value
 from clients_register.conformance.fuzz.model import (
     AddressForm,
@@ -12,7 +11,16 @@ from clients_register.conformance.fuzz.model import (
     address_key,
     classify_address,
 )
-from clients_register.conformance.fuzz.oracle import VIEWS, Outcome, PassedParams, Prediction
+from clients_register.conformance.fuzz.oracle import Outcome, Prediction
+from clients_register.conformance.fuzz.params import VIEWS, PassedParams
+from clients_register.conformance.grades import (
+    Grade,
+    Part,
+    grade_of,
+    grade_of_reading,
+    load_grades,
+    weakest,
+)
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import StateArranger
@@ -20,6 +28,9 @@ from clients_register.spec.statuses import Stage
 
 # Members of the client that are returned as they were sent, or null.
 ECHOED = ("first_name", "last_name", "phone", "company_id", "company_name")
+
+# The objects of a success, by their kind, and where they are.
+OBJECTS = {"client": "/data", "session": "/session", "application": "/application"}
 
 # Stages before the token is examined.
 BEFORE_IDENTITY = (Stage.ROUTING, Stage.DEPLOYMENT, Stage.TRANSPORT)
@@ -38,8 +49,9 @@ def match_outcome(
     """Returns which predicted outcome a response is, if any, with findings if it differs."""
     candidates = prediction.outcomes_of(parsed.slug)
     if not candidates:
-        expected = dict.fromkeys(each.status.slug for each in prediction.outcomes)
-        grade = weakest(each.grade for each in prediction.outcomes)
+        expected = list(dict.fromkeys(each.status.slug for each in prediction.outcomes))
+        reading = grade_of_reading(expected, parsed.statuses.find(parsed.slug))
+        grade = weakest((reading, *(each.grade for each in prediction.outcomes)))
         found = parsed.slug or f"HTTP {parsed.response.code} without a status"
         return None, [Finding.of("status", grade, " or ".join(expected), found, met=False)]
     errors = parsed.find("/errors")
@@ -47,7 +59,9 @@ def match_outcome(
         if each.errors is None or same_json(errors, _error_entries(each)):
             return each, []
     listed = " or ".join(show_value(_error_entries(each)) for each in candidates)
-    grade = weakest((Grade.FAMILY, candidates[0].grade))
+    grade = weakest(
+        load_grades().of_errors(each.errors or (), errors, each.cause) for each in candidates
+    )
     return candidates[0], [Finding.of("errors", grade, listed, show_value(errors), met=False)]
 
 
@@ -58,20 +72,24 @@ def check_success(
     if outcome.status.stage is not Stage.SUCCESS:
         return
     params = prediction.params
-    yield from _check_client(params, parsed.find("/data"))
-    yield from _check_members("session", _view(params, "session"), parsed.find("/session"))
-    application = parsed.find("/application")
-    yield from _check_members("application", _view(params, "application"), application)
+    for what, pointer in OBJECTS.items():
+        yield from _check_members(what, pointer, _view(params, what), outcome, parsed)
     slug = params["application"]
-    expected = {
+    expected: dict[str, Any] = {
         "/session/application": slug,
         "/session/remember_me": False,
         "/application/slug": slug,
     }
     if (name := model.applications.get(slug)) is not None:
         expected["/application/name"] = name
+    if isinstance(parsed.find("/data"), Mapping):
+        expected |= _expected_client(params)
+        yield from _check_id(outcome, parsed)
     for pointer, value in expected.items():
-        yield from _compare(pointer, Grade.DECIDED, value, parsed.find(pointer))
+        found = parsed.find(pointer)
+        if not same_json(found, value):
+            grade = _grade({"at": pointer, "is": value}, outcome, found)
+            yield Finding.of(pointer, grade, show_value(value), show_value(found), met=False)
 
 
 def apply_outcome(
@@ -82,10 +100,12 @@ def apply_outcome(
     if bearer is not None and stage not in BEFORE_IDENTITY and bearer.is_live(model.now):
         # The session counts as used whatever follows, unless it has expired (Q-SESSION-LIMITS).
         bearer.used = model.now
+        if stage is Stage.SUCCESS:
+            bearer.used_by_success = model.now
     password = params.text("client.password")
     if "welcome_mail_is_sent" in outcome.status.rules and model.mail_failures:
         model.mail_failures -= 1
-        model.make_client(str(params.email), password)
+        model.make_client(str(params.email), password).mail_failed = True
     if stage is Stage.SUCCESS:
         user = model.make_client(str(params.email), password)
         model.mails[address_key(user.email)] += 1
@@ -114,30 +134,31 @@ async def check_effects(
     if stage in STORING and (client or not model.may_be_taken(email)):
         stored = await arranger.is_stored(email)
         if stored is not None and stored != client:
-            yield Finding.of("stored", Grade.DECIDED, str(client), str(stored), met=False)
+            grade = load_grades().of_stored(outcome.status, outcome.cause)
+            yield Finding.of("stored", grade, str(client), str(stored), met=False)
     # Every new client gets one mail.
     if stage in MAILING and MAIL in claims:
         expected = model.mails[address_key(email)]
         mails = await arranger.count_mails(email)
         if mails is not None and mails != expected:
-            yield Finding.of("mailed", Grade.DECIDED, str(expected), str(mails), met=False)
+            grade = grade_of(Part.MAILED)
+            yield Finding.of("mailed", grade, str(expected), str(mails), met=False)
 
 
-def _check_client(params: PassedParams, data: Any) -> Iterator[Finding]:
-    members = _view(params, "client")
-    yield from _check_members("client", members, data)
-    if not isinstance(data, Mapping):
-        return
+def _expected_client(params: PassedParams) -> dict[str, Any]:
+    """Returns the values of the members that the view of the client has, by pointer."""
     expected: dict[str, Any] = {name: params[f"client.{name}"] for name in ECHOED}
     expected["email"] = params.email
     expected["enterprise"] = params["enterprise"] is True and params["client.company_id"] is None
-    for name in set(members).intersection(expected):
-        found = data.get(name, ABSENT)
-        yield from _compare(f"/data/{name}", Grade.DOCUMENTED, expected[name], found)
-    number = data.get("id", ABSENT)
-    if type(number) is not int:
-        shown = show_value(number)
-        yield Finding.of("/data/id", Grade.DECIDED, "an integer", shown, met=False)
+    members = _view(params, "client")
+    return {f"/data/{name}": value for name, value in expected.items() if name in members}
+
+
+def _check_id(outcome: Outcome, parsed: ParsedResponse) -> Iterator[Finding]:
+    found = parsed.find("/data/id")
+    if type(found) is not int:
+        grade = _grade({"at": "/data/id", "type": "integer"}, outcome, found)
+        yield Finding.of("/data/id", grade, "an integer", show_value(found), met=False)
 
 
 def _view(params: PassedParams, kind: str) -> tuple[str, ...]:
@@ -145,15 +166,25 @@ def _view(params: PassedParams, kind: str) -> tuple[str, ...]:
     return VIEWS[kind][requested or "default"]
 
 
-def _check_members(what: str, members: tuple[str, ...], found: Any) -> Iterator[Finding]:
+def _check_members(
+    what: str, pointer: str, members: tuple[str, ...], outcome: Outcome, parsed: ParsedResponse
+) -> Iterator[Finding]:
+    found = parsed.find(pointer)
     if not isinstance(found, Mapping) or set(found) != set(members):
+        grade = _grade({"at": pointer, "keys": members}, outcome, found)
         expected = f"an object with {', '.join(sorted(members))}"
-        yield Finding.of(what, Grade.DECIDED, expected, show_value(found), met=False)
+        yield Finding.of(what, grade, expected, show_value(found), met=False)
 
 
-def _compare(pointer: str, grade: Grade, expected: Any, found: Any) -> Iterator[Finding]:
-    if not same_json(found, expected):
-        yield Finding.of(pointer, grade, show_value(expected), show_value(found), met=False)
+def _grade(terms: Mapping[str, Any], outcome: Outcome, found: Any) -> Grade:
+    """Returns the grade of an expectation at a pointer, as a case would write it."""
+    return load_grades().of_value(
+        terms,
+        outcome.status,
+        outcome.cause,
+        present=found is not ABSENT,
+        is_object=isinstance(found, Mapping),
+    )
 
 
 def _error_entries(outcome: Outcome) -> list[dict[str, str]]:

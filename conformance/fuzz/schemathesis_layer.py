@@ -31,17 +31,19 @@ from schemathesis.engine import Status, context, events, from_schema
 from typing_extensions import override
 
 from clients_register import spec
-from clients_register.conformance.case import Grade, RequestTemplate
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
 from clients_register.conformance.fuzz.campaign import GONE, SPENT, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
+from clients_register.conformance.fuzz.decoding import MEDIA_TYPE
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
-from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
+from clients_register.conformance.fuzz.params import MAX_PASSWORD, PassedParams
 from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
+from clients_register.conformance.grades import Part, grade_of
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
-from clients_register.conformance.results import Finding, Verdict
+from clients_register.conformance.results import Finding
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
 
 LAYER = "schema"
@@ -247,7 +249,8 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
             for event in stream:
                 if isinstance(event, events.ScenarioFinished):
                     for violation in _built_in_violations(event, run.checker.prefix):
-                        run.add(violation)
+                        if run.checker.is_failing(violation.findings):
+                            run.add(violation)
                     if event.status is not Status.INTERRUPTED:
                         settled.update(run.violations)
                 elif isinstance(event, events.NonFatalError):
@@ -362,12 +365,12 @@ def _built_in_violations(
             if node.name in EXEMPT_BODIES and EXEMPT_BODIES[node.name][0](case.body):
                 continue
             request = _convert_request(event.recorder.interactions[case_id].request, prefix)
-            finding = Finding(
-                Verdict.FAIL,
-                Grade.DOCUMENTED,
+            finding = Finding.of(
                 f"check {node.name}",
+                grade_of(Part.SCHEMATHESIS),
                 "no failure",
                 f"{failure.title}: {failure.message}",
+                met=False,
             )
             decoded = None if isinstance(case.body, NotSet) else case.body
             yield ContractViolation(LAYER, Exchange("send", request, decoded), [finding])

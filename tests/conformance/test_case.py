@@ -17,7 +17,7 @@ cases:
     title: a registration succeeds
     requires: [R-CLIENT-CREATED]
     expect:
-      - {{status: {SLUG}, grade: documented}}
+      - {{status: {SLUG}}}
 """
 
 
@@ -66,7 +66,13 @@ def test_a_case_is_read_whole() -> None:
         ("a registration succeeds", "a registration should succeed", "cases[0].title"),
         ("R-CLIENT-CREATED", "R-UNHEARD-OF", "R-UNHEARD-OF is no requirement"),
         (SLUG, "unheard-of", "unheard-of is no status"),
-        ("grade: documented", "grade: certain", "cases[0].expect[0]"),
+        (f"status: {SLUG}", f"status: {SLUG}, grade: documented", "cases[0].expect[0]"),
+        (f"status: {SLUG}", "state: none", "cases[0].expect[0]"),
+        (
+            f"status: {SLUG}",
+            "errors: [{attr: client, message: unheard-of}]",
+            "unheard-of is no message",
+        ),
         ("expect:", "before: [{clock: {advance: P1D}}]\n    expect:", "needs the state clock"),
         ("expect:", "parallel: 4\n    expect:", "`parallel` and `outcomes` belong together"),
         ("expect:", "arrange: [nirvana]\n    expect:", "cases[0].arrange[0]"),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from clients_register.conformance.case import Expectation, Grade
+from clients_register.conformance.case import Expectation
 from clients_register.conformance.checks import check_expectation, check_invariants
 from clients_register.conformance.envelope import EnvelopeLayout, ParsedResponse
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import encode_base64
 from clients_register.conformance.response_body import parse_body
@@ -98,13 +99,20 @@ def refusal(**changes: Any) -> dict[str, Any]:
         ({"body": "empty"}, seen(b""), seen({})),
     ],
 )
-@pytest.mark.parametrize("grade", Grade)
 def test_an_expectation_is_kept_or_missed(
-    terms: dict[str, Any], right: ParsedResponse, wrong: ParsedResponse, grade: Grade
+    terms: dict[str, Any], right: ParsedResponse, wrong: ParsedResponse
 ) -> None:
-    expectation = Expectation(next(iter(terms)), grade, terms)
+    expectation = Expectation(next(iter(terms)), Grade.DOCUMENTED, terms)
     assert worst(each.verdict for each in check_expectation(expectation, right)) is Verdict.PASS
-    assert worst(each.verdict for each in check_expectation(expectation, wrong)) is MISSED[grade]
+    missed = worst(each.verdict for each in check_expectation(expectation, wrong))
+    assert missed in MISSED.values()
+
+
+@pytest.mark.parametrize("grade", Grade)
+def test_a_missed_expectation_has_the_verdict_of_its_grade(grade: Grade) -> None:
+    expectation = Expectation("code", grade, {"code": 200})
+    (finding,) = check_expectation(expectation, seen(refusal()))
+    assert (finding.grade, finding.verdict) == (grade, MISSED[grade])
 
 
 def test_an_envelope_is_looked_for_where_the_target_keeps_it() -> None:

@@ -17,12 +17,13 @@ from support.command import OPTIONS, call
 from support.suite import HOSTILE, answering, report
 
 from clients_register.conformance import cli
-from clients_register.conformance.case import Grade, RequestTemplate
+from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.escaping import escape, escape_all
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.conformance.fuzz.corpus import render_cases
 from clients_register.conformance.fuzz.oracle import Outcome
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report import FORMATS, Report, render_json, render_terminal
 from clients_register.conformance.report.campaign import render_precedence_csv

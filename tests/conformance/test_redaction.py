@@ -15,10 +15,10 @@ from support.command import OPTIONS, call
 from support.live import Live, LiveStub
 from support.suite import another_api, answering, base, mutant, profile, verified
 
-from clients_register.conformance.case import Grade
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import search
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.redaction import MASKED, Redactor
 from clients_register.conformance.report import FORMATS

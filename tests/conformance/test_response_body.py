@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clients_register.conformance.case import Grade
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpResponse
 from clients_register.conformance.http_parser import MAX_BODY
 from clients_register.conformance.response_body import (

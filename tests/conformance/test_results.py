@@ -2,7 +2,8 @@
 
 import pytest
 
-from clients_register.conformance.case import Case, Expectation, Grade
+from clients_register.conformance.case import Case, Expectation
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.results import (
     ExitCode,
     Result,

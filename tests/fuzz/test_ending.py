@@ -24,7 +24,7 @@ from support.live import LiveStub
 from support.suite import base, explored, fuzzed, profile
 
 from clients_register.conformance import interrupts
-from clients_register.conformance.case import Case, Grade
+from clients_register.conformance.case import Case
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.fuzz import search as search_module
@@ -41,6 +41,7 @@ from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.conformance.fuzz.exploration import CampaignResult
 from clients_register.conformance.fuzz.layers import run_layers
 from clients_register.conformance.fuzz.search import search, search_machine
+from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.interrupts import collect_interrupts, termination_as_interrupt
 from clients_register.conformance.report import load_report
@@ -207,7 +208,7 @@ def test_who_interrupts_twice_does_not_wait_for_an_end(monkeypatch: pytest.Monke
 def test_an_interruption_of_the_kept_cases_ends_it_before_it_explores(
     stub: LiveStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expect = [{"status": load_statuses().success.slug, "grade": "documented"}]
+    expect = [{"status": load_statuses().success.slug}]
     kept = [
         {"id": f"fuzz/kept-{number}", "title": "a case", "claims": "core", "expect": expect}
         for number in range(100)

@@ -14,9 +14,11 @@ from support.command import call, certified
 from support.limits import controlled
 from support.live import LiveStub
 from support.servers import Streams, serving
+from support.suite import answering as answering_without_headers
 from support.suite import base, explored, fuzzed, profile
 
 from clients_register.conformance.fuzz.schemathesis_layer import LAYER
+from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 pytestmark = pytest.mark.once
@@ -238,3 +240,13 @@ def test_proxies_and_credentials_of_the_environment_are_not_used(tmp_path: Path)
     assert "faults in" in done.stdout
     assert len(heads) > SMOKE + 20
     assert not any(b"authorization:" in each.lower() for each in heads)
+
+
+def test_a_decided_deviation_fails_only_a_strict_campaign(stub: LiveStub, tmp_path: Path) -> None:
+    # This server passes all on, but for the header X-Request-Id, which is our choice.
+    with answering_without_headers(lambda _method, _path: None, stub.origin) as url:
+        lenient, _, _ = fuzzed(tmp_path / "lenient", url, *ASKED)
+        strict, report, _ = fuzzed(tmp_path / "strict", url, *ASKED, "--strict")
+    assert (lenient, strict) == (ExitCode.SUCCESS, ExitCode.VIOLATION)
+    grades = {each["grade"] for case in report["cases"] for each in case["findings"]}
+    assert grades == {"decided"}

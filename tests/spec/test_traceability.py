@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clients_register import spec
-from clients_register.spec.schemas import decoded_schema, parameters, resolve
+from clients_register.spec.schemas import decoded_schema, parameters, resolve, severity
 from clients_register.spec.statuses import load_statuses
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +161,22 @@ def test_the_contract_grades_as_the_key_is_graded() -> None:
     graded = {key: written["grade"] for key, written in REQUIREMENTS.items()}
     graded |= {key: written["evidence"] for key, written in QUESTIONS.items()}
     assert [(key, grade) for key, grade in EVIDENCE if graded[key] != grade] == []
+
+
+def test_the_table_of_grades_grades_as_the_key_is_graded() -> None:
+    graded = {key: written["grade"] for key, written in REQUIREMENTS.items()}
+    graded |= {key: written["evidence"] for key, written in QUESTIONS.items()}
+    written = list(evidence(spec.load("grades")))
+    assert len(written) > 50
+    assert [(key, grade) for key, grade in written if graded[key] != grade] == []
+
+
+def test_the_table_of_grades_has_each_message_and_each_cause_once() -> None:
+    grades = spec.load("grades")
+    assert {*grades["errors"]} == {*severity(OPENAPI)}
+    assert all("*" in attrs for attrs in grades["errors"].values())
+    causes = [each["key"] for each in grades["causes"]]
+    assert len(causes) == len({*causes})
 
 
 def test_a_testable_requirement_is_in_the_contract_or_says_where_else() -> None:
