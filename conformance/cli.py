@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import output
+from clients_register.arguments import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
@@ -63,7 +64,7 @@ def new_parser(
     name: str, description: str, *, takes_target: bool = True, takes_cases: bool = True
 ) -> argparse.ArgumentParser:
     """Returns a parser with the options for the target and for the choice of cases."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=f"clients-register {name}",
         description=description,
         epilog=EXIT_CODES,

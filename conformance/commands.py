@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import spec
+from clients_register.arguments import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
@@ -234,7 +235,7 @@ def _list_cases(options: argparse.Namespace) -> int:
 
 def trace(argv: list[str]) -> int:
     """`trace`: prints requirements and their cases; returns 1 if a requirement has none."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="clients-register trace",
         description="List each requirement with its cases; fail if one has none.",
         allow_abbrev=False,
@@ -290,7 +291,7 @@ def render_trace(rows: Sequence[tuple[str, list[str]]]) -> str:
 
 def report(argv: list[str]) -> int:
     """`report`: converts a report that `verify --report` wrote; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="clients-register report",
         description="Convert a report that `clients-register verify --report FILE` wrote.",
         epilog="example: clients-register report report.json --html report.html",
