@@ -34,13 +34,14 @@ from clients_register import spec
 from clients_register.conformance.case import Grade, RequestTemplate
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
-from clients_register.conformance.fuzz.campaign import GONE, SPENT, CampaignEnded
+from clients_register.conformance.fuzz.campaign import DEFECTIVE, SPENT, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.oracle import MAX_PASSWORD, MEDIA_TYPE, PassedParams
 from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
+from clients_register.conformance.response_body import ResponseBody
 from clients_register.conformance.results import Finding, Verdict
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
 
@@ -89,8 +90,8 @@ class SchemathesisRun:
         default_factory=WeakKeyDictionary
     )
 
-    def send(self, prepared: requests.PreparedRequest) -> HttpResponse:
-        """Sends a request of Schemathesis.
+    def send(self, prepared: requests.PreparedRequest) -> tuple[HttpResponse, ResponseBody]:
+        """Sends a request of Schemathesis; returns the response with its decoded body.
 
         Raises Failure if there is no response; SearchEnded.
         """
@@ -105,10 +106,10 @@ class SchemathesisRun:
         except ContractViolation as violation:
             self.add(violation)
             raise Failure(operation=None, message=violation.signature) from None
-        if exchange.response is None:
+        if exchange.response is None or exchange.body is None:
             raise Failure(operation=None, message=str(exchange.failure))
         self.exchanges[prepared] = exchange
-        return exchange.response
+        return exchange.response, exchange.body
 
     def _convert(self, prepared: requests.PreparedRequest) -> HttpRequest:
         """Converts a request, without the path of a temporary world."""
@@ -161,10 +162,13 @@ class TargetAdapter(HTTPAdapter):
     ) -> requests.Response:
         if PROBE_HEADER in request.headers:
             raise requests.exceptions.ConnectTimeout("probes are not sent", request=request)
-        response = self._run.send(request)
+        response, body = self._run.send(request)
+        # urllib3 would raise an exception for a broken coding, which is a finding of the checker.
+        headers = urllib3.HTTPHeaderDict(response.headers)
+        headers.discard("Content-Encoding")
         raw = urllib3.HTTPResponse(
-            io.BytesIO(response.body),
-            headers=urllib3.HTTPHeaderDict(response.headers),
+            io.BytesIO(body.content),
+            headers=headers,
             status=response.code,
             version=11,
             preload_content=False,
@@ -251,9 +255,9 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
                     if event.status is not Status.INTERRUPTED:
                         settled.update(run.violations)
                 elif isinstance(event, events.NonFatalError):
-                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
+                    run.end(CampaignEnded(DEFECTIVE, f"Schemathesis: {event.value}"))
                 elif isinstance(event, events.FatalError):
-                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
+                    run.end(CampaignEnded(DEFECTIVE, f"Schemathesis: {event.exception}"))
     finally:
         del _runs[id(schema)]
     for signature, violation in run.violations.items():

@@ -9,14 +9,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from anyio.from_thread import start_blocking_portal
 from support.command import call, certified
 from support.limits import controlled
 from support.live import LiveStub
 from support.servers import Streams, serving
-from support.suite import base, explored, fuzzed, profile
+from support.suite import answering, base, explored, fuzzed, profile
 
-from clients_register.conformance.fuzz.schemathesis_layer import LAYER
+from clients_register.conformance.fuzz.campaign import DEFECTIVE
+from clients_register.conformance.fuzz.schemathesis_layer import LAYER, TargetAdapter
+from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 pytestmark = pytest.mark.once
@@ -152,7 +155,7 @@ def response(line: bytes = b"200 OK", *headers: bytes) -> bytes:
     return b"\r\n".join([*lines, b"", SUCCESS])
 
 
-def answering(expire: Callable[[], None]) -> Streams:
+def silenced(expire: Callable[[], None]) -> Streams:
     """A server that answers the smoke test and nothing else."""
     answers = iter(range(SMOKE))
 
@@ -172,7 +175,7 @@ def answering(expire: Callable[[], None]) -> Streams:
 def test_the_timeout_of_a_profile_applies(tmp_path: Path) -> None:
     with (
         controlled(7.5) as limit,
-        running(answering(expire=limit.expire)) as origin,
+        running(silenced(expire=limit.expire)) as origin,
     ):
         file = profile(tmp_path, base=f"{origin}/api/v1", more="limits: {timeout: 7.5}")
         code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
@@ -218,6 +221,30 @@ def test_a_request_is_not_repeated_where_the_connection_is_closed(tmp_path: Path
         _, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
     assert len(received) - SMOKE == report["fuzz"]["requests"], said
     assert b"" in received[SMOKE:]
+
+
+def test_a_broken_content_coding_is_a_finding_and_the_layer_goes_on(
+    stub: LiveStub, tmp_path: Path
+) -> None:
+    with answering(lambda *_: None, stub.origin, **{"Content-Encoding": "gzip"}) as url:
+        code, report, said = fuzzed(tmp_path, "--profile", profile(tmp_path, base=url), *ASKED)
+    assert code == ExitCode.VIOLATION, said
+    found = [each["what"] for case in report["cases"] for each in case["findings"]]
+    assert "header Content-Encoding" in found
+    assert report["fuzz"]["requests"] == 25
+
+
+def test_an_error_of_schemathesis_is_a_defect_of_the_suite(
+    stub: LiveStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> requests.Response:
+        raise RuntimeError("the lights went out")
+
+    monkeypatch.setattr(TargetAdapter, "build_response", broken)
+    code, report, _ = fuzzed(tmp_path, base(stub), *ASKED)
+    assert code == ExitCode.DEFECT
+    assert report["fuzz"]["ended"] == DEFECTIVE
+    assert "the lights went out" in report["fuzz"]["why"]
 
 
 def test_proxies_and_credentials_of_the_environment_are_not_used(tmp_path: Path) -> None:
