@@ -180,8 +180,8 @@ class Target:
     @property
     def hosts(self) -> list[str]:
         """The hosts that a run contacts."""
-        urls = [self.origin, *([self.hook] if self.hook else [])]
-        return sorted({urlsplit(each).netloc for each in urls})
+        urls = (self.base_url, self.hook, self.proxy)
+        return sorted({urlsplit(each).netloc for each in urls if each is not None})
 
     @property
     def placeholders(self) -> dict[str, Any]:
@@ -221,24 +221,23 @@ class Target:
 
     def client(self) -> HttpClient:
         """Opens an HTTP client for the target. Raises ProfileError."""
+        return self._open_client(self.base_url)
+
+    def hook_client(self) -> HttpClient | None:
+        """Opens an HTTP client for the hook, if the profile has one. Raises ProfileError."""
+        return None if self.hook is None else self._open_client(self.hook)
+
+    def _open_client(self, url: str) -> HttpClient:
         return HttpClient(
-            self.origin,
+            origin_of(url),
             timeout=self.limits.timeout,
-            ssl_context=self.ssl_context(),
+            ssl_context=self._ssl_context() if urlsplit(url).scheme == "https" else None,
             connections=self.limits.parallel,
             proxy=self.proxy,
         )
 
-    def hook_client(self) -> HttpClient | None:
-        """Opens an HTTP client for the hook, if the profile has one."""
-        if self.hook is None:
-            return None
-        return HttpClient(origin_of(self.hook), timeout=self.limits.timeout)
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns the TLS settings; None for plain HTTP. Raises ProfileError."""
-        if not self.base_url.startswith("https:"):
-            return None
+    def _ssl_context(self) -> ssl.SSLContext:
+        """Returns the TLS settings. Raises ProfileError."""
         for name, file in self.tls.items():
             _check_readable(name, file)
         ca, certificate, key = (self.tls.get(name) for name in ("ca", "certificate", "key"))

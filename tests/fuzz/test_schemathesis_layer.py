@@ -3,18 +3,16 @@
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from anyio.from_thread import start_blocking_portal
 from support.command import call, certified
 from support.limits import controlled
 from support.live import LiveStub
-from support.servers import Streams, serving
+from support.servers import Streams, relay, running, tunnel
 from support.suite import answering, base, explored, fuzzed, profile
 
 from clients_register.conformance.fuzz.campaign import DEFECTIVE
@@ -40,51 +38,6 @@ def test_no_phase_finds_fault_with_the_stub_and_each_request_is_counted(stub: Li
         assert received(stub) == campaign.run.limiter.requests
 
 
-async def join(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None
-) -> None:
-    """Connects a stream with a server, in both directions."""
-    inner_reader, inner_writer = await asyncio.open_connection(host, port)
-
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while piece := await source.read(65_536):
-                sink.write(piece)
-                await sink.drain()
-        sink.close()
-
-    await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
-    await inner_writer.wait_closed()
-
-
-@contextmanager
-def running(talk: Streams, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The origin of a server in a thread."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serving(talk, tls=tls)) as origin,
-    ):
-        yield origin
-
-
-def proxy(address: tuple[str | None, int | None], connected: list[bytes]) -> Streams:
-    """A proxy that supports only CONNECT, and connects with `address` whatever the request says.
-
-    `connected` gets the first line of each request.
-    """
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
-        connected.append(line)
-        if not line.startswith(b"CONNECT "):
-            writer.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
-            return
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await join(reader, writer, *address)
-
-    return talk
-
-
 def judged(report: dict[str, object], said: str) -> int:
     """How many responses the layer has judged in a campaign that found nothing wrong."""
     assert "nothing wrong was found" in said, said
@@ -101,10 +54,7 @@ def test_the_certificates_of_a_profile_are_used(stub: LiveStub, tmp_path: Path) 
     server.verify_mode = ssl.CERT_REQUIRED
     address = urlsplit(stub.origin)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join(reader, writer, address.hostname, address.port)
-
-    with running(talk, server) as origin:
+    with running(relay(address.hostname, address.port), server) as origin:
         tls = f"tls: {{ca: {certificate}, certificate: {certificate}}}"
         file = profile(tmp_path, base=f"{origin}{stub.settings.base_path}", more=tls)
         code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
@@ -122,12 +72,9 @@ def test_the_proxy_of_a_profile_is_used_as_a_tunnel(
     address = urlsplit(stub.origin)
     connected: list[bytes] = []
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join(reader, writer, address.hostname, address.port)
-
-    with running(talk, server if secure else None) as origin:
+    with running(relay(address.hostname, address.port), server if secure else None) as origin:
         real = urlsplit(origin)
-        with running(proxy((real.hostname, real.port), connected)) as via:
+        with running(tunnel(real.hostname, real.port, connected)) as via:
             # Nothing listens on port 1, so this server can be reached through the proxy only.
             url = f"{real.scheme}://127.0.0.1:1{stub.settings.base_path}"
             more = f"proxy: {via}\ntls: {{ca: {certificate}}}"
