@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ EXAMPLE_URL = "http://127.0.0.1:4018/api/v1"
 
 # Values that the fixtures of our stub contain.
 STUB_VALUES: Mapping[str, Any] = {"company": 42, "other_application": "planox2"}
+
+# RFC 3986, section 2.
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
 # Reserved for testing (RFC 6761): mail to it is never delivered.
 TEST_DOMAIN = "conformance.test"
@@ -310,13 +314,18 @@ def check_url(url: str, *, show_value: bool = True) -> None:
             f"expected a URL with only a host and a path, such as {EXAMPLE_URL},"
             f" found one with {' and '.join(names)}"
         )
+    found = repr(url) if show_value else "another text"
+    if url and not _PRINTABLE_ASCII.fullmatch(url):
+        raise ProfileError(
+            f"expected a URL whose characters other than printable ASCII are percent-encoded, found"
+            f" {found}"
+        )
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        found = repr(url) if show_value else "another text"
         raise ProfileError(f"expected a URL such as {EXAMPLE_URL}, found {found}")
 
 
