@@ -15,6 +15,7 @@ from clients_register.arguments import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
+from clients_register.conformance.envelope import cut_text
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.files import (
     NotWritable,
@@ -24,6 +25,7 @@ from clients_register.conformance.files import (
 )
 from clients_register.conformance.interrupts import termination_as_interrupt
 from clients_register.conformance.profiles import load_profile
+from clients_register.conformance.redaction import Redactor
 from clients_register.conformance.report import (
     FORMATS,
     Report,
@@ -152,11 +154,14 @@ def target_at(url: str) -> Target:
 
     A stub whose control plane refuses access is treated like any other server, with a notice.
     """
+    token = control_token()
     try:
-        return asyncio.run(detection.detect_target(url, control_token()))
+        return asyncio.run(detection.detect_target(url, token))
     except ControlDenied as refusal:
+        received = Redactor([token] if token else []).redact_received(str(refusal))
+        detail = cut_text(received, detection.MAX_FOUND)
         print_error(
-            f"the control plane of the stub at {url} refuses access ({refusal}), so the cases that"
+            f"the control plane of the stub at {url} refuses access ({detail}), so the cases that"
             f" need it are not run; set its token in {TOKEN_VARIABLE}"
         )
         return detection.target_without_control(url)

@@ -7,6 +7,8 @@ from typing import Any
 
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.request import MIN_SECRET_LENGTH, mask, secret_forms
+from clients_register.conformance.results import Result
+from clients_register.conformance.target import Target
 
 # Shown instead of a secret member of a response, whatever its length.
 MASKED = "not-the-secret-"
@@ -77,6 +79,15 @@ class Redactor:
     def redact_header(self, name: str, value: str) -> str:
         """Masks the secrets in a header of a response, or all of it."""
         return HIDDEN if is_secret(name) else self.redact_received(value)
+
+
+def redactor_for(target: Target, result: Result | None = None) -> Redactor:
+    """Returns the redactor for text of a target, or for a result on it."""
+    # The target may echo an API key; short header values may occur anywhere by chance.
+    keys = [each for each in target.headers.values() if secret_forms(each)]
+    if result is None:
+        return Redactor(keys)
+    return Redactor([*result.secrets, *keys], result.exchanges)
 
 
 def is_secret(name: str) -> bool:

@@ -12,9 +12,8 @@ from clients_register import __version__, spec
 from clients_register.conformance.envelope import as_id, cut_text
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
-from clients_register.conformance.redaction import Redactor
+from clients_register.conformance.redaction import Redactor, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
-from clients_register.conformance.request import secret_forms
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import (
     JUDGED,
@@ -110,15 +109,6 @@ def build_report(
 
 def _shorten(reason: str, redactor: Redactor) -> str:
     return cut_text(redactor.redact_received(reason), MAX_REASON)
-
-
-def redactor_for(target: Target, result: Result | None = None) -> Redactor:
-    """Returns what masks the secrets of a target, and those of a result."""
-    # The target may echo an API key; short header values may occur anywhere by chance.
-    keys = [each for each in target.headers.values() if secret_forms(each)]
-    if result is None:
-        return Redactor(keys)
-    return Redactor([*result.secrets, *keys], result.exchanges)
 
 
 def find_created(results: Sequence[Result]) -> dict[str, int | None]:

@@ -1,15 +1,22 @@
 """What a bare URL is taken for."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.command import call
 from support.live import LiveStub
-from support.suite import another_api, base
+from support.suite import another_api, base, profile
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
 from clients_register.conformance.detection import detect_target
+from clients_register.conformance.results import ExitCode
+from clients_register.spec.statuses import load_statuses
+
+# Long enough to be recognized wherever it is echoed.
+TOKEN = "s3cret-of-the-tests-and-of-nothing-else"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,37 @@ def test_a_stub_that_is_closed_to_us_is_told_from_a_server_that_is_none(
     with pytest.raises(ControlDenied, match="control token"):
         asyncio.run(detect_target(base(stub), token))
     assert asyncio.run(detect_target(base(stub), "open-sesame")).control
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize("body", [LONG, json.dumps({"detail": LONG}), json.dumps({"key": TOKEN})])
+def test_a_refusal_is_told_in_few_words_and_without_the_token(body: str) -> None:
+    with another_api(401, body.encode(), Mock_Error="x") as url:
+        done = call("verify", url, env={TOKEN_VARIABLE: TOKEN})
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "refuses access" in done.stderr
+    assert len(done.stderr) < 3000
+    assert TOKEN not in done.stderr
+
+
+@pytest.mark.parametrize("status", [LONG, f"your key is {TOKEN}"])
+def test_a_status_is_shown_in_few_words_and_without_an_api_key(tmp_path: Path, status: str) -> None:
+    with another_api(200, json.dumps({"status": status}).encode()) as url:
+        file = profile(tmp_path, base=url, more=f"headers: {{X-Api-Key: {TOKEN}}}")
+        done = call("smoke", "--profile", file)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert len(done.stdout + done.stderr) < 4000
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_content_coding_is_shown_in_few_words() -> None:
+    body = json.dumps({"status": load_statuses().success.slug}).encode()
+    with another_api(200, body, Content_Encoding="x" * 60_000) as url:
+        done = call("smoke", url)
+    assert done.returncode == ExitCode.SUCCESS
+    assert len(done.stdout + done.stderr) < 1000
 
 
 def test_of_a_stub_that_is_closed_it_is_said_what_is_not_run(
