@@ -118,9 +118,7 @@ def _find_secrets(value: Any, *, secret: bool = False) -> Iterator[str]:
 def _masks(secrets: Iterable[str]) -> dict[str, str]:
     """Returns what to replace, longest first, and by what."""
     forms = {
-        form.decode("utf-8", "surrogatepass")
-        for secret in secrets
-        for form in (*secret_forms(secret), secret.encode("utf-8", "surrogatepass"))
+        form for secret in secrets for form in (secret, *map(bytes.decode, secret_forms(secret)))
     }
     return {form: mask(form) for form in sorted(forms, key=len, reverse=True) if form}
 
