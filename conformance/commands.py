@@ -16,7 +16,7 @@ from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
 from clients_register.conformance.detection import require_this_api, run_smoke_test
-from clients_register.conformance.files import NotWritable, writable_file, write_files
+from clients_register.conformance.files import NotWritable, open_files, writable_file, write_files
 from clients_register.conformance.fuzz import command as fuzz
 from clients_register.conformance.report import (
     FORMATS,
@@ -308,10 +308,14 @@ def report(argv: list[str]) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     loaded = load_report(options.file)
-    texts = render_requested(loaded, options)
-    if not texts:
-        cli.print_report(loaded)
-    failures = write_files(texts)
+    requested = [getattr(options, name) for name in FORMATS]
+    if any(path is not None and path.resolve() == options.file.resolve() for path in requested):
+        raise NotWritable(f"expected another file than the report itself, found {options.file}")
+    with open_files(requested) as output_files:
+        texts = render_requested(loaded, options)
+        if not texts:
+            cli.print_report(loaded)
+        failures = output_files.write(texts)
     for failure in failures:
         cli.print_error(f"clients-register report: {failure}")
     return ExitCode.USAGE if failures else ExitCode.SUCCESS

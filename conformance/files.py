@@ -25,17 +25,25 @@ class OutputFiles:
         self._created: set[Path] = set()
 
     def open(self, path: Path) -> None:
-        """Opens a file, creating it and its directories. Raises NotWritable."""
+        """Opens a file, creating it and its directories.
+
+        Raises NotWritable, also if the file is open already.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 self._created.add(path)
-            self._open[path] = path.open("ab")
+            file = path.open("ab")
         except OSError as error:
             reason = error.strerror or error
             raise NotWritable(
                 f"expected a file that can be written: {path} cannot be opened: {reason}"
             ) from None
+        opened = os.fstat(file.fileno())
+        if any(os.path.samestat(opened, os.fstat(each.fileno())) for each in self._open.values()):
+            file.close()
+            raise NotWritable(f"expected a file of its own for each output, found {path} twice")
+        self._open[path] = file
 
     def write(self, texts: Mapping[Path, str]) -> list[str]:
         """Writes each text to its file, which was opened; returns one line per failure."""
@@ -65,7 +73,7 @@ def open_files(paths: Iterable[Path | None]) -> Iterator[OutputFiles]:
     """Opens the files at `paths` for the time of the context. Raises NotWritable."""
     files = OutputFiles()
     try:
-        for path in dict.fromkeys(paths):
+        for path in paths:
             if path is not None:
                 files.open(path)
         yield files

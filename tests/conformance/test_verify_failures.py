@@ -229,6 +229,39 @@ def test_a_place_where_only_opening_shows_that_nothing_can_be_written(
     assert not (tmp_path / "order.csv").exists()
 
 
+@pytest.mark.parametrize("other", ["same", "./same", "link", "folder/../same"])
+@pytest.mark.parametrize("command", ["verify", "fuzz"])
+def test_two_reports_in_one_file_are_refused_before_anything_is_sent(
+    stub: LiveStub, tmp_path: Path, command: str, other: str
+) -> None:
+    (tmp_path / "link").symlink_to("same")
+    (tmp_path / "folder").mkdir()
+    done = call(command, base(stub), "--report", "same", "--junit", other, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert f"expected a file of its own for each output, found {Path(other)} twice" in done.stderr
+    assert stub.control("GET", "/requests").json() == []
+    assert not (tmp_path / "same").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("--html", "x", "--junit", "x"), "a file of its own for each output, found x twice"),
+        (("--html", "report.json"), "another file than the report itself, found report.json"),
+        (("--html", "./link"), "another file than the report itself, found report.json"),
+    ],
+)
+def test_a_report_is_converted_into_files_of_their_own(
+    tmp_path: Path, argv: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "report.json").write_text(render_json(report()), "utf-8")
+    (tmp_path / "link").symlink_to("report.json")
+    done = call("report", "report.json", *argv, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert done.stderr == f"clients-register report: expected {told}\n"
+    assert load_report(tmp_path / "report.json") == report()
+
+
 def test_the_folder_of_a_report_is_created(shared_stub: LiveStub, tmp_path: Path) -> None:
     file = tmp_path / "new" / "folder" / "report.xml"
     done = call("verify", base(shared_stub), *ONE, "--junit", str(file))
