@@ -49,10 +49,6 @@ exit codes, the first that applies:
   0  the target conforms to the contract
 """
 
-# Requests of the smoke test, and one about the application. They precede every run, and are not
-# limited.
-SMOKE_REQUESTS = 6
-
 # Seconds between two updates of a progress bar, and its width.
 PROGRESS_INTERVAL = 0.1
 PROGRESS_WIDTH = 30

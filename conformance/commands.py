@@ -15,7 +15,7 @@ from clients_register.arguments import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
-from clients_register.conformance.detection import require_this_api, run_smoke_test
+from clients_register.conformance.detection import SMOKE_REQUESTS, require_this_api, run_smoke_test
 from clients_register.conformance.files import NotWritable, open_files, writable_file, write_files
 from clients_register.conformance.fuzz import command as fuzz
 from clients_register.conformance.report import (
@@ -180,7 +180,10 @@ def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]
         ("cases", f"{len(runnable)} of {len(cases)}"),
         ("not claimed", str(len(cases) - claimed)),
         ("cannot be arranged", str(claimed - len(runnable))),
-        ("smoke test", f"{cli.SMOKE_REQUESTS} requests before the cases, which no limit counts"),
+        (
+            "smoke test",
+            f"at most {SMOKE_REQUESTS} requests before the cases, which no limit counts",
+        ),
         ("requests", f"{_describe_bound(bound.requests, limits.requests)}, pace {pace}"),
         ("clients created", clients),
         ("mails caused", f"at most {bound.clients}, to addresses of {target.email_domain}"),
@@ -196,8 +199,10 @@ def _describe_bound(bound: int, limit: int) -> str:
 
 
 def smoke(argv: list[str]) -> int:
-    """`smoke`: prints the responses to five requests; returns the exit code."""
-    description = "Send five requests that create nothing, and show the responses."
+    """`smoke`: prints the responses to a few requests; returns the exit code."""
+    description = (
+        f"Send at most {SMOKE_REQUESTS} requests that create nothing, and show the responses."
+    )
     options = cli.new_parser("smoke", description).parse_args(argv)
     return cli.run_command("smoke", lambda: _smoke(options))
 

@@ -21,7 +21,11 @@ from clients_register.conformance.response_body import parse_body
 from clients_register.conformance.target import ProfileError, Target, target_for_url
 from clients_register.spec.statuses import StatusTable
 
-# Steps of a path that are searched for the route.
+# The most requests of the smoke test, including the one about the application. They precede every
+# run, and are not limited.
+SMOKE_REQUESTS = 6
+
+# Steps of a path that are searched for the route, with two requests for each step and for the root.
 MAX_STEPS = 5
 
 # Characters of a response, and of a content coding, that a message shows.
@@ -79,7 +83,7 @@ def target_without_control(url: str) -> Target:
 
 
 async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeCheck]:
-    """Sends five requests that create nothing.
+    """Sends five requests that create nothing; `require_this_api` sends the sixth.
 
     Raises Unreachable if nothing responds, ProfileError if certificates cannot be read.
     """

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.command import call
-from support.live import LiveStub
-from support.suite import another_api, base, profile
+from support.live import Live, LiveStub
+from support.suite import another_api, answering, base, profile
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
-from clients_register.conformance.detection import detect_target
+from clients_register.conformance.detection import SMOKE_REQUESTS, detect_target
 from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
@@ -79,6 +80,62 @@ def test_a_content_coding_is_shown_in_few_words() -> None:
         done = call("smoke", url)
     assert done.returncode == ExitCode.SUCCESS
     assert len(done.stdout + done.stderr) < 1000
+
+
+COMMANDS = {
+    "smoke": (),
+    "verify": ("--only", "route/post-registers"),
+    "fuzz": ("--layer", "order", "--requests", "1"),
+}
+
+
+@contextmanager
+def counting(origin: str) -> Iterator[tuple[str, list[str]]]:
+    """The base URL of a server, and the methods of all requests to it."""
+    methods: list[str] = []
+
+    def count(method: str, path: str) -> None:
+        if not path.startswith("/_mock/"):
+            methods.append(method)
+
+    with answering(count, origin) as url:
+        yield url, methods
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_smoke_test_sends_six_requests(shared: Live, tmp_path: Path, command: str) -> None:
+    with counting(shared.origin) as (url, methods):
+        done = call(command, url, *COMMANDS[command], cwd=tmp_path)
+    assert done.returncode in (ExitCode.SUCCESS, ExitCode.VIOLATION), done.stderr
+    later = 0 if command == "smoke" else 1
+    assert len(methods) == SMOKE_REQUESTS + later == 6 + later
+    documented = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
+    assert "with at most six requests" in documented
+
+
+def test_the_application_of_the_stub_is_known(stub: LiveStub) -> None:
+    with counting(stub.origin) as (url, methods):
+        assert call("smoke", url).returncode == ExitCode.SUCCESS
+    assert len(methods) == SMOKE_REQUESTS - 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_at_most_twelve_requests_look_for_the_route(tmp_path: Path, command: str) -> None:
+    methods: list[str] = []
+
+    def count(method: str, path: str) -> tuple[int, bytes]:
+        if not path.startswith("/_mock/"):
+            methods.append(method)
+        return 404, b"{}"
+
+    with answering(count) as url:
+        done = call(
+            command, f"{url.removesuffix('/api/v1')}/a/b/c/d/e/f", *COMMANDS[command], cwd=tmp_path
+        )
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert len(methods) == SMOKE_REQUESTS - 1 + 12
+    documented = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
+    assert "at most twelve more look for it" in documented
 
 
 def test_of_a_stub_that_is_closed_it_is_said_what_is_not_run(

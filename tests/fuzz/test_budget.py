@@ -258,8 +258,8 @@ def test_what_a_campaign_sends_is_stated_before_and_the_corpus_apart(
     done = call("fuzz", base(stub), *asked, "--seconds", "9000")
     assert done.returncode == 0, done.stdout
     assert done.stderr == (
-        "the campaign sends at most 12 requests in 9000 seconds, after 6 of the smoke test and at"
-        " most 3 that replay 3 cases of the corpus\n"
+        "the campaign sends at most 12 requests in 9000 seconds, after at most 6 of the smoke test"
+        " and at most 3 that replay 3 cases of the corpus\n"
     )
     # The application of a stub is known.
     assert received(stub) == 12 + SMOKE - 1 + 3
