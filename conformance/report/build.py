@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -97,7 +97,14 @@ def build_report(
             "minimum": evidence.minimum,
             "enough": evidence.enough,
         },
-        "missing_states": _count_missing_states(results),
+        "missing_states": [
+            {"state": name, "cases": count}
+            for name, count in _count_missing(each.missing_state for each in results)
+        ],
+        "missing_values": [
+            {"value": name, "cases": count}
+            for name, count in _count_missing(each.missing_value for each in results)
+        ],
         "created": _list_created({**find_created(results), **summary.created}),
         "requirements": _report_requirements(results),
         "questions": _report_questions(results),
@@ -230,13 +237,8 @@ def _decode_body(body: bytes) -> str:
     return body.decode("utf-8", "backslashreplace")
 
 
-def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:
-    counts = Counter(
-        each.missing_state
-        for each in results
-        if each.verdict is Verdict.NOT_ARRANGED and each.missing_state is not None
-    )
-    return [{"state": state, "cases": count} for state, count in counts.most_common()]
+def _count_missing(names: Iterable[str | None]) -> list[tuple[str, int]]:
+    return Counter(name for name in names if name is not None).most_common()
 
 
 def _report_requirements(results: Sequence[Result]) -> list[dict[str, Any]]:

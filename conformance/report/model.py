@@ -11,7 +11,7 @@ from jsonschema.exceptions import best_match
 
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.response_body import MAX_DEPTH
-from clients_register.conformance.results import Verdict, failing_verdicts
+from clients_register.conformance.results import Verdict, failing_verdicts, pluralize
 from clients_register.spec.schema_errors import explain
 
 Report = Mapping[str, Any]
@@ -78,6 +78,15 @@ def describe_requirement(report: Report, key: str) -> str:
         if each["key"] == key:
             return f"{key} ({each['section']}): {each['statement']}"
     return key
+
+
+def describe_missing(report: Report) -> Iterator[str]:
+    """Yields a line for each state and each value for lack of which cases were not run."""
+    for each in report["missing_states"]:
+        yield f"not arranged: {each['state']} ({pluralize(each['cases'], 'case')})"
+    for each in report.get("missing_values", ()):
+        cases = pluralize(each["cases"], "case")
+        yield f"not known: {each['value']} ({cases}); a profile can name one"
 
 
 def format_counts(report: Report) -> str:

@@ -274,7 +274,7 @@ def test_a_target_that_is_gone_is_in_the_headline_besides_its_faults() -> None:
     found = CampaignResult([fault], {**told, "overloaded": 0, "unparseable": 0}, {}, [])
     code, reason = found.decide(strict=False)
     assert code is ExitCode.VIOLATION
-    assert "violates the contract: 1 faults" in reason
+    assert "violates the contract: 1 fault in" in reason
     assert f"not everything could be judged: {GONE} (refused)" in reason
 
 
@@ -350,7 +350,7 @@ def test_a_server_that_is_killed_meanwhile_is_told_of_in_a_line(tmp_path: Path, 
     # That the request under way was not answered is a fault, and the only one.
     assert process.returncode in (1, 4)
     assert err == ""
-    assert "does not respond any more" in out or "1 faults" in out
+    assert "does not respond any more" in out or "1 fault in" in out
 
 
 @pytest.mark.parametrize("layer", others("schema"))
