@@ -91,20 +91,20 @@ def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -
     evidence = collect_evidence(
         results, target, complete=not options.only, interrupted=not completed
     )
-    campaign, of_campaign = None, (ExitCode.SUCCESS, "")
+    campaign, campaign_decision = None, (ExitCode.SUCCESS, "")
     if options.requests is not None and completed:
         try:
             campaign = fuzz.run_campaign(target, options, limiter)
         except Exception as error:  # noqa: BLE001 - the cases are reported nevertheless
-            of_campaign = ExitCode.DEFECT, f"fuzzing failed: {describe_defect(error)}"
+            campaign_decision = ExitCode.DEFECT, f"fuzzing failed: {describe_defect(error)}"
         else:
             results += campaign.results
             warnings += campaign.warnings
-            of_campaign = campaign.decide(strict=options.strict)
+            campaign_decision = campaign.decide(strict=options.strict)
     decision = decide(results, evidence, strict=options.strict)
-    if decision[0] is ExitCode.SUCCESS and of_campaign[0] is not ExitCode.SUCCESS:
+    if decision[0] is ExitCode.SUCCESS and campaign_decision[0] is not ExitCode.SUCCESS:
         # The cases say nothing about a campaign that did not run to its end.
-        decision = of_campaign
+        decision = campaign_decision
     summary = RunSummary(
         started=started,
         seconds=time.perf_counter() - clock,

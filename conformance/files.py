@@ -84,14 +84,14 @@ def open_files(paths: Iterable[Path | None]) -> Iterator[OutputFiles]:
 def writable_file(text: str) -> Path:
     """Parses an argument that names a file to write. Raises ArgumentTypeError."""
     path = Path(text)
-    if reason := _why_not(path, directory=False):
+    if reason := _find_obstacle(path, directory=False):
         raise argparse.ArgumentTypeError(f"expected a file that can be written: {path} {reason}")
     return path
 
 
 def check_directory(path: Path) -> None:
     """Raises NotWritable unless files can be written in the directory `path`."""
-    if reason := _why_not(path, directory=True):
+    if reason := _find_obstacle(path, directory=True):
         raise NotWritable(f"expected a directory that can be written: {path} {reason}")
 
 
@@ -111,7 +111,8 @@ def _describe_failure(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}"
 
 
-def _why_not(path: Path, *, directory: bool) -> str | None:
+def _find_obstacle(path: Path, *, directory: bool) -> str | None:
+    """Returns why nothing can be written at `path`; None if nothing prevents it."""
     try:
         existing = next(each for each in (path, *path.parents) if each.exists())
     except OSError as error:

@@ -66,7 +66,7 @@ class ResponseHead:
 
     @property
     def framing_problems(self) -> tuple[str, ...]:
-        """How the headers contradict RFC 9112, sections 6.1 and 6.2, without being ambiguous."""
+        """Violations of RFC 9112, sections 6.1 and 6.2, that leave the length unambiguous."""
         lengths, codings = self.values("content-length"), self.values("transfer-encoding")
         problems = {
             "Content-Length with Transfer-Encoding": bool(lengths and codings),

@@ -62,9 +62,9 @@ def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
         document = yaml.load(path.read_text("utf-8"), Loader=CoreLoader)  # noqa: S506 - safe
     except OSError as unreadable:
         raise ProfileError(f"{path}: cannot be read: {unreadable.strerror}") from None
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError as unreadable:
         raise ProfileError(
-            f"{path}: expected UTF-8, found another encoding at byte {error.start}"
+            f"{path}: expected UTF-8, found another encoding at byte {unreadable.start}"
         ) from None
     except (ValueError, yaml.YAMLError) as unreadable:
         raise ProfileError(f"{path}{_explain_yaml(unreadable)}") from None

@@ -37,7 +37,7 @@ class Redactor:
         for exchange in exchanges:
             sent.update(exchange.secrets)
             received.update(_find_secrets(exchange.envelope))
-            # A drawn password is shown in its request, where it belongs, but in no response.
+            # A generated password may be shown in its request, but in no response.
             echoed.update(_find_secrets(exchange.decoded))
         sent.update(each for each in received if len(each) >= MIN_SECRET_LENGTH)
         self._sent = _masks(sent)
@@ -116,7 +116,7 @@ def _find_secrets(value: Any, *, secret: bool = False) -> Iterator[str]:
 
 
 def _masks(secrets: Iterable[str]) -> dict[str, str]:
-    """Returns what to replace, longest first, and by what."""
+    """Returns the text to replace, longest first, with its replacement."""
     forms = {
         form for secret in secrets for form in (secret, *map(bytes.decode, secret_forms(secret)))
     }

@@ -115,7 +115,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Evidence:
-    """How many of the documented cases that a target claims were judged.
+    """The number of documented cases that a target claims, and of those that were judged.
 
     `complete`: all cases were selected.
     """
@@ -133,7 +133,7 @@ class Evidence:
 
     @property
     def enough(self) -> bool:
-        """Whether a pass means anything. For hand-picked cases, any number is enough."""
+        """True if a pass means anything. For hand-picked cases, any number is enough."""
         if self.interrupted:
             return False
         if not self.complete:

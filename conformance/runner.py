@@ -270,7 +270,7 @@ class SuiteRunner:
 
     @property
     def warnings(self) -> list[str]:
-        """What was not cleaned up, and why."""
+        """Warnings about what was not cleaned up."""
         return describe_leftovers(self._leftovers)
 
     async def run(self) -> None:

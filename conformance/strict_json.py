@@ -1,7 +1,8 @@
 """A strict JSON parser (RFC 8259).
 
-Not the standard library's, whose faults servers in Python share: this one rejects NaN, byte order
-marks and lone surrogates, has no limit on the digits of a number, and measures the depth.
+The parser of the standard library would overlook the faults that servers in Python owe to it. This
+one rejects NaN, byte order marks and lone surrogates, accepts numbers of any length, and measures
+the depth.
 """
 
 import re
@@ -25,17 +26,17 @@ _ESCAPES = {
 }
 _LITERALS = {"true": True, "false": False, "null": None}
 
-# With the numbers that JSON does not have, but that some libraries write.
+# Includes numbers that JSON does not have, but that some libraries write.
 _WORDS = {**_LITERALS, **dict.fromkeys(("NaN", "Infinity", "-Infinity"))}
 
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 _LOW_SURROGATES = range(0xDC00, 0xE000)
 
-# Stands for a lone surrogate.
+# Replaces a lone surrogate.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# Longer numbers are truncated, because CPython refuses to parse integers of thousands of digits;
-# none that matters here is as long.
+# Longer integers are truncated, because CPython does not parse thousands of digits; no value that
+# the suite compares is as long.
 MAX_DIGITS = 100
 
 

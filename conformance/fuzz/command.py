@@ -144,7 +144,7 @@ def check_prerequisites(options: argparse.Namespace) -> None:
 
 
 def announce(target: Target, options: argparse.Namespace) -> None:
-    """Says, before anything is sent to the route, how much a campaign sends at most."""
+    """Announces how many requests a campaign sends at most, before any of them."""
     if options.quiet:
         return
     from clients_register.conformance.fuzz.corpus import load_corpus

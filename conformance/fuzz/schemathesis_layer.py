@@ -5,8 +5,8 @@ encodes the values that it generates, and a hook restores text/plain before they
 text/plain, its check of negative data does nothing.)
 
 Its requests are sent by the HTTP client of the campaign, as all others are: with the certificates,
-the proxy and the timeout of the profile, within its limits, never repeated or redirected. What the
-environment says of proxies and certificates of `requests` does not apply.
+the proxy and the timeout of the profile, within its limits, never repeated or redirected. Variables
+with which the environment configures `requests` have no effect.
 """
 
 import copy
@@ -75,8 +75,8 @@ class SchemathesisRun:
     """One run of Schemathesis: what its hooks need, and the violations found.
 
     `call` runs an asynchronous function, and `is_spent` tells whether the budget is spent.
-    `generated` are the values that were encoded, by body, and `exchanges` those of the requests
-    that Schemathesis still refers to.
+    `generated` maps bodies to the values that they encode, and `exchanges` has those of the
+    requests that Schemathesis still refers to.
     """
 
     checker: Checker
@@ -129,7 +129,7 @@ class SchemathesisRun:
     def await_call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs an asynchronous function; stops Schemathesis at the end of the campaign.
 
-        This runs in threads of Schemathesis, which takes exceptions for faults of the target.
+        Runs in threads of Schemathesis, which counts exceptions as faults of the target.
         """
         try:
             return self.call(function, *args)
@@ -178,7 +178,7 @@ class TargetAdapter(HTTPAdapter):
 
 
 def _sent_by_campaign(run: SchemathesisRun) -> AbstractContextManager[object]:
-    """Has Schemathesis send its requests through `run`, which it has no setting for."""
+    """Makes Schemathesis send its requests through `run`; it has no setting for that."""
     make_session = context.make_session
 
     def make_adapted_session(*args: Any, **kwargs: Any) -> requests.Session:

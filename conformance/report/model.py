@@ -31,10 +31,10 @@ def load_report(path: Path) -> Report:
     """Loads the report in the file at `path`. Raises ReportError."""
     try:
         report: Report = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: expected a report in JSON: {error}") from None
+    except OSError as unreadable:
+        raise ReportError(f"{path}: cannot be read: {unreadable.strerror or unreadable}") from None
+    except (ValueError, RecursionError) as invalid:
+        raise ReportError(f"{path}: expected a report in JSON: {invalid}") from None
     if _is_deeper_than(report, MAX_REPORT_DEPTH):
         raise ReportError(
             f"{path}: expected a report of `clients-register verify`, found one with more than"

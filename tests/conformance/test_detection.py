@@ -1,4 +1,4 @@
-"""What a bare URL is taken for."""
+"""A bare URL: the stub, another server of the route, or something else; and the smoke test."""
 
 import asyncio
 import json

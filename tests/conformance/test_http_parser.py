@@ -1,4 +1,4 @@
-"""What the raw client takes for an answer, and what it refuses, byte by byte."""
+"""The raw client parses responses byte by byte, and refuses what is no HTTP/1.1."""
 
 import pytest
 

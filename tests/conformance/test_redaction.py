@@ -66,7 +66,7 @@ def envelope(**members: Any) -> dict[str, Any]:
     return {"code": 200, "status": "unheard-of", **members}
 
 
-# What a server may answer that must not be shown, and what else of it must be.
+# Responses with secrets, which must not be shown, among text that must be.
 ANSWERS = {
     "password": envelope(data={"email": "a@b.test", "password": LONG}),
     "short": envelope(data={"password": MARK}, note=f"it is {MARK}"),

@@ -40,7 +40,7 @@ def deep(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
-# What the control plane answers where a world is deleted: to the list of worlds, and to the DELETE.
+# Responses of the control plane when a world is deleted: to the list of worlds, or to the DELETE.
 CLEAN_UPS: dict[str, tuple[str, bytes | None]] = {
     "500": ("DELETE", b'{"detail": "no"}'),
     "no JSON": ("GET", b"<html>"),

@@ -50,7 +50,7 @@ LARGE = {"schema": 700, "parameters": 300, "sequences": 300}
 
 
 def received(stub: LiveStub) -> int:
-    """How many requests to the API a stub has had in all worlds, deleted ones included."""
+    """Counts the requests to the API of a stub in all worlds, including deleted ones."""
     counted = stub.control("GET", "/coverage").json()["statuses"]
     return sum(each["natural"] for each in counted)
 

@@ -26,7 +26,7 @@ ASKED = ("--layer", LAYER, "--requests", "25", "--seed", "1")
 
 
 def received(stub: LiveStub) -> int:
-    """How many requests a stub has had in all worlds, deleted ones included."""
+    """Counts the requests to a stub in all worlds, including deleted ones."""
     counted = stub.control("GET", "/coverage").json()["statuses"]
     return sum(each["natural"] for each in counted)
 
@@ -39,7 +39,7 @@ def test_no_phase_finds_fault_with_the_stub_and_each_request_is_counted(stub: Li
 
 
 def judged(report: dict[str, object], said: str) -> int:
-    """How many responses the layer has judged in a campaign that found nothing wrong."""
+    """Counts the responses that the layer has judged in a campaign that found nothing wrong."""
     assert "nothing wrong was found" in said, said
     campaign = report["fuzz"]
     assert isinstance(campaign, dict)
