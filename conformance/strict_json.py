@@ -69,21 +69,23 @@ def parse_json(content: bytes) -> Document:
     return _Parser(text).document()
 
 
-def parse_tolerantly(text: str) -> Document:
+def parse_tolerantly(text: str, max_depth: int) -> Document:
     """Parses `text`; tolerates NaN, infinities, and other text after the value. Raises NotJson.
 
     Replaces lone surrogates by U+FFFD: RFC 8259 permits them, but no report could contain them.
+    Beyond `max_depth`, parsing ends: the depth is then larger, and the value is None.
     """
-    return _Parser(text, tolerant=True).document()
+    return _Parser(text, tolerant=True, max_depth=max_depth).document()
 
 
 class _Parser:
     """Not recursive, because deep nesting would exhaust the stack."""
 
-    def __init__(self, text: str, *, tolerant: bool = False) -> None:
+    def __init__(self, text: str, *, tolerant: bool = False, max_depth: int = sys.maxsize) -> None:
         self._text = text
         self._at = 0
         self._tolerant = tolerant
+        self._max_depth = max_depth
         self._invalid: str | None = None
         self._replaced: str | None = None
         self._repeated: str | None = None
@@ -105,6 +107,8 @@ class _Parser:
             empty = False
             if isinstance(value, list | dict):
                 deepest = max(deepest, len(opened))
+                if deepest > self._max_depth:
+                    return Document(None, deepest)
                 self._skip_space()
                 empty = self._take("]" if isinstance(value, list) else "}")
                 if not empty:

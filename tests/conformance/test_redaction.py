@@ -265,6 +265,11 @@ def test_a_secret_member_is_masked_whatever_is_around_it(
     assert document.keys() >= {name} or name in (before, after)
 
 
+def test_quotation_marks_do_not_stall_a_report() -> None:
+    text = '"' + '\\"' * 300_000
+    assert Redactor().redact_received(text) == text
+
+
 @given(size=st.integers(0, 120))
 def test_a_secret_is_masked_where_a_text_was_cut(size: int) -> None:
     text = json.dumps({"data": {"password": LONG}})[:size]

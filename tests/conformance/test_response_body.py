@@ -86,6 +86,11 @@ def test_a_broken_or_unknown_content_coding_is_a_violation(
     assert result.document == document
 
 
+def test_json_is_not_read_beyond_the_largest_depth() -> None:
+    result = decoded(b"[" * (MAX_DEPTH + 1) + b"no JSON")
+    assert result.unreadable == "JSON with more than 100 levels, which the suite does not read"
+
+
 def test_identity_is_named_although_it_should_not_be() -> None:
     assert found(decoded(PLAIN, "identity")) == [(CODING, Grade.FAMILY)]
 

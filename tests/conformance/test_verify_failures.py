@@ -195,7 +195,7 @@ def test_a_report_of_odd_answers_is_written_and_read(tmp_path: Path, body: bytes
 
 
 @pytest.mark.parametrize(("levels", "parsed"), [(1, True), (100, True), (101, False)])
-def test_the_depth_of_an_answer_is_limited(levels: int, *, parsed: bool) -> None:
+def test_the_depth_of_a_response_is_limited(levels: int, *, parsed: bool) -> None:
     document = parse_body(HttpResponse(200, (), deep(levels), 0.0, b"")).document
     assert isinstance(document, list) is parsed
 
