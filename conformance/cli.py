@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -194,7 +195,7 @@ def cases_from(options: argparse.Namespace) -> list[Case]:
     selected = select_cases(load_cases(), options.only)
     if not selected:
         raise CaseError(
-            f"no case matches --only {' --only '.join(options.only)};"
+            f"no case matches --only {' --only '.join(map(shlex.quote, options.only))};"
             " `clients-register list` lists all ids"
         )
     return selected

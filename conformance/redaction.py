@@ -22,7 +22,7 @@ _SECRET_NAME = re.compile(r"passw|token|secret|hash|digest|api.?key|cookie|^auth
 # A member of JSON in other text. The text may have been cut within its value. The length of names
 # is limited, because each quotation mark may begin one.
 _MEMBER = re.compile(
-    r'(?P<name>"(?:[^"\\]|\\.){0,100}")(?P<colon>\s*:\s*)'
+    r'(?P<name>"(?:[^"\\]|\\.){0,100}+")(?P<colon>\s*:\s*)'
     r'(?P<value>"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,\[\]{}"]+)',
     re.DOTALL,
 )

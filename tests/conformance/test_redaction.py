@@ -266,7 +266,7 @@ def test_a_secret_member_is_masked_whatever_is_around_it(
 
 
 def test_quotation_marks_do_not_stall_a_report() -> None:
-    text = '"' + '\\"' * 300_000
+    text = '"' + '\\"' * 50_000
     assert Redactor().redact_received(text) == text
 
 
