@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import output
+from clients_register.arguments import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
+from clients_register.conformance.envelope import cut_text
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.files import (
     NotWritable,
@@ -23,6 +26,7 @@ from clients_register.conformance.files import (
 )
 from clients_register.conformance.interrupts import termination_as_interrupt
 from clients_register.conformance.profiles import load_profile
+from clients_register.conformance.redaction import Redactor
 from clients_register.conformance.report import (
     FORMATS,
     Report,
@@ -46,10 +50,6 @@ exit codes, the first that applies:
   0  the target conforms to the contract
 """
 
-# Requests of the smoke test, and one about the application. They precede every run, and are not
-# limited.
-SMOKE_REQUESTS = 6
-
 # Seconds between two updates of a progress bar, and its width.
 PROGRESS_INTERVAL = 0.1
 PROGRESS_WIDTH = 30
@@ -63,7 +63,7 @@ def new_parser(
     name: str, description: str, *, takes_target: bool = True, takes_cases: bool = True
 ) -> argparse.ArgumentParser:
     """Returns a parser with the options for the target and for the choice of cases."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=f"clients-register {name}",
         description=description,
         epilog=EXIT_CODES,
@@ -151,11 +151,14 @@ def target_at(url: str) -> Target:
 
     A stub whose control plane refuses access is treated like any other server, with a notice.
     """
+    token = control_token()
     try:
-        return asyncio.run(detection.detect_target(url, control_token()))
+        return asyncio.run(detection.detect_target(url, token))
     except ControlDenied as refusal:
+        received = Redactor([token] if token else []).redact_received(str(refusal))
+        detail = cut_text(received, detection.MAX_FOUND)
         print_error(
-            f"the control plane of the stub at {url} refuses access ({refusal}), so the cases that"
+            f"the control plane of the stub at {url} refuses access ({detail}), so the cases that"
             f" need it are not run; set its token in {TOKEN_VARIABLE}"
         )
         return detection.target_without_control(url)
@@ -192,7 +195,7 @@ def cases_from(options: argparse.Namespace) -> list[Case]:
     selected = select_cases(load_cases(), options.only)
     if not selected:
         raise CaseError(
-            f"no case matches --only {' --only '.join(options.only)};"
+            f"no case matches --only {' --only '.join(map(shlex.quote, options.only))};"
             " `clients-register list` lists all ids"
         )
     return selected

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import spec
+from clients_register.arguments import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
-from clients_register.conformance.detection import require_this_api, run_smoke_test
-from clients_register.conformance.files import NotWritable, writable_file, write_files
+from clients_register.conformance.detection import SMOKE_REQUESTS, require_this_api, run_smoke_test
+from clients_register.conformance.files import NotWritable, open_files, writable_file, write_files
 from clients_register.conformance.fuzz import command as fuzz
 from clients_register.conformance.report import (
     FORMATS,
@@ -90,20 +91,20 @@ def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -
     evidence = collect_evidence(
         results, target, complete=not options.only, interrupted=not completed
     )
-    campaign, of_campaign = None, (ExitCode.SUCCESS, "")
+    campaign, campaign_decision = None, (ExitCode.SUCCESS, "")
     if options.requests is not None and completed:
         try:
             campaign = fuzz.run_campaign(target, options, limiter)
         except Exception as error:  # noqa: BLE001 - the cases are reported nevertheless
-            of_campaign = ExitCode.DEFECT, f"fuzzing failed: {describe_defect(error)}"
+            campaign_decision = ExitCode.DEFECT, f"fuzzing failed: {describe_defect(error)}"
         else:
             results += campaign.results
             warnings += campaign.warnings
-            of_campaign = campaign.decide(strict=options.strict)
+            campaign_decision = campaign.decide(strict=options.strict)
     decision = decide(results, evidence, strict=options.strict)
-    if decision[0] is ExitCode.SUCCESS and of_campaign[0] is not ExitCode.SUCCESS:
+    if decision[0] is ExitCode.SUCCESS and campaign_decision[0] is not ExitCode.SUCCESS:
         # The cases say nothing about a campaign that did not run to its end.
-        decision = of_campaign
+        decision = campaign_decision
     summary = RunSummary(
         started=started,
         seconds=time.perf_counter() - clock,
@@ -179,7 +180,10 @@ def describe_plan(cases: Sequence[Case], target: Target) -> list[tuple[str, str]
         ("cases", f"{len(runnable)} of {len(cases)}"),
         ("not claimed", str(len(cases) - claimed)),
         ("cannot be arranged", str(claimed - len(runnable))),
-        ("smoke test", f"{cli.SMOKE_REQUESTS} requests before the cases, which no limit counts"),
+        (
+            "smoke test",
+            f"at most {SMOKE_REQUESTS} requests before the cases, which no limit counts",
+        ),
         ("requests", f"{_describe_bound(bound.requests, limits.requests)}, pace {pace}"),
         ("clients created", clients),
         ("mails caused", f"at most {bound.clients}, to addresses of {target.email_domain}"),
@@ -195,8 +199,10 @@ def _describe_bound(bound: int, limit: int) -> str:
 
 
 def smoke(argv: list[str]) -> int:
-    """`smoke`: prints the responses to five requests; returns the exit code."""
-    description = "Send five requests that create nothing, and show the responses."
+    """`smoke`: prints the responses to a few requests; returns the exit code."""
+    description = (
+        f"Send at most {SMOKE_REQUESTS} requests that create nothing, and show the responses."
+    )
     options = cli.new_parser("smoke", description).parse_args(argv)
     return cli.run_command("smoke", lambda: _smoke(options))
 
@@ -234,7 +240,7 @@ def _list_cases(options: argparse.Namespace) -> int:
 
 def trace(argv: list[str]) -> int:
     """`trace`: prints requirements and their cases; returns 1 if a requirement has none."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="clients-register trace",
         description="List each requirement with its cases; fail if one has none.",
         allow_abbrev=False,
@@ -290,7 +296,7 @@ def render_trace(rows: Sequence[tuple[str, list[str]]]) -> str:
 
 def report(argv: list[str]) -> int:
     """`report`: converts a report that `verify --report` wrote; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="clients-register report",
         description="Convert a report that `clients-register verify --report FILE` wrote.",
         epilog="example: clients-register report report.json --html report.html",
@@ -307,10 +313,14 @@ def report(argv: list[str]) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     loaded = load_report(options.file)
-    texts = render_requested(loaded, options)
-    if not texts:
-        cli.print_report(loaded)
-    failures = write_files(texts)
+    requested = [getattr(options, name) for name in FORMATS]
+    if any(path is not None and path.resolve() == options.file.resolve() for path in requested):
+        raise NotWritable(f"expected another file than the report itself, found {options.file}")
+    with open_files(requested) as output_files:
+        texts = render_requested(loaded, options)
+        if not texts:
+            cli.print_report(loaded)
+        failures = output_files.write(texts)
     for failure in failures:
         cli.print_error(f"clients-register report: {failure}")
     return ExitCode.USAGE if failures else ExitCode.SUCCESS

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from clients_register import spec
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.target import ProfileError
 
 CONTROL_PATH = "/_mock"
 
@@ -59,8 +60,13 @@ class ControlDenied(ControlError):
 
 
 def control_token() -> str | None:
-    """Returns the token of the control plane, if the environment has one."""
-    return os.environ.get(TOKEN_VARIABLE) or None
+    """Returns the token of the control plane, if the environment has one. Raises ProfileError."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    if token and not (token.isascii() and token.isprintable()):
+        raise ProfileError(
+            f"{TOKEN_VARIABLE}: expected the token of the stub in printable ASCII, found others"
+        )
+    return token or None
 
 
 class ControlClient:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from clients_register import spec
 from clients_register.conformance.control import ControlClient, ControlDenied, ControlError
-from clients_register.conformance.envelope import ParsedResponse
+from clients_register.conformance.envelope import ParsedResponse, cut_text
 from clients_register.conformance.http_client import (
     REFUSED,
     TIME_OUT,
@@ -15,13 +15,22 @@ from clients_register.conformance.http_client import (
     HttpResponse,
     NoResponse,
 )
+from clients_register.conformance.redaction import redactor_for
 from clients_register.conformance.request import encode_base64
 from clients_register.conformance.response_body import parse_body
 from clients_register.conformance.target import ProfileError, Target, target_for_url
 from clients_register.spec.statuses import StatusTable
 
-# Steps of a path that are searched for the route.
+# The most requests of the smoke test, including the one about the application. They precede every
+# run, and are not limited.
+SMOKE_REQUESTS = 6
+
+# Steps of a path that are searched for the route, with two requests for each step and for the root.
 MAX_STEPS = 5
+
+# Characters of a response, and of a content coding, that a message shows.
+MAX_FOUND = 200
+MAX_CODING = 40
 
 
 class Unreachable(Exception):
@@ -74,7 +83,7 @@ def target_without_control(url: str) -> Target:
 
 
 async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeCheck]:
-    """Sends five requests that create nothing.
+    """Sends five requests that create nothing; `require_this_api` sends the sixth.
 
     Raises Unreachable if nothing responds, ProfileError if certificates cannot be read.
     """
@@ -142,7 +151,7 @@ async def require_this_api(
 
 def describe_codings(checks: Sequence[SmokeCheck]) -> str | None:
     """Returns a notice about content codings that no request has asked for, if there are any."""
-    codings = sorted({coding for each in checks for coding in each.codings})
+    codings = sorted({cut_text(each, MAX_CODING) for check in checks for each in check.codings})
     if not codings:
         return None
     return (
@@ -171,6 +180,7 @@ def _check(
         found = ", ".join([f"HTTP {response.code} without a status", *reasons])
     asked = "accept-encoding" in {key.lower() for key, _ in request.headers}
     codings = () if asked else tuple(response.members("Content-Encoding"))
+    found = cut_text(redactor_for(target).redact_received(found), MAX_FOUND)
     return SmokeCheck(name, ok, found, request.target, slug, codings, body.unsupported)
 
 

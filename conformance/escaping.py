@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# How CI systems recognize commands: GitHub reads `::error::` at the beginning of a line and
+# Commands that CI systems recognize: GitHub reads `::error::` at the beginning of a line and
 # `##[error]` anywhere, Azure `##vso[...]`, TeamCity `##teamcity[...]`. The last character matched
 # is escaped.
 _COMMAND = re.compile(r"^ *:(?=:[a-z])|#(?=#[a-z]*\[)", re.MULTILINE | re.IGNORECASE)

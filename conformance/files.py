@@ -25,17 +25,25 @@ class OutputFiles:
         self._created: set[Path] = set()
 
     def open(self, path: Path) -> None:
-        """Opens a file, creating it and its directories. Raises NotWritable."""
+        """Opens a file, creating it and its directories.
+
+        Raises NotWritable, also if the file is open already.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 self._created.add(path)
-            self._open[path] = path.open("ab")
+            file = path.open("ab")
         except OSError as error:
             reason = error.strerror or error
             raise NotWritable(
                 f"expected a file that can be written: {path} cannot be opened: {reason}"
             ) from None
+        opened = os.fstat(file.fileno())
+        if any(os.path.samestat(opened, os.fstat(each.fileno())) for each in self._open.values()):
+            file.close()
+            raise NotWritable(f"expected a file of its own for each output, found {path} twice")
+        self._open[path] = file
 
     def write(self, texts: Mapping[Path, str]) -> list[str]:
         """Writes each text to its file, which was opened; returns one line per failure."""
@@ -65,7 +73,7 @@ def open_files(paths: Iterable[Path | None]) -> Iterator[OutputFiles]:
     """Opens the files at `paths` for the time of the context. Raises NotWritable."""
     files = OutputFiles()
     try:
-        for path in dict.fromkeys(paths):
+        for path in paths:
             if path is not None:
                 files.open(path)
         yield files
@@ -76,14 +84,14 @@ def open_files(paths: Iterable[Path | None]) -> Iterator[OutputFiles]:
 def writable_file(text: str) -> Path:
     """Parses an argument that names a file to write. Raises ArgumentTypeError."""
     path = Path(text)
-    if reason := _why_not(path, directory=False):
+    if reason := _find_obstacle(path, directory=False):
         raise argparse.ArgumentTypeError(f"expected a file that can be written: {path} {reason}")
     return path
 
 
 def check_directory(path: Path) -> None:
     """Raises NotWritable unless files can be written in the directory `path`."""
-    if reason := _why_not(path, directory=True):
+    if reason := _find_obstacle(path, directory=True):
         raise NotWritable(f"expected a directory that can be written: {path} {reason}")
 
 
@@ -103,7 +111,8 @@ def _describe_failure(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}"
 
 
-def _why_not(path: Path, *, directory: bool) -> str | None:
+def _find_obstacle(path: Path, *, directory: bool) -> str | None:
+    """Returns why nothing can be written at `path`; None if nothing prevents it."""
     try:
         existing = next(each for each in (path, *path.parents) if each.exists())
     except OSError as error:

@@ -37,7 +37,7 @@ HALF_CLOSE_DELAY = 0.2
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request. `target` is path and query as sent; `chunked` the bytes in a chunk, if any."""
+    """One request. `target` is path and query as sent, `chunked` the size of its chunks, if any."""
 
     method: str
     target: str
@@ -50,7 +50,8 @@ class HttpRequest:
 class HttpResponse:
     """One response. `raw_head` has its status line and headers as received.
 
-    `framing_problems` are what is wrong with its length, and `surplus` are bytes that followed it.
+    `framing_problems` say how its headers contradict each other about its length, and `surplus` is
+    what followed it.
     """
 
     code: int

@@ -113,7 +113,7 @@ class CaseItem(pytest.Item):
 
         from clients_register.conformance.control import control_token
         from clients_register.conformance.escaping import escape
-        from clients_register.conformance.report.build import redactor_for
+        from clients_register.conformance.redaction import redactor_for
         from clients_register.conformance.results import Verdict, failing_verdicts
         from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses

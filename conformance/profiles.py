@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from clients_register import spec
@@ -25,14 +24,23 @@ from clients_register.conformance.target import (
     documented_route,
 )
 from clients_register.spec.schema_errors import did_you_mean, explain
+from clients_register.spec.yaml_core import CoreLoader, strict_validator
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 # RFC 9110, sections 5.1 and 5.5.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# Headers of the requests themselves; another value would break all cases.
+_OWN_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
+
+# A path without query and fragment, which has printable ASCII only (RFC 3986, section 3.3).
+_PATH = re.compile(r"/[!\"$->@-~]*")
 
 
 def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Target:
@@ -51,14 +59,18 @@ def load_profile(path: Path, environment: Mapping[str, str] = os.environ) -> Tar
 
 def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = yaml.load(path.read_text("utf-8"), Loader=CoreLoader)  # noqa: S506 - safe
     except OSError as unreadable:
         raise ProfileError(f"{path}: cannot be read: {unreadable.strerror}") from None
+    except UnicodeDecodeError as unreadable:
+        raise ProfileError(
+            f"{path}: expected UTF-8, found another encoding at byte {unreadable.start}"
+        ) from None
     except (ValueError, yaml.YAMLError) as unreadable:
         raise ProfileError(f"{path}{_explain_yaml(unreadable)}") from None
     # Validated before it is filled, since a message may show a value.
     schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))
-    error = best_match(Draft202012Validator(schema).iter_errors(document))
+    error = best_match(strict_validator(schema).iter_errors(document))
     if error is not None:
         raise ProfileError(f"{path}, {explain(error, show_values=False)}")
     filled = _fill(document, environment, str(path))
@@ -86,7 +98,7 @@ def _explain_yaml(unreadable: Exception) -> str:
     if isinstance(unreadable, yaml.MarkedYAMLError):
         mark = unreadable.problem_mark or unreadable.context_mark
         place = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-        problem = unreadable.problem or ""
+        problem = ", ".join(filter(None, (unreadable.context, unreadable.problem)))
     return f"{place}: cannot be read as YAML: {_QUOTED.sub('text', problem)}"
 
 
@@ -103,7 +115,11 @@ def _fill(value: Any, environment: Mapping[str, str], place: str) -> Any:
             raise ProfileError(f"{place}: the environment has no {found[1]}; set it")
         return environment[found[1]]
 
-    return _VARIABLE.sub(look_up, value)
+    filled = _VARIABLE.sub(look_up, value)
+    # Bytes of the environment that are not UTF-8 are lone surrogates.
+    if _SURROGATE.search(filled):
+        raise ProfileError(f"{place}: expected text in UTF-8, found bytes or escapes that are none")
+    return filled
 
 
 def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
@@ -115,6 +131,11 @@ def _find_problems(profile: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {error}"
     if not profile.get("proxy", "http:").startswith("http:"):
         yield "proxy: expected a proxy that accepts plain HTTP, http://HOST:PORT"
+    if not _PATH.fullmatch(profile.get("route", "/")):
+        yield (
+            "route: expected a path of printable ASCII without a query, such as"
+            f" {documented_route()}, found another text"
+        )
     if not re.fullmatch("[A-Za-z0-9.-]+", profile.get("email_domain", "localhost")):
         yield "email_domain: expected a domain such as test.example.com, found another text"
     if {"certificate", "key"} & profile.get("tls", {}).keys() == {"key"}:
@@ -148,6 +169,8 @@ def _find_wrong_headers(headers: Mapping[str, str]) -> Iterator[str]:
             yield f"headers: expected names of headers, found {name!r}"
         if _CONTROL_CHARACTER.search(value):
             yield f"headers.{name}: expected one line, found a control character or a line break"
+        if name.lower() in _OWN_HEADERS:
+            yield f"headers.{name}: expected other headers, since each case sets it; remove it"
 
 
 def _find_unknown(

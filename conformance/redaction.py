@@ -7,6 +7,8 @@ from typing import Any
 
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.request import MIN_SECRET_LENGTH, mask, secret_forms
+from clients_register.conformance.results import Result
+from clients_register.conformance.target import Target
 
 # Shown instead of a secret member of a response, whatever its length.
 MASKED = "not-the-secret-"
@@ -17,9 +19,10 @@ MIN_WORD = 4
 # Names of members and headers whose values are secret, in the spellings of other servers, too.
 _SECRET_NAME = re.compile(r"passw|token|secret|hash|digest|api.?key|cookie|^authorization$", re.I)
 
-# A member of JSON in other text. The text may have been cut within its value.
+# A member of JSON in other text. The text may have been cut within its value. The length of names
+# is limited, because each quotation mark may begin one.
 _MEMBER = re.compile(
-    r'(?P<name>"(?:[^"\\]|\\.)*")(?P<colon>\s*:\s*)'
+    r'(?P<name>"(?:[^"\\]|\\.){0,100}+")(?P<colon>\s*:\s*)'
     r'(?P<value>"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,\[\]{}"]+)',
     re.DOTALL,
 )
@@ -35,7 +38,7 @@ class Redactor:
         for exchange in exchanges:
             sent.update(exchange.secrets)
             received.update(_find_secrets(exchange.envelope))
-            # A drawn password is shown in its request, where it belongs, but in no response.
+            # A generated password may be shown in its request, but in no response.
             echoed.update(_find_secrets(exchange.decoded))
         sent.update(each for each in received if len(each) >= MIN_SECRET_LENGTH)
         self._sent = _masks(sent)
@@ -79,6 +82,15 @@ class Redactor:
         return HIDDEN if is_secret(name) else self.redact_received(value)
 
 
+def redactor_for(target: Target, result: Result | None = None) -> Redactor:
+    """Returns the redactor for text of a target, or for a result on it."""
+    # The target may echo an API key; short header values may occur anywhere by chance.
+    keys = [each for each in target.headers.values() if secret_forms(each)]
+    if result is None:
+        return Redactor(keys)
+    return Redactor([*result.secrets, *keys], result.exchanges)
+
+
 def is_secret(name: str) -> bool:
     """Tells whether a member or a header of this name has a secret value."""
     return _SECRET_NAME.search(name) is not None
@@ -105,11 +117,9 @@ def _find_secrets(value: Any, *, secret: bool = False) -> Iterator[str]:
 
 
 def _masks(secrets: Iterable[str]) -> dict[str, str]:
-    """Returns what to replace, longest first, and by what."""
+    """Returns the text to replace, longest first, with its replacement."""
     forms = {
-        form.decode("utf-8", "surrogatepass")
-        for secret in secrets
-        for form in (*secret_forms(secret), secret.encode("utf-8", "surrogatepass"))
+        form for secret in secrets for form in (secret, *map(bytes.decode, secret_forms(secret)))
     }
     return {form: mask(form) for form in sorted(forms, key=len, reverse=True) if form}
 

@@ -71,8 +71,7 @@ def secret_forms(secret: str) -> list[bytes]:
 
     Returns nothing for secrets that are too short.
     """
-    # What was received may have lone surrogates.
-    raw = secret.encode("utf-8", "surrogatepass")
+    raw = secret.encode()
     if len(raw) < MIN_SECRET_LENGTH:
         return []
     # At another alignment, the first and last characters depend on the surrounding text.
@@ -221,9 +220,7 @@ def _build_content(send: RequestTemplate, values: Values) -> bytes:
         return str(values.fill(content)).encode()
     if layer == "text_hex":
         return bytes.fromhex(str(content))
-    # A token may have lone surrogates, which are then written as escapes of JSON.
-    content = json.dumps(build_params(send, values), ensure_ascii=False)
-    return content.encode("utf-8", "backslashreplace")
+    return json.dumps(build_params(send, values), ensure_ascii=False).encode()
 
 
 def _find_container(params: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:

@@ -1,9 +1,8 @@
 """Decodes the body of a response: content codings, character encoding, JSON.
 
-A body that is not as the standards require is decoded all the same where it can be, so that one
-deviation does not hide everything else. Each deviation is reported with the grade of its rule: what
-an RFC demands (MUST) is a `fail`, what it recommends (SHOULD) a `warn`, and what it merely leaves
-unpredictable a `note`.
+A body that deviates from the standards is decoded as far as possible, so that one deviation does
+not hide everything else. Each has the grade of the rule that it breaks: a MUST of an RFC is a
+`fail`, a SHOULD is a `warn`, and behavior that an RFC calls unpredictable is a `note`.
 """
 
 import json
@@ -28,12 +27,16 @@ class Absent:
 
 ABSENT = Absent()
 
+# The `what` of a deviation.
 CODING = "header Content-Encoding"
 ENCODING = "character encoding"
 JSON = "JSON"
 
 # Documents that are nested deeper are not read: an envelope has a few levels.
 MAX_DEPTH = 100
+
+# Compressed members of a body; servers write one. Each costs a copy of all that follow.
+MAX_MEMBERS = 100
 
 # Characters of a repeated name that a finding shows.
 MAX_SHOWN = 100
@@ -63,7 +66,7 @@ _ENCODING_NAMES = {
 
 @dataclass(frozen=True)
 class Deviation:
-    """How a body deviates from a standard, with the grade of the rule."""
+    """A deviation of a body from a standard, with the grade of the rule."""
 
     what: str
     grade: Grade
@@ -75,9 +78,9 @@ class Deviation:
 class ResponseBody:
     """A decoded body.
 
-    `content` are its bytes without content codings, `text` its characters. `document` is its JSON
-    value, or ABSENT; `unreadable` then says why. `unsupported` is the content coding that could not
-    be removed, although it is a valid one.
+    `content` is the body without content codings, and `text` the same decoded. `document` is its
+    JSON value, or ABSENT; `unreadable` then says why. `unsupported` is a valid content coding that
+    the suite cannot remove.
     """
 
     content: bytes = b""
@@ -90,34 +93,24 @@ class ResponseBody:
 
 def parse_body(response: HttpResponse) -> ResponseBody:
     """Decodes the body of a response."""
-    deviations: list[Deviation] = []
-    content, unsupported = response.body, None
-    for coding in reversed(response.members("Content-Encoding")) if content else ():
-        if coding in _OTHER_CODINGS:
-            unsupported = coding
-            break
-        content, found = _remove_coding(coding, content)
-        deviations += found
-    codec, wrong = _detect_encoding(content)
+    content, unsupported, deviations = _remove_codings(response)
+    codec, wrong_encoding = _detect_encoding(content)
     text = content.decode(codec, "backslashreplace")
-    document, unreadable = ABSENT, None
     if unsupported is not None:
-        unreadable = f"a body in the content coding {unsupported}, which the suite does not decode"
-    elif not content:
-        unreadable = "an empty body"
-    else:
-        deviations += wrong
-        try:
-            parsed = parse_tolerantly(content.decode(codec, "replace"))
-        except NotJson as error:
-            unreadable = f"no JSON: {error}"
-        else:
-            document = parsed.value
-            deviations += _find_deviations(parsed)
-    if document is not ABSENT and parsed.depth > MAX_DEPTH:
-        document = ABSENT
-        unreadable = f"JSON with {parsed.depth:,} levels, of which the suite reads {MAX_DEPTH}"
-    return ResponseBody(content, text, document, unreadable, unsupported, deviations)
+        why = f"a body in the content coding {unsupported}, which the suite does not decode"
+        return ResponseBody(content, text, ABSENT, why, unsupported, deviations)
+    if not content:
+        return ResponseBody(unreadable="an empty body", deviations=deviations)
+    deviations += wrong_encoding
+    try:
+        parsed = parse_tolerantly(content.decode(codec, "replace"), MAX_DEPTH)
+    except NotJson as error:
+        return ResponseBody(content, text, ABSENT, f"no JSON: {error}", None, deviations)
+    deviations += _find_deviations(parsed)
+    if parsed.depth > MAX_DEPTH:
+        why = f"JSON with more than {MAX_DEPTH} levels, which the suite does not read"
+        return ResponseBody(content, text, ABSENT, why, None, deviations)
+    return ResponseBody(content, text, parsed.value, deviations=deviations)
 
 
 def accepts_coding(accepted: Sequence[str], coding: str) -> bool:
@@ -141,6 +134,17 @@ def _parse_weight(member: str) -> tuple[str, float]:
             with suppress(ValueError):
                 weight = float(each[2:])
     return coding, weight
+
+
+def _remove_codings(response: HttpResponse) -> tuple[bytes, str | None, list[Deviation]]:
+    """Returns the body without its codings, the first coding that is not supported, if any."""
+    content, deviations = response.body, list[Deviation]()
+    for coding in reversed(response.members("Content-Encoding")) if content else ():
+        if coding in _OTHER_CODINGS:
+            return content, coding, deviations
+        content, found = _remove_coding(coding, content)
+        deviations += found
+    return content, None, deviations
 
 
 def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]:
@@ -176,12 +180,16 @@ class _NotInflated(Exception):
 def _inflate(content: bytes, window_bits: int) -> bytes:
     """Decompresses all members of `content`. Raises _NotInflated."""
     inflated = b""
+    members = 0
     while content:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise _NotInflated(f"more than {MAX_MEMBERS} compressed members", inflated)
         decompressor = zlib.decompressobj(window_bits)
         try:
             inflated += decompressor.decompress(content, MAX_BODY - len(inflated) + 1)
         except zlib.error as error:
-            raise _NotInflated(str(error)) from None
+            raise _NotInflated(str(error), inflated) from None
         if len(inflated) > MAX_BODY:
             raise _NotInflated(f"more than {MAX_BODY} bytes")
         if not decompressor.eof:

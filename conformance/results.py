@@ -94,15 +94,17 @@ class Finding:
 class Result:
     """The result of one case.
 
-    `missing_state` is the state that the target could not reach, if that is why the case was not
-    judged. `rerun` is the command that repeats it, if it is not the usual one. `emails` and
-    `secrets` are those that were generated for the case.
+    `missing_state` is the state that the target could not reach, and `missing_value` the value of
+    the profile that is not known, if that is why the case was not judged. `rerun` is the command
+    that repeats it, if it is not the usual one. `emails` and `secrets` are those that were
+    generated for the case.
     """
 
     case: Case
     verdict: Verdict = Verdict.PASS
     reason: str | None = None
     missing_state: str | None = None
+    missing_value: str | None = None
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -114,7 +116,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Evidence:
-    """How many of the documented cases that a target claims were judged.
+    """The number of documented cases that a target claims, and of those that were judged.
 
     `complete`: all cases were selected.
     """
@@ -132,12 +134,17 @@ class Evidence:
 
     @property
     def enough(self) -> bool:
-        """Whether a pass means anything. For hand-picked cases, any number is enough."""
+        """True if a pass means anything. For hand-picked cases, any number is enough."""
         if self.interrupted:
             return False
         if not self.complete:
             return self.run > 0 or self.documented == 0
         return self.share >= self.minimum and self.run >= MIN_CASES
+
+
+def pluralize(count: int, noun: str) -> str:
+    """Returns a number with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def collect_evidence(
@@ -160,8 +167,8 @@ def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tu
     violation = f"the target violates the contract: {listed}" if bad else None
     if counts[Verdict.ERROR]:
         unjudged = (
-            f"{counts[Verdict.ERROR]} cases could not be judged: the target, a proxy in front of it"
-            " or the suite is defective"
+            f"{pluralize(counts[Verdict.ERROR], 'case')} could not be judged: the target, a proxy"
+            " in front of it or the suite is defective"
         )
         return ExitCode.DEFECT, f"{violation}; and {unjudged}" if violation else unjudged
     if violation is not None:
@@ -169,7 +176,7 @@ def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tu
     judged = sum(counts[verdict] for verdict in JUDGED)
     if evidence.interrupted:
         return ExitCode.INCONCLUSIVE, (
-            f"interrupted after {judged} cases, in which nothing wrong was found"
+            f"interrupted after {pluralize(judged, 'case')}, in which nothing wrong was found"
         )
     unfinished = _describe_unfinished(results)
     if not judged:
@@ -180,20 +187,23 @@ def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tu
             f" ({evidence.share:.0%}); at least {evidence.minimum:.0%} and {MIN_CASES} are needed"
             f"{unfinished}"
         )
+    all_of = "all " if judged > 1 else ""
     return (
         ExitCode.SUCCESS,
-        f"the target conforms to the contract in all {judged} cases{unfinished}",
+        f"the target conforms to the contract in {all_of}{pluralize(judged, 'case')}{unfinished}",
     )
 
 
 def _describe_unfinished(results: Iterable[Result]) -> str:
-    """Tells how many cases were not finished for another reason than a missing state, and why."""
+    """Tells how many cases were not finished, unless a state or value is missing, and why."""
     reasons = Counter(
         each.reason
         for each in results
-        if each.verdict is Verdict.NOT_ARRANGED and each.missing_state is None
+        if each.verdict is Verdict.NOT_ARRANGED
+        and each.missing_state is None
+        and each.missing_value is None
     )
     return "".join(
-        f"; {count} {'case was' if count == 1 else 'cases were'} not finished: {reason}"
+        f"; {pluralize(count, 'case')} {'was' if count == 1 else 'were'} not finished: {reason}"
         for reason, count in reasons.most_common()
     )

@@ -65,6 +65,14 @@ JUDGED_ROLE = "send"
 INTERRUPTED = "interrupted"
 
 
+class ValueUnknown(Exception):
+    """A case needs a value of the profile, called `name`, that is not known."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: none is known; a profile can name one ({name}: ...)")
+        self.name = name
+
+
 class ValueMissing(Exception):
     """A response lacks a value that a later request of the case needs; the message says which."""
 
@@ -97,9 +105,10 @@ class CaseRunner:
             judged = [each for each in verdicts if each is not Verdict.OBSERVED]
             result.verdict = worst(judged) if judged else Verdict.OBSERVED
             result.reason = None
-        except (NotArranged, ValueMissing, LimitReached) as reason:
+        except (NotArranged, ValueUnknown, ValueMissing, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
             result.missing_state = reason.state if isinstance(reason, NotArranged) else None
+            result.missing_value = reason.name if isinstance(reason, ValueUnknown) else None
         except Crash as crash:
             expected = "a response with a status of the contract"
             finding = Finding.of(
@@ -133,7 +142,7 @@ class CaseRunner:
 
         unknown = find_unknown_value(self._run.target, case)
         if unknown is not None:
-            raise NotArranged(unknown, f"none is known; a profile can name one ({unknown}: ...)")
+            raise ValueUnknown(unknown)
         register = ClientRegistrar(self._run, values, lambda request: send("arrange", request))
         for state in case.arrange:
             await self._arranger.arrange(state, values, register)
@@ -263,7 +272,7 @@ class SuiteRunner:
 
     @property
     def warnings(self) -> list[str]:
-        """What was not cleaned up, and why."""
+        """Warnings about what was not cleaned up."""
         return describe_leftovers(self._leftovers)
 
     async def run(self) -> None:

@@ -1,7 +1,8 @@
 """A strict JSON parser (RFC 8259).
 
-Not the standard library's, whose faults servers in Python share: this one rejects NaN, byte order
-marks and lone surrogates, has no limit on the digits of a number, and measures the depth.
+The parser of the standard library would overlook the faults that servers in Python owe to it. This
+one rejects NaN, byte order marks and lone surrogates, accepts numbers of any length, and measures
+the depth.
 """
 
 import re
@@ -25,17 +26,17 @@ _ESCAPES = {
 }
 _LITERALS = {"true": True, "false": False, "null": None}
 
-# With the numbers that JSON does not have, but that some libraries write.
+# Includes numbers that JSON does not have, but that some libraries write.
 _WORDS = {**_LITERALS, **dict.fromkeys(("NaN", "Infinity", "-Infinity"))}
 
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 _LOW_SURROGATES = range(0xDC00, 0xE000)
 
-# Stands for a lone surrogate.
+# Replaces a lone surrogate.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# Longer numbers are truncated, because CPython refuses to parse integers of thousands of digits;
-# none that matters here is as long.
+# Longer integers are truncated, because CPython does not parse thousands of digits; no value that
+# the suite compares is as long.
 MAX_DIGITS = 100
 
 
@@ -68,21 +69,23 @@ def parse_json(content: bytes) -> Document:
     return _Parser(text).document()
 
 
-def parse_tolerantly(text: str) -> Document:
+def parse_tolerantly(text: str, max_depth: int) -> Document:
     """Parses `text`; tolerates NaN, infinities, and other text after the value. Raises NotJson.
 
     Replaces lone surrogates by U+FFFD: RFC 8259 permits them, but no report could contain them.
+    Beyond `max_depth`, parsing ends: the depth is then larger, and the value is None.
     """
-    return _Parser(text, tolerant=True).document()
+    return _Parser(text, tolerant=True, max_depth=max_depth).document()
 
 
 class _Parser:
     """Not recursive, because deep nesting would exhaust the stack."""
 
-    def __init__(self, text: str, *, tolerant: bool = False) -> None:
+    def __init__(self, text: str, *, tolerant: bool = False, max_depth: int = sys.maxsize) -> None:
         self._text = text
         self._at = 0
         self._tolerant = tolerant
+        self._max_depth = max_depth
         self._invalid: str | None = None
         self._replaced: str | None = None
         self._repeated: str | None = None
@@ -104,6 +107,8 @@ class _Parser:
             empty = False
             if isinstance(value, list | dict):
                 deepest = max(deepest, len(opened))
+                if deepest > self._max_depth:
+                    return Document(None, deepest)
                 self._skip_space()
                 empty = self._take("]" if isinstance(value, list) else "}")
                 if not empty:

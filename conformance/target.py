@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ EXAMPLE_URL = "http://127.0.0.1:4018/api/v1"
 
 # Values that the fixtures of our stub contain.
 STUB_VALUES: Mapping[str, Any] = {"company": 42, "other_application": "planox2"}
+
+# RFC 3986, section 2.
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
 # Reserved for testing (RFC 6761): mail to it is never delivered.
 TEST_DOMAIN = "conformance.test"
@@ -180,8 +184,8 @@ class Target:
     @property
     def hosts(self) -> list[str]:
         """The hosts that a run contacts."""
-        urls = [self.origin, *([self.hook] if self.hook else [])]
-        return sorted({urlsplit(each).netloc for each in urls})
+        urls = (self.base_url, self.hook, self.proxy)
+        return sorted({urlsplit(each).netloc for each in urls if each is not None})
 
     @property
     def placeholders(self) -> dict[str, Any]:
@@ -221,24 +225,23 @@ class Target:
 
     def client(self) -> HttpClient:
         """Opens an HTTP client for the target. Raises ProfileError."""
+        return self._open_client(self.base_url)
+
+    def hook_client(self) -> HttpClient | None:
+        """Opens an HTTP client for the hook, if the profile has one. Raises ProfileError."""
+        return None if self.hook is None else self._open_client(self.hook)
+
+    def _open_client(self, url: str) -> HttpClient:
         return HttpClient(
-            self.origin,
+            origin_of(url),
             timeout=self.limits.timeout,
-            ssl_context=self.ssl_context(),
+            ssl_context=self._ssl_context() if urlsplit(url).scheme == "https" else None,
             connections=self.limits.parallel,
             proxy=self.proxy,
         )
 
-    def hook_client(self) -> HttpClient | None:
-        """Opens an HTTP client for the hook, if the profile has one."""
-        if self.hook is None:
-            return None
-        return HttpClient(origin_of(self.hook), timeout=self.limits.timeout)
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns the TLS settings; None for plain HTTP. Raises ProfileError."""
-        if not self.base_url.startswith("https:"):
-            return None
+    def _ssl_context(self) -> ssl.SSLContext:
+        """Returns the TLS settings. Raises ProfileError."""
         for name, file in self.tls.items():
             _check_readable(name, file)
         ca, certificate, key = (self.tls.get(name) for name in ("ca", "certificate", "key"))
@@ -311,13 +314,18 @@ def check_url(url: str, *, show_value: bool = True) -> None:
             f"expected a URL with only a host and a path, such as {EXAMPLE_URL},"
             f" found one with {' and '.join(names)}"
         )
+    found = repr(url) if show_value else "another text"
+    if url and not _PRINTABLE_ASCII.fullmatch(url):
+        raise ProfileError(
+            f"expected a URL whose characters other than printable ASCII are percent-encoded, found"
+            f" {found}"
+        )
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        found = repr(url) if show_value else "another text"
         raise ProfileError(f"expected a URL such as {EXAMPLE_URL}, found {found}")
 
 

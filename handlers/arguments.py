@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
 
+from clients_register.arguments import ArgumentParser
 from clients_register.handlers.options import is_loopback
 from clients_register.handlers.settings import (
     GROUPS,
@@ -239,7 +240,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f" ({PROGRAM} --help lists all options)"
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(ArgumentParser):
     def error(self, message: str) -> Never:
         raise SettingError(f"{message} ({PROGRAM} --help lists all options)")
 

@@ -5,7 +5,6 @@ passwords and tokens.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
@@ -14,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend
 
 from clients_register import fixtures
 from clients_register.handlers.emails import email_key
 from clients_register.handlers.passwords import MAX_BYTES, password_problem
-from clients_register.spec.schema_errors import describe_type, explain
-from clients_register.spec.yaml_core import CoreLoader
+from clients_register.spec.schema_errors import explain
+from clients_register.spec.yaml_core import CoreLoader, strict_validator
 
 Sections = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -193,18 +190,4 @@ def _position(mark: yaml.Mark | None) -> str:
 @cache
 def _validator() -> Validator:
     schema = json.loads((files(fixtures) / "seed.schema.json").read_text("utf-8"))
-    # Stricter than JSON Schema, so that any store can keep the values: 1.0 is not an integer, .nan
-    # is not a number, and a lone surrogate is not text.
-    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: type(value) is int,
-            "number": lambda _, value: type(value) is int or _is_finite(value),
-            "string": lambda _, value: describe_type(value) == "a string",
-        }
-    )
-    validator: Validator = extend(Draft202012Validator, type_checker=types)(schema)  # type: ignore[no-untyped-call]
-    return validator
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
+    return strict_validator(schema)

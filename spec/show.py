@@ -1,17 +1,17 @@
 """`clients-register spec`: prints the contract, for people and for other tools."""
 
-import argparse
 import json
 
 import yaml
 
 from clients_register import spec
+from clients_register.arguments import ArgumentParser
 from clients_register.spec.schemas import to_openapi_3_1
 
 
 def main(argv: list[str]) -> int:
     """Prints the document in the version and format given in `argv`; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="clients-register spec",
         description="Print the OpenAPI document of POST /api/v1/clients/register.",
         epilog="example: clients-register spec --openapi 3.1 --format json > openapi.json",

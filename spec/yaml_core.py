@@ -1,14 +1,20 @@
-"""YAML with the core schema of version 1.2.
+"""YAML with the core schema of version 1.2, in files that people write.
 
 PyYAML implements version 1.1, in which `042` is 34, `1:30` is 90, `yes` is true, `1e3` is text, and
 `2026-01-15` is a date.
 """
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+
+from clients_register.spec.schema_errors import describe_type
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -68,3 +74,24 @@ for _name, (_pattern, _first) in _RESOLVERS.items():
     CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
 for _name in _CONSTRUCTORS:
     CoreLoader.add_constructor(_TAG + _name, _construct_scalar)
+
+
+def strict_validator(schema: Mapping[str, Any]) -> Validator:
+    """Returns a validator of loaded YAML for a JSON Schema.
+
+    Stricter than JSON Schema: 1.0 is not an integer, .nan is not a number, and a lone surrogate is
+    not text, because they could not be stored or sent.
+    """
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,
+            "number": lambda _, value: type(value) is int or _is_finite(value),
+            "string": lambda _, value: describe_type(value) == "a string",
+        }
+    )
+    validator: Validator = extend(Draft202012Validator, type_checker=types)(schema)  # type: ignore[no-untyped-call]
+    return validator
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

@@ -28,7 +28,7 @@ from clients_register.conformance.states import HookClient, HookError, StateArra
 from clients_register.conformance.target import BudgetReached, Limiter, LimitReached, Target
 from clients_register.spec.statuses import StatusTable
 
-# How a campaign ends.
+# The ways in which a campaign ends.
 SPENT = "the budget is spent"
 FIRST = "a fault is found"
 LIMITED = "the profile allows no more"
@@ -36,8 +36,8 @@ GONE = "the target does not respond any more"
 DEFECTIVE = "the suite is defective"
 INTERRUPTED = "interrupted"
 
-# Seconds between two looks for an interruption, or for the end of the time, while waiting for a
-# response, and the seconds that the response may take afterwards.
+# Seconds between two checks for an interruption or the end of the time while a response is awaited,
+# and the seconds that the response may take afterwards.
 POLL_INTERVAL = 0.1
 GRACE_PERIOD = 0.5
 
@@ -93,7 +93,7 @@ class SandboxProvider:
         self._hook = hook
         self._token = control_token
         self._shared_model = initial_model(run.target)
-        # Whether a request was given up, which may still arrive.
+        # Set once a request was given up, which may still arrive.
         self.gave_up = False
         # Worlds that could not be deleted, and why.
         self.leftovers: dict[str, str] = {}

@@ -96,8 +96,7 @@ class ContractViolation(Exception):
         """Identifies a fault: equal for all examples of it, and without secrets."""
         first = self.findings[0]
         if first.what == STATUS:
-            redactor = Redactor(exchanges=[self.exchange])
-            received = cut_text(redactor.redact_received(first.received), MAX_STATUS)
+            received = _shorten_status(first.received, self.exchange)
             return f"status: expected {first.expected}, found {received}"
         # Other expectations contain addresses and the like, which are new each time.
         return first.what
@@ -275,10 +274,11 @@ class Checker:
         return any(each.verdict in self._failing for each in findings)
 
     def describe_status(self, exchange: Exchange) -> str:
-        """Returns the slug of a response, or what there is instead."""
+        """Returns the slug of a response, or what there is instead, as a report may show it."""
         if exchange.response is None:
             return "no response"
-        return self.run.parse(exchange).slug or f"HTTP {exchange.response.code}"
+        slug = self.run.parse(exchange).slug or f"HTTP {exchange.response.code}"
+        return _shorten_status(slug, exchange)
 
     async def _exchange(
         self, layer: str, send: RequestTemplate, values: Values
@@ -310,6 +310,11 @@ class Checker:
         violation.findings = [each for each in violation.findings if self.is_failing([each])]
         if violation.findings and violation.signature not in self._known:
             raise violation
+
+
+def _shorten_status(received: str, exchange: Exchange) -> str:
+    redactor = Redactor(exchanges=[exchange])
+    return cut_text(redactor.redact_received(received), MAX_STATUS)
 
 
 def _check_head(prediction: Prediction, response: HttpResponse) -> Finding:

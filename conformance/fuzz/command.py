@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clients_register.conformance import cli
 from clients_register.conformance.control import control_token
+from clients_register.conformance.detection import SMOKE_REQUESTS
 from clients_register.conformance.files import OutputFiles, check_directory, writable_file
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
@@ -143,7 +144,7 @@ def check_prerequisites(options: argparse.Namespace) -> None:
 
 
 def announce(target: Target, options: argparse.Namespace) -> None:
-    """Says, before anything is sent to the route, how much a campaign sends at most."""
+    """Announces how many requests a campaign sends at most, before any of them."""
     if options.quiet:
         return
     from clients_register.conformance.fuzz.corpus import load_corpus
@@ -155,8 +156,8 @@ def announce(target: Target, options: argparse.Namespace) -> None:
         f" and at most {replayed} that replay {len(cases)} cases of the corpus" if cases else ""
     )
     cli.print_error(
-        f"the campaign sends at most {options.requests:,} requests{seconds}, after"
-        f" {cli.SMOKE_REQUESTS} of the smoke test{corpus}"
+        f"the campaign sends at most {options.requests:,} requests{seconds}, after at"
+        f" most {SMOKE_REQUESTS} of the smoke test{corpus}"
     )
 
 

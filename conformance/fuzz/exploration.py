@@ -26,6 +26,7 @@ from clients_register.conformance.results import (
     Result,
     Verdict,
     failing_verdicts,
+    pluralize,
     worst,
 )
 from clients_register.conformance.runner import SuiteRunner
@@ -54,12 +55,12 @@ class CampaignResult:
         summary = self.summary
         why = summary["why"]
         ended = f"{summary['ended']} ({why})" if why else summary["ended"]
-        extent = f"in {summary['requests']:,} requests (seed {summary['seed']})"
+        extent = f"in {pluralize(summary['requests'], 'request')} (seed {summary['seed']})"
         failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
         unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
         defective = summary["ended"] in (GONE, DEFECTIVE) or unjudged
         if failing and summary["ended"] != DEFECTIVE:
-            found = f"the target violates the contract: {len(failing)} faults {extent}"
+            found = f"the target violates the contract: {pluralize(len(failing), 'fault')} {extent}"
             more = f"; and not everything could be judged: {ended}" if defective else ""
             return ExitCode.VIOLATION, found + more
         if defective:

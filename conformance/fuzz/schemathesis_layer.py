@@ -5,8 +5,8 @@ encodes the values that it generates, and a hook restores text/plain before they
 text/plain, its check of negative data does nothing.)
 
 Its requests are sent by the HTTP client of the campaign, as all others are: with the certificates,
-the proxy and the timeout of the profile, within its limits, never repeated or redirected. What the
-environment says of proxies and certificates of `requests` does not apply.
+the proxy and the timeout of the profile, within its limits, never repeated or redirected. Variables
+with which the environment configures `requests` have no effect.
 """
 
 import copy
@@ -34,7 +34,7 @@ from clients_register import spec
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
-from clients_register.conformance.fuzz.campaign import GONE, SPENT, CampaignEnded
+from clients_register.conformance.fuzz.campaign import DEFECTIVE, SPENT, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
 from clients_register.conformance.fuzz.decoding import MEDIA_TYPE
 from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
@@ -43,6 +43,7 @@ from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
 from clients_register.conformance.grades import Part, grade_of
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
+from clients_register.conformance.response_body import ResponseBody
 from clients_register.conformance.results import Finding
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
 
@@ -76,8 +77,8 @@ class SchemathesisRun:
     """One run of Schemathesis: what its hooks need, and the violations found.
 
     `call` runs an asynchronous function, and `is_spent` tells whether the budget is spent.
-    `generated` are the values that were encoded, by body, and `exchanges` those of the requests
-    that Schemathesis still refers to.
+    `generated` maps bodies to the values that they encode, and `exchanges` has those of the
+    requests that Schemathesis still refers to.
     """
 
     checker: Checker
@@ -91,8 +92,8 @@ class SchemathesisRun:
         default_factory=WeakKeyDictionary
     )
 
-    def send(self, prepared: requests.PreparedRequest) -> HttpResponse:
-        """Sends a request of Schemathesis.
+    def send(self, prepared: requests.PreparedRequest) -> tuple[HttpResponse, ResponseBody]:
+        """Sends a request of Schemathesis; returns the response with its decoded body.
 
         Raises Failure if there is no response; SearchEnded.
         """
@@ -107,10 +108,10 @@ class SchemathesisRun:
         except ContractViolation as violation:
             self.add(violation)
             raise Failure(operation=None, message=violation.signature) from None
-        if exchange.response is None:
+        if exchange.response is None or exchange.body is None:
             raise Failure(operation=None, message=str(exchange.failure))
         self.exchanges[prepared] = exchange
-        return exchange.response
+        return exchange.response, exchange.body
 
     def _convert(self, prepared: requests.PreparedRequest) -> HttpRequest:
         """Converts a request, without the path of a temporary world."""
@@ -130,7 +131,7 @@ class SchemathesisRun:
     def await_call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Runs an asynchronous function; stops Schemathesis at the end of the campaign.
 
-        This runs in threads of Schemathesis, which takes exceptions for faults of the target.
+        Runs in threads of Schemathesis, which counts exceptions as faults of the target.
         """
         try:
             return self.call(function, *args)
@@ -163,10 +164,13 @@ class TargetAdapter(HTTPAdapter):
     ) -> requests.Response:
         if PROBE_HEADER in request.headers:
             raise requests.exceptions.ConnectTimeout("probes are not sent", request=request)
-        response = self._run.send(request)
+        response, body = self._run.send(request)
+        # urllib3 would raise an exception for a broken coding, which is a finding of the checker.
+        headers = urllib3.HTTPHeaderDict(response.headers)
+        headers.discard("Content-Encoding")
         raw = urllib3.HTTPResponse(
-            io.BytesIO(response.body),
-            headers=urllib3.HTTPHeaderDict(response.headers),
+            io.BytesIO(body.content),
+            headers=headers,
             status=response.code,
             version=11,
             preload_content=False,
@@ -176,7 +180,7 @@ class TargetAdapter(HTTPAdapter):
 
 
 def _sent_by_campaign(run: SchemathesisRun) -> AbstractContextManager[object]:
-    """Has Schemathesis send its requests through `run`, which it has no setting for."""
+    """Makes Schemathesis send its requests through `run`; it has no setting for that."""
     make_session = context.make_session
 
     def make_adapted_session(*args: Any, **kwargs: Any) -> requests.Session:
@@ -254,9 +258,9 @@ def run_schemathesis(schema: Any, run: SchemathesisRun) -> Iterator[ContractViol
                     if event.status is not Status.INTERRUPTED:
                         settled.update(run.violations)
                 elif isinstance(event, events.NonFatalError):
-                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.value}"))
+                    run.end(CampaignEnded(DEFECTIVE, f"Schemathesis: {event.value}"))
                 elif isinstance(event, events.FatalError):
-                    run.end(CampaignEnded(GONE, f"Schemathesis: {event.exception}"))
+                    run.end(CampaignEnded(DEFECTIVE, f"Schemathesis: {event.exception}"))
     finally:
         del _runs[id(schema)]
     for signature, violation in run.violations.items():

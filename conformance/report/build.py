@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,8 @@ from clients_register import __version__, spec
 from clients_register.conformance.envelope import as_id, cut_text
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
-from clients_register.conformance.redaction import Redactor
+from clients_register.conformance.redaction import Redactor, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
-from clients_register.conformance.request import secret_forms
 from clients_register.conformance.response_body import ABSENT
 from clients_register.conformance.results import (
     JUDGED,
@@ -98,7 +97,14 @@ def build_report(
             "minimum": evidence.minimum,
             "enough": evidence.enough,
         },
-        "missing_states": _count_missing_states(results),
+        "missing_states": [
+            {"state": name, "cases": count}
+            for name, count in _count_missing(each.missing_state for each in results)
+        ],
+        "missing_values": [
+            {"value": name, "cases": count}
+            for name, count in _count_missing(each.missing_value for each in results)
+        ],
         "created": _list_created({**find_created(results), **summary.created}),
         "requirements": _report_requirements(results),
         "questions": _report_questions(results),
@@ -110,15 +116,6 @@ def build_report(
 
 def _shorten(reason: str, redactor: Redactor) -> str:
     return cut_text(redactor.redact_received(reason), MAX_REASON)
-
-
-def redactor_for(target: Target, result: Result | None = None) -> Redactor:
-    """Returns what masks the secrets of a target, and those of a result."""
-    # The target may echo an API key; short header values may occur anywhere by chance.
-    keys = [each for each in target.headers.values() if secret_forms(each)]
-    if result is None:
-        return Redactor(keys)
-    return Redactor([*result.secrets, *keys], result.exchanges)
 
 
 def find_created(results: Sequence[Result]) -> dict[str, int | None]:
@@ -240,13 +237,8 @@ def _decode_body(body: bytes) -> str:
     return body.decode("utf-8", "backslashreplace")
 
 
-def _count_missing_states(results: Sequence[Result]) -> list[dict[str, Any]]:
-    counts = Counter(
-        each.missing_state
-        for each in results
-        if each.verdict is Verdict.NOT_ARRANGED and each.missing_state is not None
-    )
-    return [{"state": state, "cases": count} for state, count in counts.most_common()]
+def _count_missing(names: Iterable[str | None]) -> list[tuple[str, int]]:
+    return Counter(name for name in names if name is not None).most_common()
 
 
 def _report_requirements(results: Sequence[Result]) -> list[dict[str, Any]]:

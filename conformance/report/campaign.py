@@ -13,6 +13,9 @@ Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 # Faults that a cell of the precedence matrix combines.
 PAIR = 2
 
+# Spreadsheets take a cell that begins with one of these for a formula; the last are full-width.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
 
 def render_campaign_lines(campaign: Campaign) -> Iterator[str]:
     """Renders the tables and the precedence matrix for a terminal."""
@@ -76,12 +79,14 @@ def render_precedence_csv(order: Campaign) -> str:
     rows = csv.writer(output, lineterminator="\n")
     rows.writerow(["", *order["faults"]])
     for fault, probes in precedence_rows(order).items():
-        cells = (
-            "" if each is None else each["status"] + ("" if each["as_expected"] else "!")
-            for each in probes
-        )
-        rows.writerow([fault, *cells])
+        rows.writerow([fault, *("" if each is None else _render_cell(each) for each in probes)])
     return output.getvalue()
+
+
+def _render_cell(probe: Campaign) -> str:
+    """Renders a status as text for a spreadsheet, whatever the target sent."""
+    text = probe["status"] + ("" if probe["as_expected"] else "!")
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def precedence_rows(order: Campaign) -> Mapping[str, Sequence[Campaign | None]]:

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.report.campaign import coverage_tables, precedence_rows
-from clients_register.conformance.report.model import Report, format_counts
+from clients_register.conformance.report.model import Report, describe_missing, format_counts
 
 
 def render_html(report: Report) -> str:
@@ -70,9 +70,8 @@ def _facts(report: Report) -> Mapping[str, str]:
         f"{', strict' if report['strict'] else ''}",
         "Command": report["command"],
     }
-    if report["missing_states"]:
-        missing = (f"{each['state']} ({each['cases']} cases)" for each in report["missing_states"])
-        facts["Not arranged"] = ", ".join(missing)
+    if missing := list(describe_missing(report)):
+        facts["Not run"] = "; ".join(missing)
     if report.get("warnings"):
         facts["Warnings"] = "\n".join(report["warnings"])
     return facts

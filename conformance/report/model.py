@@ -11,7 +11,7 @@ from jsonschema.exceptions import best_match
 
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.response_body import MAX_DEPTH
-from clients_register.conformance.results import Verdict, failing_verdicts
+from clients_register.conformance.results import Verdict, failing_verdicts, pluralize
 from clients_register.spec.schema_errors import explain
 
 Report = Mapping[str, Any]
@@ -31,8 +31,10 @@ def load_report(path: Path) -> Report:
     """Loads the report in the file at `path`. Raises ReportError."""
     try:
         report: Report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as unreadable:
-        raise ReportError(f"{path}: cannot be read as a report: {unreadable}") from None
+    except OSError as unreadable:
+        raise ReportError(f"{path}: cannot be read: {unreadable.strerror or unreadable}") from None
+    except (ValueError, RecursionError) as invalid:
+        raise ReportError(f"{path}: expected a report in JSON: {invalid}") from None
     if _is_deeper_than(report, MAX_REPORT_DEPTH):
         raise ReportError(
             f"{path}: expected a report of `clients-register verify`, found one with more than"
@@ -76,6 +78,15 @@ def describe_requirement(report: Report, key: str) -> str:
         if each["key"] == key:
             return f"{key} ({each['section']}): {each['statement']}"
     return key
+
+
+def describe_missing(report: Report) -> Iterator[str]:
+    """Yields a line for each state and each value for lack of which cases were not run."""
+    for each in report["missing_states"]:
+        yield f"not arranged: {each['state']} ({pluralize(each['cases'], 'case')})"
+    for each in report.get("missing_values", ()):
+        cases = pluralize(each["cases"], "case")
+        yield f"not known: {each['value']} ({cases}); a profile can name one"
 
 
 def format_counts(report: Report) -> str:

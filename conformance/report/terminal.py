@@ -6,6 +6,7 @@ from typing import Any
 from clients_register.conformance.escaping import escape_all
 from clients_register.conformance.report.campaign import render_campaign_lines
 from clients_register.conformance.report.model import (
+    describe_missing,
     describe_requirement,
     format_counts,
     judged_exchange,
@@ -34,12 +35,8 @@ def render_terminal(report: Mapping[str, Any], *, color: bool) -> str:
     report = escape_all(report)
     style = _apply_style if color else _keep_plain
     lines = [line for case in listed_cases(report) for line in _render_case(report, case, style)]
-    lines += (
-        f"not arranged: {missing['state']} ({missing['cases']} cases)"
-        for missing in report["missing_states"]
-    )
-    if report["missing_states"]:
-        lines.append("")
+    missing = list(describe_missing(report))
+    lines += [*missing, ""] if missing else []
     if "fuzz" in report:
         lines += [*render_campaign_lines(report["fuzz"]), ""]
     lines += (f"{style('warn', 'warning')}: {each}" for each in report.get("warnings", ()))

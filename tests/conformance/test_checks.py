@@ -126,7 +126,7 @@ def posted(body: bytes = b"") -> HttpRequest:
 
 
 def broken(found: ParsedResponse, sent: bytes = b"") -> set[str]:
-    """What the invariants find wrong."""
+    """The findings of the invariants that are no pass."""
     return {
         each.what
         for each in check_invariants(found, [PASSWORD], set(), posted(sent))

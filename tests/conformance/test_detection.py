@@ -1,15 +1,23 @@
-"""What a bare URL is taken for."""
+"""A bare URL: the stub, another server of the route, or something else; and the smoke test."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from support.command import call
-from support.live import LiveStub
-from support.suite import another_api, base
+from support.live import Live, LiveStub
+from support.suite import another_api, answering, base, profile
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
-from clients_register.conformance.detection import detect_target
+from clients_register.conformance.detection import SMOKE_REQUESTS, detect_target
+from clients_register.conformance.results import ExitCode
+from clients_register.spec.statuses import load_statuses
+
+# Long enough to be recognized wherever it is echoed.
+TOKEN = "s3cret-of-the-tests-and-of-nothing-else"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,93 @@ def test_a_stub_that_is_closed_to_us_is_told_from_a_server_that_is_none(
     with pytest.raises(ControlDenied, match="control token"):
         asyncio.run(detect_target(base(stub), token))
     assert asyncio.run(detect_target(base(stub), "open-sesame")).control
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize("body", [LONG, json.dumps({"detail": LONG}), json.dumps({"key": TOKEN})])
+def test_a_refusal_is_told_in_few_words_and_without_the_token(body: str) -> None:
+    with another_api(401, body.encode(), Mock_Error="x") as url:
+        done = call("verify", url, env={TOKEN_VARIABLE: TOKEN})
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "refuses access" in done.stderr
+    assert len(done.stderr) < 3000
+    assert TOKEN not in done.stderr
+
+
+@pytest.mark.parametrize("status", [LONG, f"your key is {TOKEN}"])
+def test_a_status_is_shown_in_few_words_and_without_an_api_key(tmp_path: Path, status: str) -> None:
+    with another_api(200, json.dumps({"status": status}).encode()) as url:
+        file = profile(tmp_path, base=url, more=f"headers: {{X-Api-Key: {TOKEN}}}")
+        done = call("smoke", "--profile", file)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert len(done.stdout + done.stderr) < 4000
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_content_coding_is_shown_in_few_words() -> None:
+    body = json.dumps({"status": load_statuses().success.slug}).encode()
+    with another_api(200, body, Content_Encoding="x" * 60_000) as url:
+        done = call("smoke", url)
+    assert done.returncode == ExitCode.SUCCESS
+    assert len(done.stdout + done.stderr) < 1000
+
+
+COMMANDS = {
+    "smoke": (),
+    "verify": ("--only", "route/post-registers"),
+    "fuzz": ("--layer", "order", "--requests", "1"),
+}
+
+
+@contextmanager
+def counting(origin: str) -> Iterator[tuple[str, list[str]]]:
+    """The base URL of a server, and the methods of all requests to it."""
+    methods: list[str] = []
+
+    def count(method: str, path: str) -> None:
+        if not path.startswith("/_mock/"):
+            methods.append(method)
+
+    with answering(count, origin) as url:
+        yield url, methods
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_smoke_test_sends_six_requests(shared: Live, tmp_path: Path, command: str) -> None:
+    with counting(shared.origin) as (url, methods):
+        done = call(command, url, *COMMANDS[command], cwd=tmp_path)
+    assert done.returncode in (ExitCode.SUCCESS, ExitCode.VIOLATION), done.stderr
+    later = 0 if command == "smoke" else 1
+    assert len(methods) == SMOKE_REQUESTS + later == 6 + later
+    documented = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
+    assert "with at most six requests" in documented
+
+
+def test_the_application_of_the_stub_is_known(stub: LiveStub) -> None:
+    with counting(stub.origin) as (url, methods):
+        assert call("smoke", url).returncode == ExitCode.SUCCESS
+    assert len(methods) == SMOKE_REQUESTS - 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_at_most_twelve_requests_look_for_the_route(tmp_path: Path, command: str) -> None:
+    methods: list[str] = []
+
+    def count(method: str, path: str) -> tuple[int, bytes]:
+        if not path.startswith("/_mock/"):
+            methods.append(method)
+        return 404, b"{}"
+
+    with answering(count) as url:
+        done = call(
+            command, f"{url.removesuffix('/api/v1')}/a/b/c/d/e/f", *COMMANDS[command], cwd=tmp_path
+        )
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert len(methods) == SMOKE_REQUESTS - 1 + 12
+    documented = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
+    assert "at most twelve more look for it" in documented
 
 
 def test_of_a_stub_that_is_closed_it_is_said_what_is_not_run(

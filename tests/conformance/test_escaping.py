@@ -1,6 +1,7 @@
 """Text of a judged server, on every way out: it steers no terminal and no CI system."""
 
 import contextlib
+import csv
 import io
 import json
 import re
@@ -140,6 +141,14 @@ def test_text_of_a_server_is_harmless_on_every_way_out(way: str, text: str) -> N
     assert_safe(shown)
     if way not in WITH_LINES:
         assert shown.count("\n") == WAYS_OUT[way]("x").count("\n")
+
+
+@pytest.mark.parametrize("sign", [*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_of_a_table_is_a_formula(sign: str) -> None:
+    order = received(f"{sign}cmd|'/C calc'!A0")["fuzz"]["order"]
+    cells = [cell for row in csv.reader(io.StringIO(render_precedence_csv(order))) for cell in row]
+    assert f"'{sign}cmd|'/C calc'!A0!" in cells
+    assert not any(cell.startswith(sign) for cell in cells)
 
 
 @given(text=FOREIGN)

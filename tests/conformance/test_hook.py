@@ -1,4 +1,4 @@
-"""The hook as docs/hook.md tells it to people, beside the one that there is."""
+"""docs/hook.md lists the states that cases need, and the values that the hook gives for each."""
 
 import re
 from pathlib import Path
@@ -15,11 +15,11 @@ ROWS = {
 }
 
 
-def test_every_state_of_a_case_is_told() -> None:
+def test_every_state_of_a_case_is_listed() -> None:
     needed = {state for case in load_cases() for state in case.arrange}
     assert set(ROWS) == needed - {"stub"}
 
 
 @pytest.mark.parametrize("state", ROWS)
-def test_a_state_gives_what_is_told(second: Second, state: str) -> None:
+def test_the_hook_gives_the_values_listed_for_a_state(second: Second, state: str) -> None:
     assert sorted(second.arrange(state)) == sorted(ROWS[state])

@@ -1,4 +1,4 @@
-"""Where the raw client finds servers: at ports, at addresses of IPv6, behind TLS."""
+"""The raw client connects to servers at any port, at addresses of IPv6, and over TLS."""
 
 import asyncio
 import ssl

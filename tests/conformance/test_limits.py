@@ -23,7 +23,7 @@ from clients_register.spec.statuses import load_statuses
 
 ALL = ", ".join(FEATURES)
 
-# What the stub knows, in a profile.
+# Values of the fixtures of the stub, as a profile names them.
 KNOWN = "company: 42\nother_application: planox2\n"
 
 # Claims, further terms of the profile, and patterns of cases.
@@ -53,7 +53,7 @@ def planned(*argv: str) -> tuple[int, int]:
 
 
 def registered(stub: LiveStub) -> int:
-    """How many clients a stub has registered in all worlds, deleted ones included."""
+    """Counts the clients that a stub has registered in all worlds, including deleted ones."""
     statuses = load_statuses()
     stored = (statuses.success.slug, statuses.for_rule("welcome_mail_is_sent").slug)
     counted = stub.control("GET", "/coverage").json()["statuses"]

@@ -1,6 +1,7 @@
 """Profiles: what a target is, and which ones are refused."""
 
 import json
+import os
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from support.command import call, certified
 from support.suite import another_api
 
+from clients_register.conformance.control import TOKEN_VARIABLE
 from clients_register.conformance.profiles import load_profile
+from clients_register.conformance.results import ExitCode
 from clients_register.conformance.target import ProfileError, is_loopback, target_for_url
 from clients_register.spec.statuses import load_statuses
 
@@ -25,6 +28,7 @@ ENVIRONMENT = {
     "BASE": "https://staging.test/api/v1",
     "KEY": "k3y of 7f3a",
     "LINES": "k3y of 7f3a\n",
+    "BYTES": os.fsdecode(b"k3y of \xff"),
 }
 
 
@@ -79,6 +83,25 @@ def test_a_profile_is_filled_from_the_environment(tmp_path: Path) -> None:
         (PROFILE + known_failure("bace64/*"), "no case matches 'bace64/\\*'"),
         (PROFILE + known_failure("base64/*", "lately"), r"known_failures\[0\]\.since"),
         ("[", "cannot be read as YAML"),
+        ("a: 1\n--- b\n", "expected a single document in the stream, but found another"),
+        (PROFILE + "route: register", r"route: expected a path that begins with /"),
+        *(
+            (PROFILE + f'route: "/{text}"', "route: expected a path of printable ASCII")
+            for text in ("a b", r"a\r\nX-Key: b", "a?b=c", "a#b", "\u00e4")
+        ),
+        (PROFILE.replace("X-Key", "content-length"), r"headers\.content-length: expected other"),
+        (PROFILE.replace("X-Key", "Transfer-Encoding"), "each case sets it; remove it"),
+        (PROFILE.replace("X-Key", "Content-Type"), "each case sets it; remove it"),
+        (PROFILE.replace("${KEY}", "${BYTES}"), "headers, X-Key: expected text in UTF-8"),
+        (
+            PROFILE.replace("${KEY}", r"\ud800"),
+            r"X-Key: expected a string, found a string with a lone",
+        ),
+        (PROFILE + r'arrange: {client: {preset: {token: "\udfff"}}}', "expected text in UTF-8"),
+        (PROFILE.replace("${BASE}", "http://staging.test/a b"), "percent-encoded"),
+        (PROFILE + r'hook: "http://staging.test/\r\nX-Key: b"', "hook: .* percent-encoded"),
+        (PROFILE + "limits: {timeout: .nan}", r"limits\.timeout: expected a number"),
+        (PROFILE + "limits: {requests: 10.0}", r"limits\.requests: expected an integer"),
     ],
 )
 def test_a_faulty_profile_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -113,6 +136,33 @@ def test_no_message_shows_a_secret(tmp_path: Path, text: str) -> None:
     with pytest.raises(ProfileError) as refused:
         load_profile(written(tmp_path, text), ENVIRONMENT)
     assert "k3y" not in str(refused.value)
+
+
+def test_a_profile_is_read_by_the_core_schema(tmp_path: Path) -> None:
+    text = PROFILE.replace("Some server", "1:30") + (
+        "company: 042\nlimits: {timeout: 1e2}\n"
+        "known_failures: [{cases: base64/*, reason: yes, since: 2026-11-25}]\n"
+    )
+    found = load_profile(written(tmp_path, text), ENVIRONMENT)
+    assert (found.name, found.company, found.limits.timeout) == ("1:30", 42, 100.0)
+    (failure,) = found.known_failures
+    assert (failure.reason, failure.since) == ("yes", "2026-11-25")
+
+
+def test_a_profile_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "profile.yaml"
+    file.write_bytes(PROFILE.replace("Some", "S\u00f6me").encode("latin-1"))
+    with pytest.raises(ProfileError, match="expected UTF-8, found another encoding at byte 19"):
+        load_profile(file, ENVIRONMENT)
+
+
+@pytest.mark.parametrize("token", ["t\u00f6ken", "to\nken", os.fsdecode(b"\xff")])
+def test_a_control_token_that_no_header_can_contain_is_refused(token: str) -> None:
+    done = call("verify", "http://127.0.0.1:1", env={TOKEN_VARIABLE: token})
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    expected = f"{TOKEN_VARIABLE}: expected the token of the stub in printable ASCII"
+    assert expected in done.stderr
+    assert token not in done.stderr
 
 
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:

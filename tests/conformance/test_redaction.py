@@ -1,9 +1,11 @@
 """Secrets are in no output of the suite: not in reports, case files, messages or the terminal."""
 
+import asyncio
 import json
 import re
 import secrets
 from base64 import b64encode
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.command import OPTIONS, call
 from support.live import Live, LiveStub
+from support.servers import running
 from support.suite import another_api, answering, base, mutant, profile, verified
 
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import search
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
+from clients_register.conformance.fuzz.decoding import decode_base64
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.redaction import MASKED, Redactor
@@ -62,7 +66,7 @@ def envelope(**members: Any) -> dict[str, Any]:
     return {"code": 200, "status": "unheard-of", **members}
 
 
-# What a server may answer that must not be shown, and what else of it must be.
+# Responses with secrets, which must not be shown, among text that must be.
 ANSWERS = {
     "password": envelope(data={"email": "a@b.test", "password": LONG}),
     "short": envelope(data={"password": MARK}, note=f"it is {MARK}"),
@@ -149,6 +153,32 @@ def test_a_password_that_a_server_echoes_is_in_no_report(
     assert_no_trace(marked, text + done.stdout)
 
 
+def test_a_password_in_the_place_of_a_status_is_in_no_report(tmp_path: Path, marked: str) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
+            status = load_statuses().success.slug
+            with suppress(LookupError, TypeError, ValueError):
+                sent = json.loads(decode_base64(await reader.readexactly(length)) or b"")
+                status = f"{sent['client']['password']} {'x' * 5000}"
+            body = json.dumps({"code": 200, "status": status}).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            await writer.drain()
+
+    report, order = tmp_path / "report.json", tmp_path / "order.csv"
+    argv = ("--layer", "order", "--requests", "60", "--corpus", str(tmp_path / "corpus"))
+    with running(talk) as origin:
+        url = f"{origin}/api/v1"
+        done = call("fuzz", url, *argv, "--report", str(report), "--order", str(order))
+    assert done.returncode == ExitCode.VIOLATION
+    probes = json.loads(report.read_text("utf-8"))["fuzz"]["order"]["probes"]
+    shown = {each["status"] for each in probes}
+    assert any(status.startswith("not-the-secret-") for status in shown)
+    assert max(map(len, shown)) < 300
+    assert_no_trace(marked, report.read_text("utf-8") + order.read_text("utf-8") + done.stdout)
+
+
 def test_tokens_and_passwords_of_earlier_steps_of_a_sequence_are_in_no_report(
     shared_stub: LiveStub, tmp_path: Path, marked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +263,11 @@ def test_a_secret_member_is_masked_whatever_is_around_it(
     assert LONG not in json.dumps(redacted) or name == "pass\\word"
     document = Redactor().redact_received_json(json.loads(text))
     assert document.keys() >= {name} or name in (before, after)
+
+
+def test_quotation_marks_do_not_stall_a_report() -> None:
+    text = '"' + '\\"' * 50_000
+    assert Redactor().redact_received(text) == text
 
 
 @given(size=st.integers(0, 120))

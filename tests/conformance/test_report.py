@@ -26,7 +26,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("nothing", "cannot be read"),
+        ("nothing", "expected a report in JSON"),
         ("{}", "expected the member report"),
         (json.dumps(report(exit_code=7)), r"exit_code: expected one of"),
         (json.dumps(report(surplus=1)), "surplus"),
@@ -48,7 +48,7 @@ def test_the_terminal_tells_every_miss_and_counts_the_rest() -> None:
         assert "curl -d e30=" in told
         assert f"--only some-area/{verdict}" in told
     assert "PASS some-area/pass" not in text
-    assert "not arranged: clock (1 cases)" in text
+    assert "not arranged: clock (1 case)" in text
     assert text.endswith("1 cases could not be judged\n")
 
 

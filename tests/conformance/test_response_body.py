@@ -52,6 +52,7 @@ def raw_deflate(content: bytes) -> bytes:
         (compressed(PLAIN), ("GZIP",)),
         (compressed(PLAIN), ("x-gzip",)),
         (compressed(PLAIN[:5]) + compressed(PLAIN[5:]), ("gzip",)),
+        (compressed(PLAIN) + compressed(b"") * 99, ("gzip",)),
         (zlib.compress(PLAIN), ("deflate",)),
         (compressed(zlib.compress(PLAIN)), ("deflate, gzip",)),
         (compressed(zlib.compress(PLAIN)), ("deflate", "gzip")),
@@ -68,7 +69,8 @@ def test_a_content_coding_is_removed(body: bytes, codings: tuple[str, ...]) -> N
         (compressed(PLAIN)[:-1], "gzip", "an end within the compressed data", DOCUMENT),
         (compressed(PLAIN)[:20], "gzip", "an end within the compressed data", ABSENT),
         (compressed(PLAIN)[:-8] + bytes(8), "gzip", "incorrect data check", ABSENT),
-        (compressed(PLAIN) + b"more", "gzip", "incorrect header check", ABSENT),
+        (compressed(PLAIN) + b"more", "gzip", "incorrect header check", DOCUMENT),
+        (compressed(PLAIN) + compressed(b"") * 100, "gzip", "more than 100 compressed", DOCUMENT),
         (PLAIN, "gzip", "incorrect header check", DOCUMENT),
         (compressed(bytes(MAX_BODY + 1)), "gzip", f"more than {MAX_BODY} bytes", ABSENT),
         (raw_deflate(PLAIN), "deflate", "incorrect header check", DOCUMENT),
@@ -82,6 +84,11 @@ def test_a_broken_or_unknown_content_coding_is_a_violation(
     assert found(result) == [(CODING, Grade.DOCUMENTED), *found(decoded(result.content))]
     assert received in result.deviations[0].received
     assert result.document == document
+
+
+def test_json_is_not_read_beyond_the_largest_depth() -> None:
+    result = decoded(b"[" * (MAX_DEPTH + 1) + b"no JSON")
+    assert result.unreadable == "JSON with more than 100 levels, which the suite does not read"
 
 
 def test_identity_is_named_although_it_should_not_be() -> None:

@@ -57,7 +57,14 @@ def test_a_url_assumes_no_company_and_no_second_application(foreign: str, tmp_pa
     skipped = {case["id"] for case in report["cases"] if case["verdict"] == "not-arranged"}
     assert needing("company", "other_application") <= skipped
     assert {"company/known", "company/name-of-another"} <= skipped
-    assert {each["state"] for each in report["missing_states"]} >= {"company", "other_application"}
+    assert report["missing_states"] == []
+    values = {each["value"]: each["cases"] for each in report["missing_values"]}
+    assert values.keys() == {"company", "other_application"}
+    assert sum(values.values()) == len(skipped)
+    for name, cases in values.items():
+        word = "case" if cases == 1 else "cases"
+        assert f"not known: {name} ({cases} {word}); a profile can name one\n" in said
+    assert "not finished" not in said
     (known,) = (case for case in report["cases"] if case["id"] == "company/known")
     assert known["reason"] == "company: none is known; a profile can name one (company: ...)"
 

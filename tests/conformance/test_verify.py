@@ -1,14 +1,16 @@
 """`clients-register verify` and its companions as people run them, on real servers."""
 
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from support.command import call, reserved_port
+from support.command import call, certified, reserved_port
 from support.live import Live, LiveStub
-from support.servers import Second
+from support.servers import Second, relay, running, tunnel
 from support.suite import another_api, bad, base, crashing, mutant, profile, verified
 
 from clients_register.conformance.results import ExitCode
@@ -64,6 +66,33 @@ def test_the_second_server_keeps_all_but_what_is_about_the_stub(
     ran = [case for case in about if case["verdict"] in ("pass", "observed")]
     assert len(ran) >= 0.95 * len(about)
     assert code == ExitCode.SUCCESS
+
+
+def test_the_certificates_and_the_proxy_of_a_profile_are_used_for_the_hook(
+    second: Second, tmp_path: Path
+) -> None:
+    certificate = certified(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    server.load_verify_locations(certificate)
+    server.verify_mode = ssl.CERT_REQUIRED
+    connected: list[bytes] = []
+    with running(relay("127.0.0.1", second.port), server) as origin:
+        real = urlsplit(origin)
+        with running(tunnel(real.hostname, real.port, connected)) as via:
+            # Nothing listens on these ports, so only the proxy reaches the server and its hook.
+            more = (
+                f"hook: https://127.0.0.1:2/hooks\nproxy: {via}\n"
+                f"tls: {{ca: {certificate}, certificate: {certificate}}}"
+            )
+            url = "https://127.0.0.1:1/api/v1"
+            file = profile(tmp_path, base=url, claims="core, tokens", more=more)
+            only = ("--only", "token/of-a-live-session")
+            code, report, said = verified(tmp_path, "--profile", file, *only)
+    assert [case["verdict"] for case in report["cases"]] == ["pass"], said
+    assert code == ExitCode.SUCCESS
+    ports = {line.split()[1] for line in connected}
+    assert ports == {b"127.0.0.1:1", b"127.0.0.1:2"}
 
 
 # One that needs no hook, one that needs a state, one that breaks the whole server, one that asks

@@ -40,7 +40,7 @@ def deep(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
-# What the control plane answers where a world is deleted: to the list of worlds, and to the DELETE.
+# Responses of the control plane when a world is deleted: to the list of worlds, or to the DELETE.
 CLEAN_UPS: dict[str, tuple[str, bytes | None]] = {
     "500": ("DELETE", b'{"detail": "no"}'),
     "no JSON": ("GET", b"<html>"),
@@ -195,7 +195,7 @@ def test_a_report_of_odd_answers_is_written_and_read(tmp_path: Path, body: bytes
 
 
 @pytest.mark.parametrize(("levels", "parsed"), [(1, True), (100, True), (101, False)])
-def test_the_depth_of_an_answer_is_limited(levels: int, *, parsed: bool) -> None:
+def test_the_depth_of_a_response_is_limited(levels: int, *, parsed: bool) -> None:
     document = parse_body(HttpResponse(200, (), deep(levels), 0.0, b"")).document
     assert isinstance(document, list) is parsed
 
@@ -227,6 +227,39 @@ def test_a_place_where_only_opening_shows_that_nothing_can_be_written(
     assert "/proc/no/page cannot be" in line
     assert stub.control("GET", "/requests").json() == []
     assert not (tmp_path / "order.csv").exists()
+
+
+@pytest.mark.parametrize("other", ["same", "./same", "link", "folder/../same"])
+@pytest.mark.parametrize("command", ["verify", "fuzz"])
+def test_two_reports_in_one_file_are_refused_before_anything_is_sent(
+    stub: LiveStub, tmp_path: Path, command: str, other: str
+) -> None:
+    (tmp_path / "link").symlink_to("same")
+    (tmp_path / "folder").mkdir()
+    done = call(command, base(stub), "--report", "same", "--junit", other, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert f"expected a file of its own for each output, found {Path(other)} twice" in done.stderr
+    assert stub.control("GET", "/requests").json() == []
+    assert not (tmp_path / "same").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("--html", "x", "--junit", "x"), "a file of its own for each output, found x twice"),
+        (("--html", "report.json"), "another file than the report itself, found report.json"),
+        (("--html", "./link"), "another file than the report itself, found report.json"),
+    ],
+)
+def test_a_report_is_converted_into_files_of_their_own(
+    tmp_path: Path, argv: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "report.json").write_text(render_json(report()), "utf-8")
+    (tmp_path / "link").symlink_to("report.json")
+    done = call("report", "report.json", *argv, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert done.stderr == f"clients-register report: expected {told}\n"
+    assert load_report(tmp_path / "report.json") == report()
 
 
 def test_the_folder_of_a_report_is_created(shared_stub: LiveStub, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the report of a run on a real server holds, and what it never holds."""
+"""Reports of runs on real servers: their contents, and the secrets that they never contain."""
 
 import json
 import signal

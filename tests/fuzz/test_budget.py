@@ -50,7 +50,7 @@ LARGE = {"schema": 700, "parameters": 300, "sequences": 300}
 
 
 def received(stub: LiveStub) -> int:
-    """How many requests to the API a stub has had in all worlds, deleted ones included."""
+    """Counts the requests to the API of a stub in all worlds, including deleted ones."""
     counted = stub.control("GET", "/coverage").json()["statuses"]
     return sum(each["natural"] for each in counted)
 
@@ -258,8 +258,8 @@ def test_what_a_campaign_sends_is_stated_before_and_the_corpus_apart(
     done = call("fuzz", base(stub), *asked, "--seconds", "9000")
     assert done.returncode == 0, done.stdout
     assert done.stderr == (
-        "the campaign sends at most 12 requests in 9000 seconds, after 6 of the smoke test and at"
-        " most 3 that replay 3 cases of the corpus\n"
+        "the campaign sends at most 12 requests in 9000 seconds, after at most 6 of the smoke test"
+        " and at most 3 that replay 3 cases of the corpus\n"
     )
     # The application of a stub is known.
     assert received(stub) == 12 + SMOKE - 1 + 3

@@ -1,4 +1,4 @@
-"""What the oracle makes of bytes, apart from every server."""
+"""The oracle decodes bytes without any server."""
 
 import base64
 import json

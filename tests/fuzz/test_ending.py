@@ -1,4 +1,4 @@
-"""How a campaign ends, and what is told where it did not come to its own end."""
+"""The ends of a campaign, and the report of one that did not run to its end."""
 
 import json
 import math
@@ -275,7 +275,7 @@ def test_a_target_that_is_gone_is_in_the_headline_besides_its_faults() -> None:
     found = CampaignResult([fault], {**told, "overloaded": 0, "unparseable": 0}, {}, [])
     code, reason = found.decide(strict=False)
     assert code is ExitCode.VIOLATION
-    assert "violates the contract: 1 faults" in reason
+    assert "violates the contract: 1 fault in" in reason
     assert f"not everything could be judged: {GONE} (refused)" in reason
 
 
@@ -325,7 +325,7 @@ def begun(tmp_path: Path, layer: str, target: str) -> Iterator[subprocess.Popen[
 
 
 def requests_to(origin: str) -> int:
-    """How many requests a stub has answered in all worlds."""
+    """Counts the requests that a stub has answered in all worlds."""
     return sum(each["requests"] for each in httpx2.get(f"{origin}/_mock/worlds").json())
 
 
@@ -348,10 +348,10 @@ def test_a_server_that_is_killed_meanwhile_is_told_of_in_a_line(tmp_path: Path, 
             until(lambda: requests_to(origin) > 20)
             server.tell(signal.SIGKILL)
             out, err = process.communicate(timeout=LIMIT)
-    # That the request under way was not answered is a fault, and the only one.
+    # The only fault is that the request under way got no response.
     assert process.returncode in (1, 4)
     assert err == ""
-    assert "does not respond any more" in out or "1 faults" in out
+    assert "does not respond any more" in out or "1 fault in" in out
 
 
 @pytest.mark.parametrize("layer", others("schema"))

@@ -1,4 +1,4 @@
-"""What the oracle demands for parameters: the contract once more, row by row."""
+"""The predictions of the oracle for parameters, for each row of the contract."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Which error wins: the matrix is the order of the spec, and it is complete."""
+"""The precedence matrix has the order of the spec, and is complete."""
 
 from itertools import combinations
 from pathlib import Path
@@ -71,6 +71,6 @@ def test_on_a_server_that_is_not_ours_the_order_is_observed(tmp_path: Path) -> N
     marked = [each for each in report["fuzz"]["order"]["probes"] if not each["as_expected"]]
     assert any(len(each["faults"]) == 2 for each in marked), said
     faults = [each for each in report["cases"] if each["verdict"] != "pass"]
-    # That one parameter alone is told wrongly the page denies; of two errors it says nothing.
+    # The page says how each error is reported alone, and nothing about two of them.
     assert {each["verdict"] for each in faults} == {"fail"}
     assert report["fuzz"]["order"]["not_arranged"] > 0

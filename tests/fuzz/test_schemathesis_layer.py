@@ -3,21 +3,20 @@
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from anyio.from_thread import start_blocking_portal
+import requests
 from support.command import call, certified
 from support.limits import controlled
 from support.live import LiveStub
-from support.servers import Streams, serving
-from support.suite import answering as answering_without_headers
-from support.suite import base, explored, fuzzed, profile
+from support.servers import Streams, relay, running, tunnel
+from support.suite import answering, base, explored, fuzzed, profile
 
-from clients_register.conformance.fuzz.schemathesis_layer import LAYER
+from clients_register.conformance.fuzz.campaign import DEFECTIVE
+from clients_register.conformance.fuzz.schemathesis_layer import LAYER, TargetAdapter
 from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
@@ -27,7 +26,7 @@ ASKED = ("--layer", LAYER, "--requests", "25", "--seed", "1")
 
 
 def received(stub: LiveStub) -> int:
-    """How many requests a stub has had in all worlds, deleted ones included."""
+    """Counts the requests to a stub in all worlds, including deleted ones."""
     counted = stub.control("GET", "/coverage").json()["statuses"]
     return sum(each["natural"] for each in counted)
 
@@ -39,53 +38,8 @@ def test_no_phase_finds_fault_with_the_stub_and_each_request_is_counted(stub: Li
         assert received(stub) == campaign.run.limiter.requests
 
 
-async def join(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None
-) -> None:
-    """Connects a stream with a server, in both directions."""
-    inner_reader, inner_writer = await asyncio.open_connection(host, port)
-
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while piece := await source.read(65_536):
-                sink.write(piece)
-                await sink.drain()
-        sink.close()
-
-    await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
-    await inner_writer.wait_closed()
-
-
-@contextmanager
-def running(talk: Streams, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The origin of a server in a thread."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serving(talk, tls=tls)) as origin,
-    ):
-        yield origin
-
-
-def proxy(address: tuple[str | None, int | None], connected: list[bytes]) -> Streams:
-    """A proxy that supports only CONNECT, and connects with `address` whatever the request says.
-
-    `connected` gets the first line of each request.
-    """
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
-        connected.append(line)
-        if not line.startswith(b"CONNECT "):
-            writer.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
-            return
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await join(reader, writer, *address)
-
-    return talk
-
-
 def judged(report: dict[str, object], said: str) -> int:
-    """How many responses the layer has judged in a campaign that found nothing wrong."""
+    """Counts the responses that the layer has judged in a campaign that found nothing wrong."""
     assert "nothing wrong was found" in said, said
     campaign = report["fuzz"]
     assert isinstance(campaign, dict)
@@ -100,10 +54,7 @@ def test_the_certificates_of_a_profile_are_used(stub: LiveStub, tmp_path: Path) 
     server.verify_mode = ssl.CERT_REQUIRED
     address = urlsplit(stub.origin)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join(reader, writer, address.hostname, address.port)
-
-    with running(talk, server) as origin:
+    with running(relay(address.hostname, address.port), server) as origin:
         tls = f"tls: {{ca: {certificate}, certificate: {certificate}}}"
         file = profile(tmp_path, base=f"{origin}{stub.settings.base_path}", more=tls)
         code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
@@ -121,12 +72,9 @@ def test_the_proxy_of_a_profile_is_used_as_a_tunnel(
     address = urlsplit(stub.origin)
     connected: list[bytes] = []
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join(reader, writer, address.hostname, address.port)
-
-    with running(talk, server if secure else None) as origin:
+    with running(relay(address.hostname, address.port), server if secure else None) as origin:
         real = urlsplit(origin)
-        with running(proxy((real.hostname, real.port), connected)) as via:
+        with running(tunnel(real.hostname, real.port, connected)) as via:
             # Nothing listens on port 1, so this server can be reached through the proxy only.
             url = f"{real.scheme}://127.0.0.1:1{stub.settings.base_path}"
             more = f"proxy: {via}\ntls: {{ca: {certificate}}}"
@@ -154,7 +102,7 @@ def response(line: bytes = b"200 OK", *headers: bytes) -> bytes:
     return b"\r\n".join([*lines, b"", SUCCESS])
 
 
-def answering(expire: Callable[[], None]) -> Streams:
+def silenced(expire: Callable[[], None]) -> Streams:
     """A server that answers the smoke test and nothing else."""
     answers = iter(range(SMOKE))
 
@@ -174,7 +122,7 @@ def answering(expire: Callable[[], None]) -> Streams:
 def test_the_timeout_of_a_profile_applies(tmp_path: Path) -> None:
     with (
         controlled(7.5) as limit,
-        running(answering(expire=limit.expire)) as origin,
+        running(silenced(expire=limit.expire)) as origin,
     ):
         file = profile(tmp_path, base=f"{origin}/api/v1", more="limits: {timeout: 7.5}")
         code, report, said = fuzzed(tmp_path, "--profile", file, *ASKED)
@@ -222,6 +170,30 @@ def test_a_request_is_not_repeated_where_the_connection_is_closed(tmp_path: Path
     assert b"" in received[SMOKE:]
 
 
+def test_a_broken_content_coding_is_a_finding_and_the_layer_goes_on(
+    stub: LiveStub, tmp_path: Path
+) -> None:
+    with answering(lambda *_: None, stub.origin, **{"Content-Encoding": "gzip"}) as url:
+        code, report, said = fuzzed(tmp_path, "--profile", profile(tmp_path, base=url), *ASKED)
+    assert code == ExitCode.VIOLATION, said
+    found = [each["what"] for case in report["cases"] for each in case["findings"]]
+    assert "header Content-Encoding" in found
+    assert report["fuzz"]["requests"] == 25
+
+
+def test_an_error_of_schemathesis_is_a_defect_of_the_suite(
+    stub: LiveStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> requests.Response:
+        raise RuntimeError("the lights went out")
+
+    monkeypatch.setattr(TargetAdapter, "build_response", broken)
+    code, report, _ = fuzzed(tmp_path, base(stub), *ASKED)
+    assert code == ExitCode.DEFECT
+    assert report["fuzz"]["ended"] == DEFECTIVE
+    assert "the lights went out" in report["fuzz"]["why"]
+
+
 def test_proxies_and_credentials_of_the_environment_are_not_used(tmp_path: Path) -> None:
     heads: list[bytes] = []
 
@@ -244,7 +216,7 @@ def test_proxies_and_credentials_of_the_environment_are_not_used(tmp_path: Path)
 
 def test_a_decided_deviation_fails_only_a_strict_campaign(stub: LiveStub, tmp_path: Path) -> None:
     # This server passes all on, but for the header X-Request-Id, which is our choice.
-    with answering_without_headers(lambda _method, _path: None, stub.origin) as url:
+    with answering(lambda _method, _path: None, stub.origin) as url:
         lenient, _, _ = fuzzed(tmp_path / "lenient", url, *ASKED)
         strict, report, _ = fuzzed(tmp_path / "strict", url, *ASKED, "--strict")
     assert (lenient, strict) == (ExitCode.SUCCESS, ExitCode.VIOLATION)

@@ -23,6 +23,7 @@ from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
+from anyio.from_thread import start_blocking_portal
 from support.command import environment
 from support.limits import LIMIT, communicate, kill_when_hung
 
@@ -341,6 +342,53 @@ async def serving(
         yield f"{'https' if tls else 'http'}://{named}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+
+
+@contextmanager
+def running(talk: Streams, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The origin of a server in a thread that talks so on every connection."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serving(talk, tls=tls)) as origin,
+    ):
+        yield origin
+
+
+def relay(host: str | None, port: int | None) -> Streams:
+    """Passes bytes to a server and back."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection(host, port)
+
+        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while piece := await source.read(65_536):
+                    sink.write(piece)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+        await inner_writer.wait_closed()
+
+    return talk
+
+
+def tunnel(host: str | None, port: int | None, connected: list[bytes]) -> Streams:
+    """A proxy that supports only CONNECT, and connects with one server whatever the request says.
+
+    `connected` gets the first line of each request.
+    """
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+        connected.append(line)
+        if not line.startswith(b"CONNECT "):
+            writer.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await relay(host, port)(reader, writer)
+
+    return talk
 
 
 def saying(*answers: bytes, heard: list[bytes] | None = None) -> Streams:
