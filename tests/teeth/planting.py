@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clients_register.handlers import app, context, register, resources
+from clients_register.handlers import app, decoding, register, resources
 from clients_register.handlers.context import RequestContext
 from clients_register.handlers.decoding import Params
 from clients_register.handlers.models import User
@@ -164,7 +164,7 @@ def params(change: Callable[[dict[str, Any], Mapping[str, Any]], None]) -> None:
             super().__init__(sent)
             change(self._values, sent)
 
-    swap(context, "Params", lambda _: Altered)
+    swap(decoding, "Params", lambda _: Altered)
 
 
 def around_register(
