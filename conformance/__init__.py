@@ -8,10 +8,12 @@
         states      arranges what it needs: by our control plane, a hook, or the route itself
         exchange    sends one request (request builds it, http_client transmits it)
         checks      compares the response with expectations and invariants
+        effects     the same for what it left behind, and for simultaneous requests
       results    verdicts of cases, exit code of the run
       redaction  masks passwords, tokens and keys
       report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal
       escaping   makes received text safe to show, on every way out
+    pairs        derives cases from a table of properties
     fuzz         searches for faults that no case covers
 
 The suite and the server share no code but `spec`, and the seeded names in `fixtures`: each of the

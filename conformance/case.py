@@ -56,8 +56,11 @@ CONTENT_LAYERS = ("params", "json", "text", "text_hex")
 # The first key of an expectation is its kind.
 EXPECTATION_KINDS = (
     *("status", "code", "errors", "errors_of", "at", "header", "body"),
-    *("stored", "mailed", "outcomes"),
+    *("stored", "mailed", "used", "outcomes", "as_sent"),
 )
+
+# The kinds that are observed on the target and not in a response.
+EFFECT_KINDS = ("stored", "mailed", "used")
 
 # Every id that was ever used, one per line; ids that no case uses any more are marked.
 LOCK_FILE = "ids.lock"
@@ -99,19 +102,6 @@ class RequestTemplate:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step before the judged exchange: a request, or a move of the clock.
-
-    `keep` names values to remember from the response (name to JSON pointer); `advance` is an
-    ISO 8601 duration.
-    """
-
-    send: RequestTemplate | None = None
-    keep: Mapping[str, str] = field(default_factory=dict)
-    advance: str | None = None
-
-
-@dataclass(frozen=True)
 class Expectation:
     """One expectation. `kind` is one of EXPECTATION_KINDS, `terms` are all its keys.
 
@@ -126,10 +116,40 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step of a case: a request, or a move of the clock by an ISO 8601 duration (`advance`).
+
+    `together` are sent simultaneously with `send`, and each is sent `parallel` times. `keep` names
+    values to remember from the response that succeeded, or else the first (name to JSON pointer).
+    `questions` are those that its requests raise.
+    """
+
+    send: RequestTemplate | None = None
+    together: "tuple[Step, ...]" = ()
+    parallel: int = 1
+    keep: Mapping[str, str] = field(default_factory=dict)
+    advance: str | None = None
+    questions: tuple[str, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+
+    @property
+    def sends(self) -> list[RequestTemplate]:
+        """The requests that are sent simultaneously."""
+        group = (self.send, *(each.send for each in self.together))
+        return [each for each in group if each is not None] * self.parallel
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The expectations of all its requests."""
+        return (*self.expect, *(each for step in self.together for each in step.expect))
+
+
+@dataclass(frozen=True)
 class Case:
     """One judged exchange with its setup. See case.schema.json for the fields.
 
-    `placeholders` are the names of all that it contains.
+    `before` are earlier steps, which may have expectations of their own. `placeholders` are the
+    names of all that it contains.
     """
 
     id: str
@@ -138,31 +158,59 @@ class Case:
     requires: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     claims: str = CORE
+    also_claims: tuple[str, ...] = ()
     arrange: tuple[str, ...] = ()
     before: tuple[Step, ...] = ()
-    send: RequestTemplate = field(default_factory=RequestTemplate)
-    parallel: int = 1
-    expect: tuple[Expectation, ...] = ()
+    judged: Step = field(default_factory=lambda: Step(RequestTemplate()))
     placeholders: frozenset[str] = frozenset()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, the judged one last."""
+        return (*self.before, self.judged)
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Those of all steps."""
+        return tuple(each for step in self.steps for each in step.expectations)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The requirements and questions that the case concerns, by its steps and effects, too."""
+        keys = load_grades().keys
+        effects = {Part(each.kind) for each in self.expectations if each.kind in EFFECT_KINDS}
+        raised = (key for step in self.steps for key in step.questions)
+        return frozenset(
+            (*self.requires, *self.questions, *raised, *(keys[each] for each in effects))
+        )
 
     @property
     def documented(self) -> bool:
         """Whether it tests something that the owner's page states."""
-        return any(each.grade is Grade.DOCUMENTED for each in self.expect)
+        return any(each.grade is Grade.DOCUMENTED for each in self.expectations)
 
 
 @cache
 def load_cases() -> tuple[Case, ...]:
-    """Loads the cases of this package, in the order of their files. Raises CaseError."""
-    return parse_cases(_read_files(), load_statuses(), _read_lock(files(__package__) / LOCK_FILE))
+    """Loads the cases of this package, in the order of their files. Raises CaseError.
+
+    They are not checked against the schema, which takes longer than half of a run; a test does it.
+    """
+    lock = _read_lock(files(__package__) / LOCK_FILE)
+    return parse_cases(read_case_files(), load_statuses(), lock, validated=True)
 
 
 def parse_cases(
-    texts: Mapping[str, str], statuses: StatusTable, locked: Mapping[str, bool]
+    texts: Mapping[str, str],
+    statuses: StatusTable,
+    locked: Mapping[str, bool],
+    *,
+    validated: bool = False,
 ) -> tuple[Case, ...]:
     """Parses case files, given as name to text. Raises CaseError with all problems.
 
-    `locked` has every id that was ever used, and whether a case uses it now.
+    `locked` has every id that was ever used, and whether a case uses it now. Files that are
+    `validated` are known to match the schema.
     """
     problems: list[str] = []
     cases: list[Case] = []
@@ -171,7 +219,8 @@ def parse_cases(
         try:
             document = spec.parse(text)
             # Of the shapes of an expectation, best_match finds the one that it nearly has.
-            errors = [best_match([error]) or error for error in validator.iter_errors(document)]
+            found = () if validated else validator.iter_errors(document)
+            errors = [best_match([error]) or error for error in found]
             problems += [f"{name}, {explain(error)}" for error in errors]
         except (yaml.YAMLError, ValueError) as error:
             problems.append(f"{name}: expected YAML, found {error}")
@@ -198,7 +247,7 @@ def select_cases(cases: Sequence[Case], patterns: Sequence[str]) -> list[Case]:
         return list(cases)
 
     def matches(case: Case) -> bool:
-        names = (case.id, case.area, *case.requires, *case.questions)
+        names = (case.id, case.area, *case.keys)
         return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
     return [case for case in cases if matches(case)]
@@ -207,7 +256,7 @@ def select_cases(cases: Sequence[Case], patterns: Sequence[str]) -> list[Case]:
 def render_lock() -> str:
     """Returns the lock file for the cases of this package. Raises CaseError."""
     locked = _read_lock(files(__package__) / LOCK_FILE)
-    used = {case.id for case in parse_cases(_read_files(), load_statuses(), {})}
+    used = {case.id for case in parse_cases(read_case_files(), load_statuses(), {})}
     lines = (f"{each}{'' if each in used else RETIRED}" for each in sorted(used | {*locked}))
     return "".join(f"{line}\n" for line in lines)
 
@@ -224,7 +273,8 @@ def parse_duration(text: str) -> int:
     return sum(int(number or 0) * seconds for number, seconds in units)
 
 
-def _read_files() -> dict[str, str]:
+def read_case_files() -> dict[str, str]:
+    """Reads the case files of this package, as name to text."""
     return {
         each.name: each.read_text("utf-8")
         for each in sorted((files(__package__) / "cases").iterdir(), key=lambda each: each.name)
@@ -252,20 +302,28 @@ def _parse_case(area: str, document: Mapping[str, Any], statuses: StatusTable) -
         requires=tuple(document.get("requires", ())),
         questions=tuple(document.get("questions", ())),
         claims=document.get("claims", CORE),
+        also_claims=tuple(document.get("also_claims", ())),
         arrange=tuple(document.get("arrange", ())),
-        before=tuple(map(_parse_step, document.get("before", ()))),
-        send=_parse_send(document.get("send", {})),
-        parallel=document.get("parallel", 1),
-        expect=_parse_expectations(document, statuses),
+        before=tuple(
+            _parse_step(each, statuses, document.get("claims", CORE))
+            for each in document.get("before", ())
+        ),
+        judged=_parse_step({"send": {}, **document}, statuses, document.get("claims", CORE)),
         placeholders=frozenset(_PLACEHOLDER_NAME.findall(json.dumps(document))),
     )
 
 
-def _parse_step(document: Mapping[str, Any]) -> Step:
+def _parse_step(document: Mapping[str, Any], statuses: StatusTable, claims: str) -> Step:
     return Step(
         send=_parse_send(document["send"]) if "send" in document else None,
+        together=tuple(
+            _parse_step(each, statuses, claims) for each in document.get("together", ())
+        ),
+        parallel=document.get("parallel", 1),
         keep=document.get("keep", {}),
         advance=document["clock"]["advance"] if "clock" in document else None,
+        questions=tuple(document.get("questions", ())),
+        expect=_parse_expectations(document, statuses, claims),
     )
 
 
@@ -280,9 +338,9 @@ def _parse_send(document: Mapping[str, Any]) -> RequestTemplate:
 
 
 def _parse_expectations(
-    document: Mapping[str, Any], statuses: StatusTable
+    document: Mapping[str, Any], statuses: StatusTable, claims: str
 ) -> tuple[Expectation, ...]:
-    """Parses what a case expects, and grades it by the questions that the case raises."""
+    """Parses the expectations of a step, and grades them by the questions that it raises."""
     expected: list[Mapping[str, Any]] = document.get("expect", [])
     grades = load_grades()
     slug = next((each["status"] for each in expected if "status" in each), statuses.success.slug)
@@ -293,7 +351,7 @@ def _parse_expectations(
         for entry in each.get("errors", ())
         if entry["message"] in grades.errors
     ]
-    if document.get("claims") == STUB:
+    if claims == STUB:
         cause = rule = grade_of(Part.STUB)
     else:
         # The rules behind the expected errors are graded one by one; any of them supports a status.
@@ -317,6 +375,10 @@ def _parse_expectations(
                 part = grades.of_stored(row, cause)
             case "mailed":
                 part = grade_of(Part.MAILED)
+            case "used":
+                part = grade_of(Part.USED)
+            case "as_sent":
+                part = grade_of(Part.DATA_MEMBER)
         return weakest((part, cause))
 
     parsed = []
@@ -335,9 +397,8 @@ def _find_inconsistencies(
     for case in cases:
         if not case.id.startswith(f"{case.area}/"):
             yield f"{case.id}: expected an id that begins with its area, {case.area}/"
-        for key in (*case.requires, *case.questions):
-            if key not in keys:
-                yield f"{case.id}: {key} is no requirement and no question of the spec"
+        for key in sorted(case.keys - keys):
+            yield f"{case.id}: {key} is no requirement and no question of the spec"
         if locked and case.id not in locked:
             yield f"{case.id}: not in {LOCK_FILE}; {RELOCK_COMMAND} adds it"
         if locked.get(case.id) is False:
@@ -350,7 +411,7 @@ def _find_inconsistencies(
 
 
 def _find_problems(case: Case, statuses: StatusTable) -> Iterator[str]:
-    for each in case.expect:
+    for each in case.expectations:
         slugs = [each.terms["status"], *each.terms.get("also", ())] if each.kind == "status" else []
         slugs += [*each.terms["outcomes"]] if each.kind == "outcomes" else []
         unknown = (slug for slug in slugs if slug not in statuses.slugs)
@@ -367,5 +428,9 @@ def _find_problems(case: Case, statuses: StatusTable) -> Iterator[str]:
             parse_duration(step.advance)
         except ValueError as error:
             yield str(error)
-    if (case.parallel > 1) != any(each.kind == "outcomes" for each in case.expect):
-        yield "`parallel` and `outcomes` belong together"
+    for step in case.steps:
+        counted = any(each.kind == "outcomes" for each in step.expect)
+        if step.parallel > 1 and not counted:
+            yield "`parallel` needs `outcomes`, which say how many requests get which status"
+        if counted and len(step.sends) == 1:
+            yield "`outcomes` need `parallel` or `together`, since one request has one `status`"

@@ -3,8 +3,9 @@
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
 from typing import Any
@@ -35,7 +36,9 @@ PERSONAS: Mapping[str, tuple[str, str | None]] = {
     "session-unused": ("client", "unused"),
     "session-roleless": ("roleless", "live"),
     "liaison": ("liaison", None),
+    "session-roleless-remembered": ("roleless", "remembered"),
     "liaison-session": ("liaison", "live"),
+    "liaison-session-remembered": ("liaison", "remembered"),
     "liaison-without-password": ("liaison-without-password", "live"),
     "employee-session": ("employee", "live"),
     "roleless": ("roleless", None),
@@ -67,6 +70,17 @@ def control_token() -> str | None:
             f"{TOKEN_VARIABLE}: expected the token of the stub in printable ASCII, found others"
         )
     return token or None
+
+
+@dataclass(frozen=True)
+class FoundRecords:
+    """The records of an address in any letter case.
+
+    `addresses` are those of the records, as they are written; None if they are unknown.
+    """
+
+    count: int
+    addresses: tuple[str, ...] | None = None
 
 
 class ControlClient:
@@ -105,19 +119,37 @@ class ControlClient:
             self._faults.clear()
             await self.call("DELETE", "/faults")
 
-    async def is_stored(self, email: str) -> bool:
-        """Tells whether a client has this address."""
+    async def find_clients(self, email: str) -> FoundRecords:
+        """Finds the clients with this address."""
         path = f"/clients?email={quote(email, safe='')}"
         found = await self.call("GET", path)
         with _expected_shape("GET", path):
-            return any(each["client"] is not None for each in found)
+            clients = (each["client"] for each in found)
+            return _found([each["email"] for each in clients if each is not None])
 
-    async def count_mails(self, email: str) -> int:
-        """Counts the mails sent to this address."""
+    async def find_mails(
+        self, email: str, request_ids: Collection[str] | None = None
+    ) -> FoundRecords:
+        """Finds the mails sent to this address, by requests with these ids."""
         path = f"/outbox?to={quote(email, safe='')}"
         found = await self.call("GET", path)
         with _expected_shape("GET", path):
-            return len(found)
+            return _found(
+                [
+                    each["to"]
+                    for each in found
+                    # Personas have the same addresses in all cases.
+                    if request_ids is None or each["request_id"] in request_ids
+                ]
+            )
+
+    async def last_used_at(self, token: str) -> str:
+        """Returns the time at which the session of `token` was last used."""
+        path = f"/sessions/{quote(token, safe='')}"
+        found = await self.call("GET", path)
+        with _expected_shape("GET", path):
+            (session,) = found
+            return str(session["last_used_at"])
 
     async def delete_world(self, name: str) -> None:
         """Deletes a world if it exists."""
@@ -162,6 +194,10 @@ class ControlClient:
             body = {"email": person["email"], "state": session}
             await self.call("PUT", f"/sessions/{values['token']}", body)
         return values
+
+
+def _found(addresses: list[str]) -> FoundRecords:
+    return FoundRecords(len(addresses), tuple(addresses))
 
 
 def describe_leftovers(worlds: Mapping[str, str]) -> list[str]:

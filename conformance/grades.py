@@ -52,6 +52,7 @@ class Part(StrEnum):
     STORED_BY_SUCCESS = "stored_by_success"
     STORED = "stored"
     MAILED = "mailed"
+    USED = "used"
     STUB = "stub"
 
 
@@ -79,10 +80,12 @@ def strongest(grades: Iterable[Grade]) -> Grade:
 class GradeTable:
     """The table: grades by part, by cause, and of each entry of `errors`.
 
-    `errors` has the key and the grade of an entry, by `message` and `attr`.
+    `keys` are the requirements and questions that parts rest on. `errors` has the key and the grade
+    of an entry, by `message` and `attr`.
     """
 
     parts: Mapping[Part, Grade]
+    keys: Mapping[Part, str]
     causes: Mapping[str, Grade]
     errors: Mapping[str, Mapping[str, tuple[str, Grade]]]
 
@@ -94,6 +97,7 @@ class GradeTable:
             raise ValueError(f"grades.yaml, parts: expected {', '.join(missing)}, found none")
         return cls(
             parts,
+            {Part(name): each["key"] for name, each in document["parts"].items() if "key" in each},
             {each["key"]: Grade(each["grade"]) for each in document["causes"]},
             {
                 message: {attr: (each["key"], Grade(each["grade"])) for attr, each in attrs.items()}

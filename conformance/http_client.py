@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -165,15 +166,28 @@ class HttpClient:
         self._idle: list[_Connection] = []
         self._slots = asyncio.Semaphore(connections)
 
+    def with_own_connections(self) -> Self:
+        """Returns a client with the same limits that shares no connection with this one.
+
+        Requests that it sends one after another use one connection while the server keeps that
+        open.
+        """
+        other = copy(self)
+        other._idle = []
+        return other
+
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """Sends `request` once.
+        """Sends `request` once; with `Connection: close`, the connection is not used again.
 
         Raises NoResponse; ValueError if `request` cannot be encoded.
         """
         pieces = self._encode(request)
         async with self._limited():
             connection = await self._acquire()
-            return await self._exchange(connection, request.method, pieces)
+            closing = ("connection", "close") in {
+                (name.lower(), value.lower()) for name, value in request.headers
+            }
+            return await self._exchange(connection, request.method, pieces, closing=closing)
 
     async def send_bytes(self, pieces: Sequence[bytes]) -> HttpResponse:
         """Sends bytes that may not be HTTP at all, on a connection of their own.
@@ -183,7 +197,7 @@ class HttpClient:
         """
         async with self._limited():
             connection = await self._connect()
-            return await self._exchange(connection, "POST", pieces, HALF_CLOSE_DELAY)
+            return await self._exchange(connection, "POST", pieces, HALF_CLOSE_DELAY, closing=True)
 
     async def close(self) -> None:
         """Closes all idle connections."""
@@ -221,6 +235,8 @@ class HttpClient:
         method: str,
         pieces: Sequence[bytes],
         half_close_delay: float | None = None,
+        *,
+        closing: bool = False,
     ) -> HttpResponse:
         reader = connection.reader
         reusable = False
@@ -233,7 +249,7 @@ class HttpClient:
             written = writing.done() and writing.result()
             # Bytes that may not be HTTP may well be two requests.
             surplus = b"" if half_close_delay is not None else await reader.read_surplus()
-            reusable = keep_alive and half_close_delay is None and written and not surplus
+            reusable = keep_alive and not closing and written and not surplus
         except NotHttp as error:
             raise NoResponse(NOT_HTTP, str(error)) from None
         except EOFError as error:

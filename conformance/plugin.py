@@ -103,7 +103,7 @@ class CaseItem(pytest.Item):
         self._request_ids = request_ids
         self._target = target
         self._limiter = limiter
-        for word in (case.area, case.claims, *case.requires, *case.questions):
+        for word in (case.area, case.claims, *case.keys):
             self.extra_keyword_matches.add(word)
         self.user_properties += [("requirement", key) for key in case.requires]
 

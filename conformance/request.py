@@ -17,6 +17,9 @@ from clients_register.conformance.http_client import HttpRequest
 # Every address of the suite begins with this.
 EMAIL_PREFIX = "conformance"
 
+# The placeholders whose values are generated when they are first used.
+GENERATED = ("email", "email2", "email3", "password", "unique")
+
 # Shorter secrets may occur in a response by chance.
 MIN_SECRET_LENGTH = 16
 
@@ -157,13 +160,13 @@ class Values:
 
     def _generate(self, name: str) -> Any:
         match name:
-            case "email" | "email2":
+            case "email" | "email2" | "email3":
                 return self.fresh_email()
             case "password":
                 return self.fresh_password()
             case "unique":
                 return secrets.token_hex(8)
-        known = ", ".join(sorted({*self._values, "email", "email2", "password", "unique"}))
+        known = ", ".join(sorted({*self._values, *GENERATED}))
         raise UnknownPlaceholder(f"nothing gives a value for ${{{name}}}; there are {known}")
 
     def _evaluate(self, expression: str) -> Any:

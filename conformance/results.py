@@ -76,13 +76,17 @@ def failing_verdicts(*, strict: bool) -> frozenset[Verdict]:
 
 @dataclass(frozen=True)
 class Finding:
-    """One expectation compared with what was received."""
+    """One expectation compared with what was received.
+
+    `exchange` is the position of the exchange that it is about, if that is not the judged one.
+    """
 
     verdict: Verdict
     grade: Grade
     what: str
     expected: str
     received: str
+    exchange: int | None = None
 
     @classmethod
     def of(cls, what: str, grade: Grade, expected: str, received: str, *, met: bool) -> "Finding":
@@ -116,7 +120,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The number of documented cases that a target claims, and of those that were judged.
+    """How many of the documented cases that a target claims were judged (`run`).
 
     `complete`: all cases were selected.
     """

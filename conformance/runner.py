@@ -8,7 +8,6 @@ for each case that the target claims, on a free runner:
 import asyncio
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -19,15 +18,16 @@ from clients_register.conformance.case import (
     SERVER_STATES,
     STUB,
     Case,
-    Expectation,
     RequestTemplate,
+    Step,
 )
-from clients_register.conformance.checks import check_expectation, check_invariants
+from clients_register.conformance.checks import check_invariants
 from clients_register.conformance.control import (
     ControlClient,
     ControlError,
     describe_leftovers,
 )
+from clients_register.conformance.effects import EffectObserver, check_responses
 from clients_register.conformance.exchange import (
     FORCED,
     ArrangementFailed,
@@ -42,7 +42,7 @@ from clients_register.conformance.http_client import REFUSED, HttpClient, NoResp
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
 from clients_register.conformance.response_body import ABSENT
-from clients_register.conformance.results import Finding, Result, Verdict, worst
+from clients_register.conformance.results import MISSED, Finding, Result, Verdict, worst
 from clients_register.conformance.states import (
     HookClient,
     HookError,
@@ -109,6 +109,9 @@ class CaseRunner:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
             result.missing_state = reason.state if isinstance(reason, NotArranged) else None
             result.missing_value = reason.name if isinstance(reason, ValueUnknown) else None
+            missed = [each.verdict for each in result.findings if each.verdict in MISSED.values()]
+            if missed and isinstance(reason, ValueMissing):
+                result.verdict, result.reason = worst(missed), None
         except Crash as crash:
             expected = "a response with a status of the contract"
             finding = Finding.of(
@@ -150,24 +153,31 @@ class CaseRunner:
             if step.advance is not None:
                 await self._arranger.advance(step.advance)
             if step.send is not None:
-                kept = self._extract(step.keep, await send("before", step.send))
-                values.tokens += [str(kept[name]) for name in kept if is_secret(step.keep[name])]
-                values.update(kept)
-        judged = (send(JUDGED_ROLE, case.send) for _ in range(case.parallel))
-        exchanges = await send_concurrently(judged)
-        if case.claims != STUB:
-            for exchange in exchanges:
-                result.findings += self._check_invariants(exchange, values)
-        for expectation in case.expect:
-            if expectation.kind == "outcomes":
-                result.findings.append(self._check_outcomes(expectation, exchanges))
-                continue
-            terms = values.fill(expectation.terms)
-            filled = replace(expectation, terms=terms)
-            if filled.kind in ("stored", "mailed"):
-                result.findings.append(await self._check_effect(filled))
-            else:
-                result.findings += check_expectation(filled, self._run.parse(exchanges[0]))
+                await self._run_step("before", step, values, result)
+        await self._run_step(JUDGED_ROLE, case.judged, values, result)
+
+    async def _run_step(self, role: str, step: Step, values: Values, result: Result) -> None:
+        """Sends the requests of a step and adds findings about their responses to `result`."""
+        effects = EffectObserver(self._arranger, step.expect, values)
+        await effects.prepare()
+        position = None if role == JUDGED_ROLE else len(result.exchanges)
+        exchanges = await send_concurrently(
+            self._send(role, each, values, result) for each in step.sends
+        )
+        findings: list[Finding] = []
+        for exchange in exchanges:
+            if role != JUDGED_ROLE and not step.expect:
+                parsed = self._run.parse(exchange)
+                self._run.request_ids.update(parsed.response.values("X-Request-Id"))
+            elif result.case.claims != STUB:
+                findings += self._check_invariants(exchange, values)
+        findings += check_responses(step, exchanges, values, self._run)
+        # They count even if a value is missing.
+        result.findings += (replace(each, exchange=position) for each in findings)
+        if step.keep:
+            self._keep(step.keep, exchanges, values)
+        observed = [each async for each in effects.check(result.exchanges)]
+        result.findings += (replace(each, exchange=position) for each in observed)
 
     async def _send(
         self, role: str, send: RequestTemplate, values: Values, result: Result
@@ -183,7 +193,7 @@ class CaseRunner:
         if result.case.claims != STUB and exchange.forced:
             raise NotJudgeable(f"the response is forced ({FORCED}), so it proves nothing")
         parsed = run.parse(exchange)
-        if role != JUDGED_ROLE:
+        if role == "arrange":
             run.request_ids.update(parsed.response.values("X-Request-Id"))
         if parsed.body.unsupported is not None:
             raise NotJudgeable(
@@ -199,6 +209,15 @@ class CaseRunner:
         elif role != JUDGED_ROLE and result.case.claims != STUB:
             raise Crash(parsed.describe_status())
         return exchange
+
+    def _keep(
+        self, pointers: Mapping[str, str], exchanges: Sequence[Exchange], values: Values
+    ) -> None:
+        slugs = self._run.statuses.spellings(self._run.statuses.success.slug)
+        succeeded = (each for each in exchanges if self._run.parse(each).slug in slugs)
+        kept = self._extract(pointers, next(succeeded, exchanges[0]))
+        values.tokens += [str(kept[name]) for name in kept if is_secret(pointers[name])]
+        values.update(kept)
 
     def _extract(self, pointers: Mapping[str, str], exchange: Exchange) -> dict[str, Any]:
         parsed = self._run.parse(exchange)
@@ -217,31 +236,9 @@ class CaseRunner:
         )
         return (each for each in findings if each.verdict is not Verdict.PASS)
 
-    def _check_outcomes(self, expectation: Expectation, exchanges: Iterable[Exchange]) -> Finding:
-        counts = Counter(self._run.parse(each).slug for each in exchanges)
-        expected = expectation.terms["outcomes"]
-        met = counts.total() == sum(expected.values()) and all(
-            sum(counts[each] for each in self._run.statuses.spellings(slug)) == count
-            for slug, count in expected.items()
-        )
-        found = dict(sorted((str(slug), count) for slug, count in counts.items()))
-        return Finding.of("outcomes", expectation.grade, str(expected), str(found), met=met)
 
-    async def _check_effect(self, expectation: Expectation) -> Finding:
-        kind, grade, terms = expectation.kind, expectation.grade, expectation.terms
-        email, expected = terms["email"], terms[expectation.kind]
-        found: bool | int | None
-        if kind == "stored":
-            found = await self._arranger.is_stored(email)
-        else:
-            found = await self._arranger.count_mails(email)
-        if found is None:
-            return Finding(Verdict.OBSERVED, grade, kind, "", "not observable here")
-        met = found == expected
-        return Finding.of(f"{kind} {email}", grade, str(expected), str(found), met=met)
-
-
-@dataclass
+# Without a `repr`: asyncio.run formats the result of its task and discards the text.
+@dataclass(repr=False)
 class SuiteRunner:
     """Runs `cases` on a target.
 
@@ -291,11 +288,15 @@ class SuiteRunner:
             hook = HookClient(hook_client, str(target.hook))
 
         def new_runner(world: str | None) -> CaseRunner:
+            # The requests of a case, one after another, use one connection.
+            own = client.with_own_connections()
+            cleanup.push_async_exit(own)
             control = None
             if target.control:
-                control = ControlClient(client, world, self.control_token)
+                control = ControlClient(own, world, self.control_token)
             arranger = StateArranger(target, control, hook)
-            return CaseRunner(run, arranger, control.prefix if control else "")
+            prefix = control.prefix if control else ""
+            return CaseRunner(replace(run, client=own), arranger, prefix)
 
         try:
             if target.control:
@@ -305,9 +306,9 @@ class SuiteRunner:
             else:
                 alone = [case for case in claimed if SERVER_STATES.intersection(case.arrange)]
                 others = [case for case in claimed if case not in alone]
-                runner = new_runner(None)
-                await self._run_concurrently(others, [runner] * target.limits.parallel)
-                await self._run_concurrently(alone, [runner])
+                runners = [new_runner(None) for _ in range(target.limits.parallel)]
+                await self._run_concurrently(others, runners)
+                await self._run_concurrently(alone, runners[:1])
         finally:
             # The worlds are deleted even if the run is cancelled.
             await _finish(cleanup.aclose())
@@ -403,8 +404,8 @@ def _planned_sends(case: Case, target: Target) -> Iterator[RequestTemplate]:
     for state in case.arrange:
         if arrangement_for(target, state) == "api":
             yield RequestTemplate()
-    yield from (step.send for step in case.before if step.send is not None)
-    yield from [case.send] * case.parallel
+    for step in case.steps:
+        yield from step.sends
 
 
 def describe_defect(error: BaseException) -> str:
@@ -418,8 +419,9 @@ def reason_not_claimed(case: Case, target: Target) -> str | None:
     """Returns why `case` does not apply to `target`; None if it does."""
     if case.claims == STUB:
         return None if target.control else "is about the stub, whose control plane is not there"
-    if case.claims not in target.claims:
-        return f"the target does not claim {case.claims}"
+    for each in (case.claims, *case.also_claims):
+        if each not in target.claims:
+            return f"the target does not claim {each}"
     return None
 
 

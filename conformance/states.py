@@ -7,18 +7,19 @@ values. The hook is a URL to which the suite sends one POST per state (docs/hook
 
 404 means that the hook does not support a state, and the cases that need it are skipped. Apart from
 states, the suite asks for `clock-advance` with {"seconds": N}, `restore`, and the observations
-`count-clients` and `count-mails` with {"email": ADDRESS}, which return {"count": N}.
+`count-clients` and `count-mails` with {"email": ADDRESS}, which return {"count": N} and perhaps the
+`addresses` as they are written; and `last-used-at` with {"token": TOKEN}.
 """
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from clients_register.conformance.case import SERVER_STATES, Case, parse_duration
-from clients_register.conformance.control import ControlClient
+from clients_register.conformance.control import ControlClient, FoundRecords
 from clients_register.conformance.exchange import ClientRegistrar
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 from clients_register.conformance.request import Values
@@ -99,25 +100,46 @@ class HookClient:
             with suppress(UnsupportedState):
                 await self._call("restore")
 
-    async def is_stored(self, email: str) -> bool | None:
-        """Tells whether a client has this address; None if the hook cannot tell."""
-        count = await self._count("count-clients", email)
-        return None if count is None else count > 0
+    async def find_clients(self, email: str) -> FoundRecords | None:
+        """Finds the clients with this address; None if the hook cannot tell."""
+        return await self._find("count-clients", email)
 
-    async def count_mails(self, email: str) -> int | None:
-        """Counts the mails sent to this address; None if the hook cannot tell."""
-        return await self._count("count-mails", email)
+    async def find_mails(
+        self,
+        email: str,
+        request_ids: Collection[str] | None = None,  # noqa: ARG002 - each state has new addresses
+    ) -> FoundRecords | None:
+        """Finds the mails sent to this address; None if the hook cannot tell."""
+        return await self._find("count-mails", email)
 
-    async def _count(self, state: str, email: str) -> int | None:
+    async def last_used_at(self, token: str) -> str | None:
+        """Returns the time at which a session was last used; None if the hook cannot tell."""
+        try:
+            values = await self._call("last-used-at", token=token)
+        except UnsupportedState:
+            return None
+        match values:
+            case {"last_used_at": str(time)}:
+                return time
+        raise HookError('hook, state last-used-at: expected {"last_used_at": TIME}, found another')
+
+    async def _find(self, state: str, email: str) -> FoundRecords | None:
         try:
             values = await self._call(state, email=email)
         except UnsupportedState:
             return None
-        count = values.get("count")
-        if not isinstance(count, int) or isinstance(count, bool):
-            found = json.dumps(values)
-            raise HookError(f'hook, state {state}: expected {{"count": N}}, found {found}')
-        return count
+        match values:
+            case {"count": bool()}:
+                pass
+            case {"count": int(count), "addresses": [*addresses]} if count == len(addresses):
+                return FoundRecords(count, tuple(map(str, addresses)))
+            case {"count": int(count)} if "addresses" not in values:
+                return FoundRecords(count)
+        found = json.dumps(values)
+        raise HookError(
+            f'hook, state {state}: expected {{"count": N}}, with or without as many "addresses",'
+            f" found {found}"
+        )
 
     async def _call(self, state: str, **values: Any) -> dict[str, Any]:
         body = json.dumps({"state": state, "values": values}).encode()
@@ -173,6 +195,8 @@ class StateArranger:
         if "token" in given:
             values.tokens.append(str(given["token"]))
         values.update(given)
+        # For cases that need several people.
+        values.update({f"{state}.{name}": value for name, value in given.items()})
 
     async def advance(self, duration: str) -> None:
         """Advances the clock, after the state `clock` was arranged. Raises NotArranged."""
@@ -191,15 +215,25 @@ class StateArranger:
         elif self._hook is not None:
             await self._hook.restore(states)
 
-    async def is_stored(self, email: str) -> bool | None:
-        """Tells whether a client has this address; None if the target cannot tell."""
+    async def find_clients(self, email: str) -> FoundRecords | None:
+        """Finds the clients with this address; None if the target cannot tell."""
         observer = self._observer("stored")
-        return None if observer is None else await observer.is_stored(email)
+        return None if observer is None else await observer.find_clients(email)
 
-    async def count_mails(self, email: str) -> int | None:
-        """Counts the mails sent to this address; None if the target cannot tell."""
+    async def find_mails(
+        self, email: str, request_ids: Collection[str] | None = None
+    ) -> FoundRecords | None:
+        """Finds the mails sent to this address; None if the target cannot tell.
+
+        If the target knows which request sent a mail, only those of `request_ids` are found.
+        """
         observer = self._observer("mailed")
-        return None if observer is None else await observer.count_mails(email)
+        return None if observer is None else await observer.find_mails(email, request_ids)
+
+    async def last_used_at(self, token: str) -> str | None:
+        """Returns the time at which a session was last used; None if the target cannot tell."""
+        observer = self._observer("used")
+        return None if observer is None else await observer.last_used_at(token)
 
     async def _supported(self, state: str, call: Awaitable[Any]) -> Any:
         try:

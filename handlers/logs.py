@@ -15,7 +15,7 @@ from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import Body, Params
 from clients_register.handlers.store.base import StoreError, StoreUnavailable
 
-# Seconds between two lines about the same failure of a store, and how many failures are told apart.
+# A failure of a store is logged once in this many seconds; this many failures are told apart.
 INTERVAL = 10
 MAX_LINES = 100
 

@@ -1,7 +1,7 @@
 """Decodes a request as the contract demands: route, media type, base64, JSON.
 
-A request violates rules of `x-statuses`, and raises questions that the owner's page leaves open.
-What a correct response rests on determines its grade.
+A request violates rules of `x-statuses`, and raises questions that the owner's page leaves open;
+both determine the grade of its response.
 """
 
 import re

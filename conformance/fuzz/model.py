@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -133,7 +133,8 @@ class WorldModel:
     `possibly_known` has applications that the target may or may not know, and `has_other_companies`
     says that it may know further companies. `unstated_applications` are those of our fixtures that
     the profile does not name. `broken` are rules that are violated whatever is sent,
-    and `mail_failures` is how many mails fail next. `mails` counts the mails sent, by address key.
+    and `mail_failures` is how many mails fail next. `mails` has the recipients of all mails, as
+    written, by address key.
     """
 
     applications: Mapping[str, str | None]
@@ -147,7 +148,7 @@ class WorldModel:
     now: timedelta = timedelta()
     broken: set[str] = field(default_factory=set)
     mail_failures: int = 0
-    mails: Counter[str] = field(default_factory=Counter)
+    mails: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _loose_keys: set[str] = field(default_factory=set)
 
     def may_know_company(self, number: int) -> bool:
@@ -220,8 +221,12 @@ PEOPLE: Mapping[str, PersonState] = {
     "session-too-old": PersonState(client=True, age=MAX_AGE + MARGIN),
     "session-unused": PersonState(client=True, age=MAX_IDLE + MARGIN, idle=MAX_IDLE + MARGIN),
     "session-roleless": PersonState(age=MARGIN),
+    "session-roleless-remembered": PersonState(age=4 * MAX_AGE, idle=4 * MAX_AGE, remembered=True),
     "liaison": PersonState(staff=True),
     "liaison-session": PersonState(staff=True, age=MARGIN),
+    "liaison-session-remembered": PersonState(
+        staff=True, age=4 * MAX_AGE, idle=4 * MAX_AGE, remembered=True
+    ),
     "liaison-without-password": PersonState(staff=True, age=MARGIN),
     "employee-session": PersonState(staff=True, age=MARGIN),
     "roleless": PersonState(),

@@ -71,24 +71,37 @@ def check_success(
     """Checks the content of a success; yields only findings that are not met."""
     if outcome.status.stage is not Stage.SUCCESS:
         return
-    params = prediction.params
+    yield from check_as_sent(prediction.params, model.applications, outcome.cause, parsed)
+
+
+def check_as_sent(
+    params: PassedParams,
+    applications: Mapping[str, str | None],
+    cause: Grade,
+    parsed: ParsedResponse,
+) -> Iterator[Finding]:
+    """Checks that a success returns what was sent, and null for what was not; yields only misses.
+
+    `applications` are known slugs with their names, if those are known. `cause` is the grade of
+    what the request raises.
+    """
     for what, pointer in OBJECTS.items():
-        yield from _check_members(what, pointer, _view(params, what), outcome, parsed)
+        yield from _check_members(what, pointer, _view(params, what), cause, parsed)
     slug = params["application"]
     expected: dict[str, Any] = {
         "/session/application": slug,
         "/session/remember_me": False,
         "/application/slug": slug,
     }
-    if (name := model.applications.get(slug)) is not None:
+    if (name := applications.get(slug)) is not None:
         expected["/application/name"] = name
     if isinstance(parsed.find("/data"), Mapping):
         expected |= _expected_client(params)
-        yield from _check_id(outcome, parsed)
+        yield from _check_id(cause, parsed)
     for pointer, value in expected.items():
         found = parsed.find(pointer)
         if not same_json(found, value):
-            grade = _grade({"at": pointer, "is": value}, outcome, found)
+            grade = _grade({"at": pointer, "is": value}, cause, parsed)
             yield Finding.of(pointer, grade, show_value(value), show_value(found), met=False)
 
 
@@ -108,7 +121,7 @@ def apply_outcome(
         model.make_client(str(params.email), password).mail_failed = True
     if stage is Stage.SUCCESS:
         user = model.make_client(str(params.email), password)
-        model.mails[address_key(user.email)] += 1
+        model.mails[address_key(user.email)].append(str(params.email))
         if isinstance(session_token, str):
             session = SessionModel(user, params["application"], model.now, model.now)
             model.sessions[session_token] = session
@@ -132,17 +145,20 @@ async def check_effects(
     client = owner is not None and owner.client
     # A refused registration stores no client, unless only the welcome mail failed.
     if stage in STORING and (client or not model.may_be_taken(email)):
-        stored = await arranger.is_stored(email)
-        if stored is not None and stored != client:
+        found = await arranger.find_clients(email)
+        if found is not None and (found.count > 0) != client:
             grade = load_grades().of_stored(outcome.status, outcome.cause)
-            yield Finding.of("stored", grade, str(client), str(stored), met=False)
+            yield Finding.of("stored", grade, str(client), str(not client), met=False)
     # Every new client gets one mail.
     if stage in MAILING and MAIL in claims:
         expected = model.mails[address_key(email)]
-        mails = await arranger.count_mails(email)
-        if mails is not None and mails != expected:
-            grade = grade_of(Part.MAILED)
-            yield Finding.of("mailed", grade, str(expected), str(mails), met=False)
+        found = await arranger.find_mails(email)
+        grade = grade_of(Part.MAILED)
+        if found is not None and found.count != len(expected):
+            yield Finding.of("mailed", grade, str(len(expected)), str(found.count), met=False)
+        elif found is not None and found.addresses not in (None, tuple(expected)):
+            shown = show_value(expected), show_value(list(found.addresses or ()))
+            yield Finding.of("recipients", grade, *shown, met=False)
 
 
 def _expected_client(params: PassedParams) -> dict[str, Any]:
@@ -154,10 +170,10 @@ def _expected_client(params: PassedParams) -> dict[str, Any]:
     return {f"/data/{name}": value for name, value in expected.items() if name in members}
 
 
-def _check_id(outcome: Outcome, parsed: ParsedResponse) -> Iterator[Finding]:
+def _check_id(cause: Grade, parsed: ParsedResponse) -> Iterator[Finding]:
     found = parsed.find("/data/id")
     if type(found) is not int:
-        grade = _grade({"at": "/data/id", "type": "integer"}, outcome, found)
+        grade = _grade({"at": "/data/id", "type": "integer"}, cause, parsed)
         yield Finding.of("/data/id", grade, "an integer", show_value(found), met=False)
 
 
@@ -167,21 +183,22 @@ def _view(params: PassedParams, kind: str) -> tuple[str, ...]:
 
 
 def _check_members(
-    what: str, pointer: str, members: tuple[str, ...], outcome: Outcome, parsed: ParsedResponse
+    what: str, pointer: str, members: tuple[str, ...], cause: Grade, parsed: ParsedResponse
 ) -> Iterator[Finding]:
     found = parsed.find(pointer)
     if not isinstance(found, Mapping) or set(found) != set(members):
-        grade = _grade({"at": pointer, "keys": members}, outcome, found)
+        grade = _grade({"at": pointer, "keys": members}, cause, parsed)
         expected = f"an object with {', '.join(sorted(members))}"
         yield Finding.of(what, grade, expected, show_value(found), met=False)
 
 
-def _grade(terms: Mapping[str, Any], outcome: Outcome, found: Any) -> Grade:
+def _grade(terms: Mapping[str, Any], cause: Grade, parsed: ParsedResponse) -> Grade:
     """Returns the grade of an expectation at a pointer, as a case would write it."""
+    found = parsed.find(terms["at"])
     return load_grades().of_value(
         terms,
-        outcome.status,
-        outcome.cause,
+        parsed.statuses.success,
+        cause,
         present=found is not ABSENT,
         is_object=isinstance(found, Mapping),
     )

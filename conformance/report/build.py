@@ -182,7 +182,7 @@ def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dic
         "what": redactor.redact(finding.what),
         "expected": cut_text(redactor.redact(finding.expected), MAX_FINDING),
         "received": cut_text(redactor.redact_received(finding.received), MAX_FINDING),
-        "exchange": judged[-1] if judged else None,
+        "exchange": judged[-1] if finding.exchange is None and judged else finding.exchange,
         "requirement": requires[0] if requires else None,
     }
 
@@ -283,18 +283,19 @@ def _report_questions(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 def _report_statuses(results: Sequence[Result], statuses: StatusTable) -> list[dict[str, Any]]:
     met = Counter(slug for each in results for slug in each.statuses)
+    expected = [(each.case.id, _expected_slugs(each, statuses)) for each in results]
     return [
         {
             "slug": row.slug,
             "code": row.code,
             "meaning": row.meaning,
             "met": met[row.slug],
-            "cases": [each.case.id for each in results if _expects(each, row.slug, statuses)],
+            "cases": [case_id for case_id, slugs in expected if row.slug in slugs],
         }
         for row in statuses
     ]
 
 
-def _expects(result: Result, slug: str, statuses: StatusTable) -> bool:
-    expected = (each for each in result.case.expect if each.kind == "status")
-    return any(slug in statuses.spellings(each.terms["status"]) for each in expected)
+def _expected_slugs(result: Result, statuses: StatusTable) -> set[str]:
+    expected = (each for each in result.case.expectations if each.kind == "status")
+    return {slug for each in expected for slug in statuses.spellings(each.terms["status"])}

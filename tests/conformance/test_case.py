@@ -26,7 +26,7 @@ def test_the_shipped_cases_are_in_order() -> None:
 
 
 def test_every_testable_requirement_is_claimed_by_a_case() -> None:
-    claimed = {key for case in load_cases() for key in case.requires if case.expect}
+    claimed = {key for case in load_cases() for key in case.requires if case.expectations}
     testable = {
         key
         for key, written in spec.load("requirements")["requirements"].items()
@@ -45,7 +45,7 @@ def test_every_status_is_expected_by_a_case() -> None:
     expected = {
         each.terms["status"]
         for case in load_cases()
-        for each in case.expect
+        for each in case.expectations
         if each.kind == "status"
     }
     aliased = {row.alias_of for row in KNOWN.aliases}
@@ -74,7 +74,7 @@ def test_a_case_is_read_whole() -> None:
             "unheard-of is no message",
         ),
         ("expect:", "before: [{clock: {advance: P1D}}]\n    expect:", "needs the state clock"),
-        ("expect:", "parallel: 4\n    expect:", "`parallel` and `outcomes` belong together"),
+        ("expect:", "parallel: 4\n    expect:", "`parallel` needs `outcomes`"),
         ("expect:", "arrange: [nirvana]\n    expect:", "cases[0].arrange[0]"),
         ("area: some-area", "area: [", "expected YAML"),
     ],

@@ -71,6 +71,27 @@ async def test_a_connection_is_used_again_until_the_server_closes_it() -> None:
     assert len(opened) == 3
 
 
+async def test_a_connection_that_the_request_ends_is_not_used_again() -> None:
+    talk, opened = counted(saying(OK, OK))
+    closing = HttpRequest("POST", "/", (("connection", "Close"),), b"")
+    async with serving(talk) as origin, HttpClient(origin) as wire:
+        await wire.send(closing)
+        await wire.send(POST)
+    assert len(opened) == 2
+
+
+async def test_a_client_with_own_connections_shares_none() -> None:
+    talk, opened = counted(saying(OK, OK))
+    async with (
+        serving(talk) as origin,
+        HttpClient(origin) as wire,
+        wire.with_own_connections() as other,
+    ):
+        for client in (wire, other, wire, other):
+            await client.send(POST)
+    assert len(opened) == 2
+
+
 async def test_a_connection_that_ended_while_idle_is_not_used_again() -> None:
     idle, ended = asyncio.Event(), asyncio.Event()
 

@@ -1,13 +1,12 @@
 """The raw client connects to servers at any port, at addresses of IPv6, and over TLS."""
 
-import asyncio
 import ssl
-from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from support.command import certified, needs_ipv6
-from support.servers import counted, saying, serving
+from support.servers import counted, saying, serving, tunnel
 
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 
@@ -54,36 +53,18 @@ async def test_https_is_spoken_with_whom_the_context_trusts(certificate: Path) -
     assert (len(opened), failure.value.kind) == (1, "refused")
 
 
-async def tunnelling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A proxy that knows nothing but CONNECT."""
-    first = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]
-    method, named, _ = first.decode().split(" ")
-    assert method == "CONNECT"
-    host, _, port = named.rpartition(":")
-    inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-
-    async def passing(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while piece := await source.read(65_536):
-                sink.write(piece)
-                await sink.drain()
-        sink.close()
-
-    await asyncio.gather(passing(reader, inner_writer), passing(inner_reader, writer))
-    await inner_writer.wait_closed()
-
-
 async def test_a_proxy_passes_on_what_is_sent() -> None:
     heard: list[bytes] = []
+    connected: list[bytes] = []
     async with (
         serving(saying(OK, OK, heard=heard)) as origin,
-        serving(tunnelling) as proxy,
+        serving(tunnel(*_address(origin), connected)) as proxy,
         HttpClient(origin, proxy=proxy) as wire,
     ):
         for _ in range(2):
             assert (await wire.send(POST)).body == b"ok"
     assert heard[0].startswith(b"POST /some?query=1 HTTP/1.1\r\n")
+    assert connected == [f"CONNECT {origin.removeprefix('http://')} HTTP/1.1".encode()]
 
 
 async def test_https_goes_through_a_proxy(certificate: Path) -> None:
@@ -92,7 +73,7 @@ async def test_https_goes_through_a_proxy(certificate: Path) -> None:
     trusting = ssl.create_default_context(cafile=certificate)
     async with (
         serving(saying(OK, OK), tls=server) as origin,
-        serving(tunnelling) as proxy,
+        serving(tunnel(*_address(origin), [])) as proxy,
         HttpClient(origin, ssl_context=trusting, proxy=proxy) as wire,
     ):
         for _ in range(2):
@@ -105,3 +86,8 @@ async def test_a_proxy_that_refuses_is_told() -> None:
         with pytest.raises(NoResponse, match="the proxy responded 403") as failure:
             await wire.send(POST)
     assert failure.value.kind == "refused"
+
+
+def _address(origin: str) -> tuple[str | None, int | None]:
+    url = urlsplit(origin)
+    return url.hostname, url.port

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients_register.conformance.case import Case, Expectation
+from clients_register.conformance.case import Case, Expectation, Step
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.results import (
     ExitCode,
@@ -20,7 +20,9 @@ TARGET = target_for_url("http://127.0.0.1:1", control=False)
 def results(**counts: int) -> list[Result]:
     expect = (Expectation("code", Grade.DOCUMENTED, {"code": 200}),)
     return [
-        Result(Case(f"a/{name}-{number}", "a", "some fact", expect=expect), Verdict(name))
+        Result(
+            Case(f"a/{name}-{number}", "a", "some fact", judged=Step(expect=expect)), Verdict(name)
+        )
         for name, count in ((name.replace("_", "-"), each) for name, each in counts.items())
         for number in range(count)
     ]

@@ -9,8 +9,9 @@ import pytest
 from support.live import LiveStub
 from support.suite import base
 
-from clients_register.conformance.case import Case, load_cases, select_cases
+from clients_register.conformance.case import Case, load_cases, parse_cases, select_cases
 from clients_register.conformance.control import ControlClient
+from clients_register.conformance.http_client import HttpClient
 from clients_register.conformance.results import Result, Verdict
 from clients_register.conformance.runner import SuiteRunner, run_cases
 from clients_register.conformance.target import Limiter, Target, target_for_url
@@ -72,3 +73,48 @@ def test_a_limit_in_the_middle_of_concurrent_requests_leaves_none_under_way(
 
     asyncio.run(SuiteRunner(cases, target, load_statuses(), on_result=on_result).run())
     assert received == [True] * requests
+
+
+STEPS = """
+area: steps
+about: A step before the judged request has expectations of its own.
+cases:
+  - id: steps/first
+    title: the first request is judged, too
+    before:
+      - send: {{}}
+        keep: {{kept: {pointer}}}
+        expect: [{{status: {expected}}}]
+    send: {{}}
+    expect: [{{status: {taken}}}]
+"""
+
+
+@pytest.mark.parametrize("pointer", ["/data/id", "/nowhere"])
+def test_a_step_that_is_not_as_expected_fails_the_case(stub: LiveStub, pointer: str) -> None:
+    statuses = load_statuses()
+    taken = statuses.for_rule("email_is_free").slug
+    text = STEPS.format(pointer=pointer, expected=taken, taken=taken)
+    cases = parse_cases({"steps.yaml": text}, statuses, {})
+    target = target_for_url(base(stub), control=True)
+    (result,) = asyncio.run(run_cases(cases, target, statuses))
+    (missed,) = [each for each in result.findings if each.verdict is not Verdict.PASS]
+    assert (result.verdict, missed.expected, missed.exchange) == (Verdict.FAIL, taken, 0)
+
+
+def test_the_requests_of_a_case_use_one_connection(stub: LiveStub) -> None:
+    sent: list[object] = []
+    acquire = HttpClient._acquire
+
+    async def recorded(client: HttpClient) -> object:
+        connection = await acquire(client)
+        sent.append(connection)
+        return connection
+
+    cases = select_cases(load_cases(), ["email-taken/the-first-stays"])
+    target = target_for_url(base(stub), control=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HttpClient, "_acquire", recorded)
+        (result,) = asyncio.run(run_cases(cases, target, load_statuses()))
+    assert len(result.exchanges) == len(sent) == 3
+    assert len(set(map(id, sent))) == 1

@@ -126,6 +126,8 @@ def by_hook(
         (200, b""),
         (200, b"{}"),
         (200, b'{"count": "many"}'),
+        (200, b'{"count": true}'),
+        (200, b'{"count": 2, "addresses": ["one"]}'),
         (500, b""),
     ],
 )
@@ -137,6 +139,16 @@ def test_a_hook_that_answers_otherwise_than_agreed_spoils_its_cases_alone(
     assert cases["token/of-a-live-session"]["verdict"] == "error"
     assert "hook, state count-clients: expected " in cases["route/post-registers"]["reason"]
     assert ended == ExitCode.DEFECT
+
+
+def test_an_address_in_another_letter_case_than_sent_is_found(shared: Live, tmp_path: Path) -> None:
+    body = b'{"count": 1, "addresses": ["Other.Letters@conformance.test"]}'
+    _, cases = by_hook(shared, tmp_path, 200, body)
+    (missed,) = [
+        each for each in cases["route/post-registers"]["findings"] if each["verdict"] != "pass"
+    ]
+    assert missed["what"].startswith("spelling of stored ")
+    assert missed["received"] == "Other.Letters@conformance.test"
 
 
 @pytest.mark.parametrize(

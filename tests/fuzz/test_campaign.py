@@ -128,8 +128,9 @@ def test_a_fault_is_shrunk_and_kept_as_a_case_that_finds_it_again(tmp_path: Path
         code, report, said = fuzzed(tmp_path, url, *asked)
         assert code == 1, said
         (case,) = corpus.load_corpus(tmp_path / "corpus")
-        assert case.send.content is not None
-        params = case.send.content[1]
+        assert case.judged.send is not None
+        assert case.judged.send.content is not None
+        params = case.judged.send.content[1]
         assert set(params) == {"application", "client"}
         assert not isinstance(params["client"], dict)
         again, replayed, _ = fuzzed(tmp_path, url, *asked[:3], "--requests", "1")
@@ -150,8 +151,9 @@ def test_a_fault_is_shrunk_to_what_it_takes(tmp_path: Path) -> None:
     with mutant("company-id-coerced") as url:
         fuzzed(tmp_path, url, *asked)
     (case,) = corpus.load_corpus(tmp_path / "corpus")
-    assert case.send.content is not None
-    params = case.send.content[1]
+    assert case.judged.send is not None
+    assert case.judged.send.content is not None
+    params = case.judged.send.content[1]
     assert params["client"]["company_id"] in {"42", "43", "44"}
     assert len(params["client"]) <= 3
     assert set(params) == {"application", "client"}

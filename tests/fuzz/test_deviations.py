@@ -132,7 +132,7 @@ def found_by_case(name: str, response: ParsedResponse) -> list[Finding]:
     case = {"id": "area/one", "title": "a case", "questions": questions, "expect": expect}
     text = json.dumps({"area": "area", "about": "One case.", "cases": [case]})
     (read,) = parse_cases({"one.yaml": text}, KNOWN, {})
-    return [finding for each in read.expect for finding in check_expectation(each, response)]
+    return [finding for each in read.judged.expect for finding in check_expectation(each, response)]
 
 
 def found_by_fuzzing(name: str, response: ParsedResponse) -> list[Finding]:
@@ -192,8 +192,7 @@ TAKEN_ERROR = REQUESTS["taken"][1]
 MALFORMED, TWO, LONG = (REQUESTS[name][1] for name in ("malformed", "two errors", "long name"))
 ERROR = {"attr": "view", "message": "unrecognized"}
 
-# What is wrong with the response to which request -> its grade by section 3 of the contract, or by
-# the row of section 4.
+# (fault of a response, its request, how to plant it, grade of the finding)
 DEVIATIONS: list[tuple[str, str, Callable[[Any], None], Grade]] = [
     ("an undocumented slug", "plain", replied("unheard-of"), DOCUMENTED),
     ("another status", "plain", replied(INVALID.slug, errors=[ERROR]), DOCUMENTED),
@@ -277,7 +276,7 @@ def test_a_wrong_http_code_has_the_grade_of_the_code_of_its_status(row: Status) 
     case = {"id": "area/one", "title": "a case", "questions": ["Q-NULLS"], "expect": [expectation]}
     text = json.dumps({"area": "area", "about": "One case.", "cases": [case]})
     (read,) = parse_cases({"one.yaml": text}, KNOWN, {})
-    findings = check_expectation(read.expect[0], parsed(envelope, 418))
+    findings = check_expectation(read.judged.expect[0], parsed(envelope, 418))
     in_case = {each.what: each.grade for each in findings if each.verdict is not Verdict.PASS}
     # Five codes are our choice, because the page does not give them.
     expected = DECIDED if row.slug in UNCOMMON else DOCUMENTED
@@ -300,4 +299,6 @@ def test_the_session_of_a_user_without_a_role_is_documented() -> None:
     case = {"id": "area/one", "title": "a case", "expect": [{"at": "/session", "type": "object"}]}
     text = json.dumps({"area": "area", "about": "One case.", "cases": [case]})
     (read,) = parse_cases({"one.yaml": text}, KNOWN, {})
-    assert [each.grade for each in check_expectation(read.expect[0], response)] == [DOCUMENTED]
+    assert [each.grade for each in check_expectation(read.judged.expect[0], response)] == [
+        DOCUMENTED
+    ]

@@ -40,7 +40,7 @@ GRADES = load_grades()
 DOCUMENTED, FAMILY, DECIDED = Grade
 SERVER_FAULTS = {fault.state: fault.rule for fault in FAULTS if fault.of_server}
 
-# Its applications are none of those that the family is known to have.
+# A target whose applications are unknown to the family's documentation.
 ONE, ANOTHER = "an-application", "another-application"
 STUB_TARGET = target_for_url("http://127.0.0.1:1/api/v1", control=True)
 TARGET = replace(STUB_TARGET, application=ONE, other_application=ANOTHER)
@@ -60,17 +60,18 @@ class Simulation:
         for step in case.before:
             if step.advance is not None:
                 self.model.now += timedelta(seconds=parse_duration(step.advance))
-            if step.send is not None:
+            for send in step.sends:
                 token = self.values.fill("token-${unique}") + str(len(self.model.sessions))
-                apply_outcome(self.model, *self.predicted(step.send), token)
-                self.values.update(dict.fromkeys(step.keep, token))
-        self.prediction, self.outcome = self.predicted(case.send)
+                apply_outcome(self.model, *self.predicted(send), token)
+                if send is step.send:
+                    self.values.update(dict.fromkeys(step.keep, token))
+        self.prediction, self.outcome = self.predicted(case.judged.sends[0])
 
     def arrange(self, state: str) -> None:
         if state == "client":
             email, password = self.values.fresh_email(), self.values.fresh_password()
             self.model.make_client(email, password)
-            self.values.update({"client.email": email, "client.password": password})
+            self.provide(state, {"client.email": email, "client.password": password})
             return
         given: dict[str, Any] = {}
         if state in PEOPLE:
@@ -80,13 +81,17 @@ class Simulation:
         logged_in = state in PEOPLE and PEOPLE[state].age is not None
         if logged_in or state == "application-token":
             given["token"] = f"token-of-{state}"
-        self.values.update(given)
+        self.provide(state, given)
         self.model.arrange(state, given)
         rule = SERVER_FAULTS.get(state)
         if rule == "welcome_mail_is_sent":
             self.model.mail_failures = 1
         elif rule is not None:
             self.model.broken.add(rule)
+
+    def provide(self, state: str, given: Mapping[str, Any]) -> None:
+        self.values.update(given)
+        self.values.update({f"{state}.{name}": value for name, value in given.items()})
 
     def predicted(self, send: RequestTemplate) -> tuple[Prediction, Any]:
         request = build_request(send, self.values, {})
@@ -99,7 +104,7 @@ class Simulation:
 def graded(case: Case) -> Iterator[tuple[Mapping[str, Any], Any, Any]]:
     """The terms of each expectation, with its grade in the case and in fuzzing."""
     outcome = Simulation(case).outcome
-    for each in case.expect:
+    for each in case.judged.expect:
         terms = each.terms
         match each.kind:
             case "status":
@@ -119,12 +124,18 @@ def graded(case: Case) -> Iterator[tuple[Mapping[str, Any], Any, Any]]:
                 yield terms, each.grade, GRADES.of_stored(outcome.status, outcome.cause)
 
 
+def is_about_one(case: Case) -> bool:
+    """Whether the grades of the case rest on one request, and not on simultaneous ones."""
+    kinds = {each.kind for each in case.judged.expect}
+    return bool(kinds) and "outcomes" not in kinds
+
+
 @pytest.mark.parametrize("area", sorted({each.area for each in load_cases()} - {"stub"}))
 def test_each_case_has_the_grades_that_fuzzing_gives_its_request(area: str) -> None:
     differing = {
         case.id: (dict(terms), in_case, in_fuzzing)
         for case in load_cases()
-        if case.area == area and case.claims != STUB and case.expect
+        if case.area == area and case.claims != STUB and is_about_one(case)
         for terms, in_case, in_fuzzing in graded(case)
         if in_case != in_fuzzing
     }
@@ -211,8 +222,8 @@ def test_a_status_has_the_grade_of_its_cause(
     violation = ContractViolation("layer", exchange, [finding], RequestTemplate(), [outcome])
     text = json.dumps({"area": AREA, "about": "Saved.", "cases": [build_case(violation)]})
     (saved,) = parse_cases({"saved.yaml": text}, KNOWN, {})
-    assert saved.expect[0].grade is grade
-    errors = [each for each in saved.expect if each.kind == "errors"]
+    assert saved.judged.expect[0].grade is grade
+    errors = [each for each in saved.judged.expect if each.kind == "errors"]
     assert [each.cause for each in errors] == [outcome.cause for _ in errors]
 
 

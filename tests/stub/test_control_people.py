@@ -169,6 +169,19 @@ def test_the_token_of_a_session_that_the_route_made_is_not_known(
     assert sessions(shared_stub, world)[None] == "live"
 
 
+def test_a_session_is_found_by_its_token_whoever_made_it(
+    shared_stub: LiveStub, world: str, email: str
+) -> None:
+    token = shared_stub.sent(registration(email), world).json()["session"]["token"]
+    (found,) = shared_stub.control("GET", f"/sessions/{token}", world=world).json()
+    assert (found["email"], found["state"]) == (email, "live")
+
+
+def test_no_session_is_found_by_an_unknown_token(shared_stub: LiveStub, world: str) -> None:
+    answer = shared_stub.control("GET", "/sessions/unheard-of", world=world)
+    assert (answer.status_code, answer.json()["title"]) == (404, "No such session")
+
+
 def test_restored_sessions_are_those_of_the_start(
     shared_stub: LiveStub, world: str, email: str
 ) -> None:

@@ -83,6 +83,6 @@ def choose(mutants: tuple[Mutant, ...], patterns: list[str]) -> tuple[Mutant, ..
 
 
 def cases_about(mutant: Mutant, cases: Sequence[Case]) -> list[Case]:
-    """The cases that claim a key which the fault violates."""
+    """The cases that concern a key which the fault violates."""
     keys = set(mutant.requires)
-    return [case for case in cases if keys.intersection((*case.requires, *case.questions))]
+    return [case for case in cases if not keys.isdisjoint(case.keys)]

@@ -5,8 +5,8 @@ meanwhile the data is snapshot 7 with journals 7 and 8. Then snapshot 8, which e
 with journal 7, atomically replaces the old snapshot. From then on journal 7 belongs to a past
 generation and is never read again, even if a crash prevents its removal.
 
-Files are locked, read and checked completely before any of them is changed; those that are refused
-are left unchanged. Each write makes sure that the files are still those that were opened.
+Before any file is changed, all are locked, read and checked; an invalid file is refused and left
+as it is. Each write makes sure that the files are still those that were opened.
 """
 
 import logging

@@ -14,7 +14,7 @@ from clients_register.handlers.clock import format_time
 from clients_register.handlers.emails import email_key, trim_email
 from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.responses import client_view
-from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at
+from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at, token_digest
 from clients_register.handlers.stub.control.call import (
     NO_CONTENT,
     ControlCall,
@@ -122,10 +122,12 @@ async def reset_clock(call: ControlCall) -> dict[str, Any]:
 async def list_clients(call: ControlCall) -> list[dict[str, Any]]:
     """Lists all users, or the one with an e-mail address."""
     services = await call.world.services()
-    users = await services.store.users()
     if "email" in call.query:
         key = email_key(trim_email(call.query["email"]))
-        users = [user for user in users if user.email_key == key]
+        found = await services.store.user_by_email(key) if key is not None else None
+        users: Sequence[User] = [] if found is None else [found]
+    else:
+        users = await services.store.users()
     return [await _show_user(call, user) for user in users]
 
 
@@ -169,6 +171,21 @@ async def list_sessions(call: ControlCall) -> list[dict[str, Any]]:
     return [
         _show_session(call, session, emails[session.user_id]) for session in await store.sessions()
     ]
+
+
+async def get_session(call: ControlCall) -> list[dict[str, Any]]:
+    """Returns the session of a token."""
+    store = (await call.world.services()).store
+    session = await store.session(token_digest(call.path["token"]))
+    user = None if session is None else await store.user(session.user_id)
+    if session is None or user is None:
+        raise Problem(
+            "no-such-session",
+            "token: no session has it",
+            "GET /_mock/sessions lists the sessions",
+            404,
+        )
+    return [_show_session(call, session, user.email)]
 
 
 async def set_session(call: ControlCall) -> list[dict[str, Any]]:

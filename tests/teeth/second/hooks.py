@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from teeth.second.envelope import timestamp
 from teeth.second.registering import make_client
 from teeth.second.rules import APPLICATIONS, Given
 from teeth.second.state import (
@@ -24,6 +25,9 @@ from teeth.second.state import (
 Placeholders = dict[str, Any]
 
 _HOUR = timedelta(hours=1)
+
+# Age and idle time of a session that is valid only because it is remembered.
+_LONG_AGO = (AGE_LIMIT + 2 * _HOUR, IDLE_LIMIT + _HOUR)
 
 
 class UnknownState(LookupError):
@@ -67,7 +71,7 @@ def _session(
 
 
 def _person(
-    *, staff: bool, password: bool, session: bool
+    *, staff: bool, password: bool, session: bool, remembered: bool = False
 ) -> Callable[[State, Mapping[str, Any]], Placeholders]:
     """A state in which there is a user who is no client."""
 
@@ -78,7 +82,10 @@ def _person(
         if plain is not None:
             told["user.password"] = plain
         if session:
-            told["token"], _session = state.open_session(user, _application())
+            age, unused = _LONG_AGO if remembered else (timedelta(), timedelta())
+            told["token"], _session = state.open_session(
+                user, _application(), age=age, unused=unused, remembered=remembered
+            )
         return told
 
     return arranged
@@ -105,23 +112,37 @@ def _restore(state: State, _: Mapping[str, Any]) -> Placeholders:
 
 def _count_clients(state: State, values: Mapping[str, Any]) -> Placeholders:
     user = state.user(values["email"])
-    return {"count": int(user is not None and user.client is not None)}
+    if user is None or user.client is None:
+        return {"count": 0, "addresses": []}
+    return {"count": 1, "addresses": [user.client["email"]]}
 
 
 def _count_mails(state: State, values: Mapping[str, Any]) -> Placeholders:
-    return {"count": state.mails[key_of(values["email"])]}
+    sent = state.mails[key_of(values["email"])]
+    return {"count": len(sent), "addresses": sent}
+
+
+def _last_used_at(state: State, values: Mapping[str, Any]) -> Placeholders:
+    session = state.session(values["token"])
+    if session is None:
+        raise ValueError("no session has this token")
+    return {"last_used_at": timestamp(session.last_used_at)}
 
 
 _STATES: Mapping[str, Callable[[State, Mapping[str, Any]], Placeholders]] = {
     "client": _client,
     "session-live": _session(),
-    "session-remembered": _session(AGE_LIMIT + 2 * _HOUR, IDLE_LIMIT + _HOUR, remembered=True),
+    "session-remembered": _session(*_LONG_AGO, remembered=True),
     "session-too-old": _session(AGE_LIMIT + _HOUR, _HOUR),
     "session-unused": _session(IDLE_LIMIT + 2 * _HOUR, IDLE_LIMIT + _HOUR),
     "session-roleless": _person(staff=False, password=False, session=True),
+    "session-roleless-remembered": _person(
+        staff=False, password=False, session=True, remembered=True
+    ),
     "application-token": _application_token,
     "liaison": _person(staff=True, password=True, session=False),
     "liaison-session": _person(staff=True, password=True, session=True),
+    "liaison-session-remembered": _person(staff=True, password=True, session=True, remembered=True),
     "liaison-without-password": _person(staff=True, password=False, session=True),
     "employee-session": _person(staff=True, password=True, session=True),
     "roleless": _person(staff=False, password=True, session=False),
@@ -130,6 +151,7 @@ _STATES: Mapping[str, Callable[[State, Mapping[str, Any]], Placeholders]] = {
     "restore": _restore,
     "count-clients": _count_clients,
     "count-mails": _count_mails,
+    "last-used-at": _last_used_at,
 }
 
 

@@ -115,7 +115,7 @@ def _welcome(state: State, user: User) -> None:
         state.faults.remove(Fault.MAIL_FAILING)
         raise Refusal("welcome_mail_is_sent")
     assert user.client is not None
-    state.mails[key_of(user.client["email"])] += 1
+    state.mails[key_of(user.client["email"])].append(user.client["email"])
 
 
 def _registered(params: Given, user: User, session: Mapping[str, Any]) -> Answer:

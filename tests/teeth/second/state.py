@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -119,7 +119,7 @@ class State:
         self.lock = RLock()
         self.clock = Clock()
         self.faults: set[Fault] = set()
-        self.mails: Counter[str] = Counter()
+        self.mails: dict[str, list[str]] = defaultdict(list)
         self._users: dict[str, User] = {}
         self._sessions: dict[str, Session] = {}
         self._application_tokens: set[str] = set()
