@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any, Never
 
 from clients_register.handlers.lazy import lazy
@@ -27,7 +28,8 @@ HIGH_SURROGATES = range(0xD800, 0xDC00)
 LOW_SURROGATES = range(0xDC00, 0xE000)
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+_DEPTH_CHANGES = {"[": 1, "{": 1, "]": -1, "}": -1}
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
 
 
@@ -153,14 +155,11 @@ _DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_constant=_refuse_con
 def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text):
-        if token[0] in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
-        elif token[0] in "]}":
-            depth -= 1
+    # Without escapes, each second part between quotation marks is outside of strings.
+    outside = "".join(text.replace(r"\\", "").replace(r"\"", "").split('"')[::2])
+    changes = map(_DEPTH_CHANGES.__getitem__, _BRACKET.findall(outside))
+    if max(accumulate(changes), default=0) > MAX_DEPTH:
+        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
 
 
 def _check_surrogates(text: str) -> None:

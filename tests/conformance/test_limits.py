@@ -21,6 +21,9 @@ from clients_register.conformance.runner import bound_requests
 from clients_register.conformance.target import FEATURES, Limiter, Limits, target_for_url
 from clients_register.spec.statuses import load_statuses
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 ALL = ", ".join(FEATURES)
 
 # Values of the fixtures of the stub, as a profile names them.

@@ -55,6 +55,7 @@ def derived(area: str) -> list[Case]:
     return [case for case in load_cases() if case.area == area]
 
 
+@pytest.mark.once
 def test_the_case_files_are_those_of_the_table() -> None:
     shipped = read_case_files()
     for name, text in render_files().items():

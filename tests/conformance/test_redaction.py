@@ -30,6 +30,9 @@ from clients_register.conformance.request import secret_forms
 from clients_register.conformance.results import ExitCode, Finding
 from clients_register.spec.statuses import load_statuses
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 # Part of every secret here, and of nothing else.
 MARK = "k3y-7f3a"
 LONG = f"{MARK}-vG7-secret-pAssw0rd-Qz"

@@ -15,6 +15,9 @@ from teeth.second.server import Server
 from clients_register.conformance.case import load_cases
 from clients_register.conformance.results import ExitCode
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 # Cases of values that vendors share by name; unknown ones are a warning.
 NAMES = {"names/planoorder", "names/planox2"}
 

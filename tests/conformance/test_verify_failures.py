@@ -32,6 +32,9 @@ from clients_register.conformance.response_body import parse_body
 from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 ONE = ("--only", "route/post-registers")
 FEW = ("--layer", "sequences", "--requests", "10", "--seed", "1")
 

@@ -17,6 +17,9 @@ from clients_register.conformance.request import encode_base64
 from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 
 def test_a_report_holds_no_secret(shared_stub: LiveStub, tmp_path: Path) -> None:
     _, report, _ = verified(tmp_path, base(shared_stub), "--only", "R-CLIENT-CREATED")

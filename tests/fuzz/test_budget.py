@@ -48,6 +48,9 @@ SHRINKING = ("schema", "parameters", "sequences")
 # while. Examples that are not shrunk, as in the first phases of the schema layer, have none.
 LARGE = {"schema": 700, "parameters": 300, "sequences": 300}
 
+# Requests within which the fault is found.
+ENOUGH = {"schema": 50, "parameters": 50, "sequences": 300}
+
 
 def received(stub: LiveStub) -> int:
     """Counts the requests to the API of a stub in all worlds, including deleted ones."""
@@ -126,7 +129,8 @@ def faults(shared_stub: LiveStub, tmp_path_factory: pytest.TempPathFactory) -> C
         tmp_path = tmp_path_factory.mktemp(layer)
         with tampering(shared_stub, layer) as (url, server):
             file = profile(tmp_path, base=url)
-            code, report, said = fuzzed(tmp_path, "--profile", file, *asked(layer), "--first")
+            budget = ("--requests", str(ENOUGH[layer]))
+            code, report, said = fuzzed(tmp_path, "--profile", file, *asked(layer), *budget)
         assert code == 1, said
         found = server.first - SMOKE
         # Shrinking is not over two requests later.

@@ -10,6 +10,9 @@ from support.suite import base, explored, fuzzed, mutant, profile
 from clients_register.conformance.fuzz.precedence import FAULTS, combinations_of
 from clients_register.spec.statuses import load_statuses
 
+# Coverage would double the time that it takes, and other tests reach the same lines.
+pytestmark = pytest.mark.no_cover
+
 ROWS = {fact: number for number, row in enumerate(load_statuses().rows) for fact in row.rules}
 
 

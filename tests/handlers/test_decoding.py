@@ -137,6 +137,15 @@ def test_brackets_in_strings_and_side_by_side_are_not_depth() -> None:
     assert body_of(text).value is not UNREADABLE
 
 
+@pytest.mark.parametrize("text", ["\\", '"', '\\"', '"\\', '\\\\"', "[\\"])
+def test_escapes_in_strings_hide_no_depth(text: str) -> None:
+    name, value = json.dumps(text), json.dumps([text])
+    fits, too_deep = MAX_DEPTH - 1, 1025
+    for depth, is_read in ((fits, True), (too_deep, False)):
+        body = body_of(f"{{{name}:" * depth + value + "}" * depth)
+        assert (body.value is not UNREADABLE) is is_read
+
+
 @pytest.mark.parametrize(
     ("header", "named"),
     [

@@ -83,6 +83,6 @@ def test_who_was_answered_200_survives_a_kill(tmp_path: Path, kills: int) -> Non
     moments = random.Random(4018)
     answered: list[str] = []
     for round_ in range(kills):
-        with serving("--data", str(data)) as process:
+        with serving("--data", str(data), "--bcrypt-cost", "4") as process:
             answered += kill(process, round_, moments.randint(1, 60))
         assert asyncio.run(registered(data, answered)) == answered

@@ -85,7 +85,7 @@ REFUSED = {
     "users: []\nusers: []\n": "line 2, column 1: expected each name once",
     "users: []\n sessions: []\n": "line 2, column 2: expected YAML, found something else",
     "users: &all [*all]": "expected YAML, found something else",
-    "[" * 5000: "expected YAML, found a character, a date, a number or a nesting depth",
+    "[" * 1500: "expected YAML, found a character, a date, a number or a nesting depth",
     "users: !!python/name:os.remove": "line 1, column 8: expected YAML",
     sessions("user: 99"): r"sessions\[0\].user: expected the id of one of the users, found 99",
     sessions("application: crm"): "expected the slug of one of the applications, found 'crm'",

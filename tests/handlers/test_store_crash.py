@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from support.crashes import (
     DATA,
+    FOREVER,
     PUBLIC,
     Crashes,
     Event,
@@ -171,18 +172,23 @@ class Recording:
         self.disk = SimulatedDisk(Medium(start))
         self.history = History(self.disk, before)
 
-    async def explore(self, open_store: Open = open_data) -> Crashes:
+    async def explore(self, open_store: Open = open_data, when: range = FOREVER) -> Crashes:
         crashes = Crashes(open_store)
-        await crashes.explore(self.start, self.disk.operations, self.history)
+        await crashes.explore(self.start, self.disk.operations, self.history, when)
         return crashes
 
 
+# The gate tries every third operation, the soak each.
+each_operation = pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
+
+
 @pytest.mark.once
-async def test_whatever_a_crash_leaves_holds_what_was_acknowledged(pace: Pace) -> None:
+@each_operation
+async def test_whatever_a_crash_leaves_holds_what_was_acknowledged(pace: Pace, step: int) -> None:
     recording = Recording()
     await work(InterceptedDisk(pace.before, recording.disk), recording.history, pace)
-    crashes = await recording.explore()
-    assert crashes.states > 10_000
+    crashes = await recording.explore(when=range(0, len(recording.disk.operations) + 1, step))
+    assert crashes.states > 10_000 / step
 
 
 # Which operations are left out, and whether by the writers or when the store is opened again.
@@ -281,14 +287,15 @@ LASTING = 6
 AFTERMATH = 4
 
 
+@each_operation
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
 async def test_a_write_that_fails_is_not_there_and_others_go_on(
-    pace: Pace, *, lasting: bool
+    pace: Pace, step: int, *, lasting: bool
 ) -> None:
     recording, crashes = Recording(), Crashes()
     none = Fault(recording.disk, pace, math.inf, 0)
     await work(InterceptedDisk(none, recording.disk), recording.history, pace)
-    for number, kind in enumerate(none.calls, start=1):
+    for number, kind in [*enumerate(none.calls, start=1)][::step]:
         for part in (0.5, 1) if kind == "write" and not lasting else (1,):
             disk = SimulatedDisk(Medium(EMPTY))
             history = History(disk, lasting=lasting)

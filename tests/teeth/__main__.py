@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
 from teeth import fuzzing
-from teeth.mutants import NONE, Mutant, cases_about, choose, load_mutants
+from teeth.mutants import NONE, Extent, Mutant, cases_about, choose, load_mutants
 
 from clients_register.conformance.case import Case, load_cases
 from clients_register.conformance.cli import format_table, positive_int, positive_seconds
@@ -57,8 +57,21 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--only", action="append", default=[], metavar="GLOB", help="by name, module or key"
     )
-    parser.add_argument(
-        "--whole", action="store_true", help="run every case on every mutant, not only its own"
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument(
+        "--whole",
+        dest="extent",
+        action="store_const",
+        const=Extent.WHOLE,
+        default=Extent.OWN,
+        help="run every case on every mutant, not only its own",
+    )
+    extent.add_argument(
+        "--first",
+        dest="extent",
+        action="store_const",
+        const=Extent.FIRST,
+        help="run no more cases on a mutant once some have failed",
     )
     parser.add_argument(
         "--jobs",
@@ -83,14 +96,14 @@ def main(argv: list[str]) -> int:
         with termination_as_interrupt():
             if options.fuzz is not None:
                 return asyncio.run(fuzzing.measure(mutants, options.fuzz, options.jobs))
-            return _run(mutants, options.jobs, whole=options.whole)
+            return _run(mutants, options.jobs, options.extent)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _run(mutants: Sequence[Mutant], jobs: int, *, whole: bool) -> int:
+def _run(mutants: Sequence[Mutant], jobs: int, extent: Extent) -> int:
     names = [NONE, *(mutant.name for mutant in mutants)]
-    failed = _failed_cases(names, jobs, whole=whole)
+    failed = _failed_cases(names, jobs, extent)
     if missing := [name for name in names if name not in failed]:
         print(f"no verdict on {', '.join(missing)}", file=sys.stderr)
         return ExitCode.DEFECT
@@ -113,7 +126,7 @@ def _result(mutant: Mutant, failed: Sequence[str], cases: Sequence[Case]) -> Res
     return Result(mutant, killed_by, len(failed) - len(killed_by))
 
 
-def _failed_cases(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, list[str]]:
+def _failed_cases(names: Sequence[str], jobs: int, extent: Extent) -> dict[str, list[str]]:
     """The ids of the cases that fail on each mutant, judged by up to `jobs` processes.
 
     A mutant is missing if the process that judged it ended before the verdict.
@@ -123,7 +136,7 @@ def _failed_cases(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, 
         # Also removes the files of a process that was killed.
         directory = stack.enter_context(TemporaryDirectory())
         processes = [
-            stack.enter_context(_judging_process(names[number::jobs], directory, whole=whole))
+            stack.enter_context(_judging_process(names[number::jobs], directory, extent))
             for number in range(min(jobs, len(names)))
         ]
         for process in processes:
@@ -136,15 +149,14 @@ def _failed_cases(names: Sequence[str], jobs: int, *, whole: bool) -> dict[str, 
 
 @contextmanager
 def _judging_process(
-    names: Sequence[str], directory: str, *, whole: bool
+    names: Sequence[str], directory: str, extent: Extent
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that judges the mutants called `names`; it is killed by an exception.
 
     Its temporary files are in `directory`.
     """
-    command = [sys.executable, "-m", "teeth.judging", *names]
     with subprocess.Popen(
-        [*command, "--whole"] if whole else command,
+        [sys.executable, "-m", "teeth.judging", "--extent", extent, *names],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

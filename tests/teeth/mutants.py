@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,18 @@ from clients_register.conformance.case import Case
 NONE = "none"
 
 FILE = Path(__file__).with_name("mutants.yaml")
+
+
+class Extent(StrEnum):
+    """Which cases are run on a mutant.
+
+    `OWN` are those that concern a key which its fault violates; `FIRST` ends when some of them have
+    failed. The correct server has to pass all, whatever the extent.
+    """
+
+    OWN = "own"
+    FIRST = "first"
+    WHOLE = "whole"
 
 
 class UnknownMutant(ValueError):

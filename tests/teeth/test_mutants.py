@@ -158,7 +158,7 @@ def test_a_pattern_that_matches_nothing_is_refused(capsys: pytest.CaptureFixture
 
 @pytest.mark.once
 def test_the_suite_detects_every_planted_fault() -> None:
-    done = run_program(*COMMAND, "--jobs", "2", env=environment(PYTHONPATH=str(TESTS)))
+    done = run_program(*COMMAND, "--jobs", "2", "--first", env=environment(PYTHONPATH=str(TESTS)))
     *rows, summary = done.stdout.splitlines()
     assert [row for row in rows if not row.startswith("killed")] == []
     count = len(MUTANTS)
