@@ -56,7 +56,7 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; returns its exit code. `argv` is by default that of the process."""
-    output.prepare()
+    output.use_utf8()
     try:
         try:
             return _run(sys.argv[1:] if argv is None else argv)

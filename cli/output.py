@@ -1,12 +1,18 @@
-"""The standard streams: UTF-8 on every system, and tolerant of one that is closed or full."""
+"""The standard streams: UTF-8 on every system, and tolerant of one that is closed or full.
 
+Also the parser of arguments, whose help goes there.
+"""
+
+import argparse
 import io
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from typing_extensions import override
 
 
-def prepare() -> None:
+def use_utf8() -> None:
     """Makes standard output UTF-8, whatever the locale."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -54,3 +60,15 @@ def _redirect_to_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Raises OSError if its help cannot be written, which argparse ignores."""
+
+    @override
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        print(self.format_help(), end="", file=file)

@@ -7,8 +7,9 @@
       runner     runs the cases, concurrently where it is safe; for each case:
         states      arranges what it needs: by our control plane, a hook, or the route itself
         exchange    sends one request (request builds it, http_client transmits it)
-        checks      compares the response with expectations and invariants
-        effects     the same for what it left behind, and for simultaneous requests
+        response    decodes the response, and finds its envelope
+        checks      compares responses with expectations and invariants
+        states      looks at what the requests left behind
       results    verdicts of cases, exit code of the run
       redaction  masks passwords, tokens and keys
       report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal

@@ -1,18 +1,18 @@
-"""Checks on a response: the expectations of a case, and invariants that hold for every response."""
+"""Checks on responses: the expectations of a case, and invariants that hold for every response."""
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from clients_register import spec
-from clients_register.conformance.case import Expectation
-from clients_register.conformance.envelope import (
-    ParsedResponse,
-    same_json,
-    show_value,
-)
+from clients_register.conformance.case import EFFECT_KINDS, Expectation, Step
+from clients_register.conformance.exchange import Exchange, RunContext
+from clients_register.conformance.fuzz.params import PassedParams
+from clients_register.conformance.fuzz.request_decoding import decode_request
+from clients_register.conformance.fuzz.response_checks import check_as_sent
 from clients_register.conformance.grades import (
     Grade,
     Part,
@@ -23,8 +23,15 @@ from clients_register.conformance.grades import (
     weakest,
 )
 from clients_register.conformance.http_client import HttpRequest
-from clients_register.conformance.request import secret_forms
-from clients_register.conformance.response_body import ABSENT, CODING, accepts_coding
+from clients_register.conformance.request import Values, secret_forms
+from clients_register.conformance.response import (
+    ABSENT,
+    CODING,
+    ParsedResponse,
+    accepts_coding,
+    same_json,
+    show_value,
+)
 from clients_register.conformance.results import Finding, Verdict
 from clients_register.spec.schemas import severity
 
@@ -59,6 +66,26 @@ _PASSWORD_HASH = re.compile(
     rb"|(?:pbkdf2_sha\d+|pbkdf2:sha\d+:\d+|scrypt(?::\d+)*)\$[./A-Za-z0-9=$+]{22,}"
 )
 _DIGESTS = ("md5", "sha1", "sha256", "sha512")
+
+
+def check_responses(
+    step: Step, exchanges: Sequence[Exchange], values: Values, run: RunContext
+) -> Iterator[Finding]:
+    """Compares the responses to the requests of a step with its expectations.
+
+    Those about a single response are compared with the first one.
+    """
+    for expectation in step.expect:
+        if expectation.kind == "outcomes":
+            yield _check_outcomes(expectation, exchanges, run)
+        elif expectation.kind == "as_sent":
+            yield from _check_as_sent(expectation, exchanges, run)
+        elif expectation.kind not in EFFECT_KINDS:
+            yield from check_expectation(
+                values.fill_expectation(expectation), run.parse(exchanges[0])
+            )
+    for each, exchange in zip(step.together, exchanges[1:], strict=False):
+        yield from check_responses(each, [exchange], values, run)
 
 
 def check_expectation(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -334,3 +361,33 @@ def _digests(secret: str) -> Iterator[bytes]:
         for name in _DIGESTS:
             digest = hashlib.new(name, secret.encode(), usedforsecurity=False).hexdigest()
             yield digest.encode()
+
+
+def _check_outcomes(
+    expectation: Expectation, exchanges: Sequence[Exchange], run: RunContext
+) -> Finding:
+    counts = Counter(run.parse(each).slug for each in exchanges)
+    expected = expectation.terms["outcomes"]
+    met = counts.total() == sum(expected.values()) and all(
+        sum(counts[each] for each in run.statuses.spellings(slug)) == count
+        for slug, count in expected.items()
+    )
+    found = dict(sorted((str(slug), count) for slug, count in counts.items()))
+    return Finding.of("outcomes", expectation.grade, str(expected), str(found), met=met)
+
+
+def _check_as_sent(
+    expectation: Expectation, exchanges: Sequence[Exchange], run: RunContext
+) -> Iterator[Finding]:
+    missed = False
+    for exchange in exchanges:
+        parsed = run.parse(exchange)
+        if parsed.slug in run.statuses.spellings(run.statuses.success.slug):
+            sent = exchange.sent
+            assert sent is not None, "each request of a case is recorded"
+            params = PassedParams(decode_request(sent.headers, sent.body).value)
+            for miss in check_as_sent(params, {}, expectation.cause, parsed):
+                missed = True
+                yield miss
+    if not missed:
+        yield Finding.of("success", expectation.grade, "as sent", "as sent", met=True)

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import output
-from clients_register.arguments import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
-from clients_register.conformance.envelope import cut_text
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.files import (
     NotWritable,
@@ -35,9 +33,11 @@ from clients_register.conformance.report import (
     render_requested,
     render_terminal,
 )
+from clients_register.conformance.response import cut_text
 from clients_register.conformance.results import ExitCode
 from clients_register.conformance.runner import describe_defect
 from clients_register.conformance.target import ProfileError, Target
+from clients_register.output import ArgumentParser
 from clients_register.spec.statuses import load_statuses
 
 EXIT_CODES = """\

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import spec
-from clients_register.arguments import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
@@ -39,6 +38,7 @@ from clients_register.conformance.runner import (
     runnable_cases,
 )
 from clients_register.conformance.target import Limiter, Target, target_for_url
+from clients_register.output import ArgumentParser
 from clients_register.spec.statuses import load_statuses
 
 # Verdicts that the progress bar counts as failed.

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from clients_register import spec
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import parse_body
 from clients_register.conformance.target import ProfileError
 
 CONTROL_PATH = "/_mock"

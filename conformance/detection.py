@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from clients_register import spec
 from clients_register.conformance.control import ControlClient, ControlDenied, ControlError
-from clients_register.conformance.envelope import ParsedResponse, cut_text
 from clients_register.conformance.http_client import (
     REFUSED,
     TIME_OUT,
@@ -17,7 +16,7 @@ from clients_register.conformance.http_client import (
 )
 from clients_register.conformance.redaction import redactor_for
 from clients_register.conformance.request import encode_base64
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import ParsedResponse, cut_text, parse_body
 from clients_register.conformance.target import ProfileError, Target, target_for_url
 from clients_register.spec.statuses import StatusTable
 

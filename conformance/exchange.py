@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from clients_register.conformance.case import RequestTemplate
-from clients_register.conformance.envelope import ParsedResponse
 from clients_register.conformance.http_client import (
     HttpClient,
     HttpRequest,
@@ -17,7 +16,7 @@ from clients_register.conformance.http_client import (
     NoResponse,
 )
 from clients_register.conformance.request import Values, build_params, build_request
-from clients_register.conformance.response_body import ABSENT, ResponseBody, parse_body
+from clients_register.conformance.response import ABSENT, ParsedResponse, ResponseBody, parse_body
 from clients_register.conformance.target import Limiter, Target
 from clients_register.spec.statuses import StatusTable
 

@@ -9,9 +9,10 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from clients_register.conformance.case import RequestTemplate
+from clients_register.conformance.case import Expectation, RequestTemplate
 from clients_register.conformance.http_client import HttpRequest
 
 # Every address of the suite begins with this.
@@ -157,6 +158,10 @@ class Values:
         if isinstance(template, list | tuple):
             return [self.fill(each) for each in template]
         return template
+
+    def fill_expectation(self, expectation: Expectation) -> Expectation:
+        """Fills all placeholders of an expectation. Raises UnknownPlaceholder."""
+        return replace(expectation, terms=self.fill(expectation.terms))
 
     def _generate(self, name: str) -> Any:
         match name:

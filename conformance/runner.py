@@ -21,13 +21,12 @@ from clients_register.conformance.case import (
     RequestTemplate,
     Step,
 )
-from clients_register.conformance.checks import check_invariants
+from clients_register.conformance.checks import check_invariants, check_responses
 from clients_register.conformance.control import (
     ControlClient,
     ControlError,
     describe_leftovers,
 )
-from clients_register.conformance.effects import EffectObserver, check_responses
 from clients_register.conformance.exchange import (
     FORCED,
     ArrangementFailed,
@@ -41,9 +40,10 @@ from clients_register.conformance.grades import Part, grade_of
 from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
-from clients_register.conformance.response_body import ABSENT
+from clients_register.conformance.response import ABSENT
 from clients_register.conformance.results import MISSED, Finding, Result, Verdict, worst
 from clients_register.conformance.states import (
+    EffectObserver,
     HookClient,
     HookError,
     NotArranged,

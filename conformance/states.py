@@ -1,4 +1,4 @@
-"""The states that cases need, and the ways to reach them on a target.
+"""The states that cases need, the ways to reach them on a target, and what requests leave behind.
 
 A profile names one way per state: our control plane, the owner's hook, the route itself, or preset
 values. The hook is a URL to which the suite sends one POST per state (docs/hook.md):
@@ -12,18 +12,25 @@ states, the suite asks for `clock-advance` with {"seconds": N}, `restore`, and t
 """
 
 import json
-from collections.abc import Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from clients_register.conformance.case import SERVER_STATES, Case, parse_duration
+from clients_register.conformance.case import (
+    EFFECT_KINDS,
+    SERVER_STATES,
+    Case,
+    Expectation,
+    parse_duration,
+)
 from clients_register.conformance.control import ControlClient, FoundRecords
-from clients_register.conformance.exchange import ClientRegistrar
+from clients_register.conformance.exchange import ClientRegistrar, Exchange
 from clients_register.conformance.http_client import HttpClient, HttpRequest, NoResponse
 from clients_register.conformance.request import Values
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import parse_body
+from clients_register.conformance.results import Finding, Verdict
 from clients_register.conformance.target import Target
 
 # States that the route itself can reach, for profiles that name no other way.
@@ -256,3 +263,71 @@ class StateArranger:
         if "token" not in given:
             raise NotArranged(state, "a successful registration returns no session token")
         return {"user.email": email, "user.password": password, "token": given["token"]}
+
+
+class EffectObserver:
+    """Observes what the requests of a step leave behind.
+
+    All methods raise ControlError and HookError.
+    """
+
+    def __init__(
+        self, arranger: StateArranger, expect: Sequence[Expectation], values: Values
+    ) -> None:
+        self._arranger = arranger
+        self._expect = [each for each in expect if each.kind in EFFECT_KINDS]
+        self._values = values
+        self._last_used_at: dict[str, str | None] = {}
+        self._request_ids: set[str] = set()
+
+    async def prepare(self) -> None:
+        """Records, before the requests are sent, what shows only in a comparison."""
+        for each in self._expect:
+            if each.kind == "used":
+                token = str(self._values.fill_expectation(each).terms["token"])
+                self._last_used_at[token] = await self._arranger.last_used_at(token)
+
+    async def check(self, exchanges: Sequence[Exchange]) -> AsyncIterator[Finding]:
+        """Compares the effects of the `exchanges` of a case with what is expected."""
+        responses = (each.response for each in exchanges if each.response is not None)
+        self._request_ids = {id_ for each in responses for id_ in each.values("X-Request-Id")}
+        for each in self._expect:
+            filled = self._values.fill_expectation(each)
+            check = self._check_use if each.kind == "used" else self._check_records
+            yield await check(filled)
+
+    async def _check_records(self, expectation: Expectation) -> Finding:
+        kind, terms = expectation.kind, expectation.terms
+        email = str(terms["email"])
+        if kind == "stored":
+            found = await self._arranger.find_clients(email)
+        else:
+            found = await self._arranger.find_mails(email, self._request_ids)
+        if found is None:
+            return _unobservable(expectation)
+        expected = terms[kind]
+        received: bool | int = found.count > 0 if kind == "stored" else found.count
+        what, grade = f"{kind} {email}", expectation.grade
+        if received != expected or not _is_misspelled(found, email):
+            met = received == expected
+            return Finding.of(what, grade, str(expected), str(received), met=met)
+        addresses = ", ".join(found.addresses or ())
+        return Finding.of(f"spelling of {what}", grade, email, addresses, met=False)
+
+    async def _check_use(self, expectation: Expectation) -> Finding:
+        token, expected = str(expectation.terms["token"]), expectation.terms["used"]
+        before, after = self._last_used_at[token], await self._arranger.last_used_at(token)
+        if before is None or after is None:
+            return _unobservable(expectation)
+        shown = f"{before}, {'moved' if expected else 'as before'}"
+        met = (before != after) == expected
+        return Finding.of("last_used_at of the session", expectation.grade, shown, after, met=met)
+
+
+def _is_misspelled(found: FoundRecords, email: str) -> bool:
+    return any(each != email for each in found.addresses or ())
+
+
+def _unobservable(expectation: Expectation) -> Finding:
+    terms = Verdict.OBSERVED, expectation.grade, expectation.kind, "", "not observable here"
+    return Finding(*terms)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from clients_register import spec
 from clients_register.conformance import http_client
 from clients_register.conformance.case import CORE
-from clients_register.conformance.envelope import EnvelopeLayout
 from clients_register.conformance.http_client import HttpClient
+from clients_register.conformance.response import EnvelopeLayout
 
 FEATURES = (CORE, "tokens", "mail", "views", "uncommon")
 

@@ -31,9 +31,9 @@ with warnings.catch_warnings():
 
 from clients_register import spec
 from clients_register.handlers import register
-from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
 from clients_register.handlers.logs import log_crash
+from clients_register.handlers.models import Clock
 from clients_register.handlers.resources import Product, open_services
 from clients_register.handlers.responses import Response, error_response
 from clients_register.handlers.rules import RuleViolation

@@ -13,16 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
 
-from clients_register.arguments import ArgumentParser
 from clients_register.handlers.options import is_loopback
 from clients_register.handlers.settings import (
     GROUPS,
     RESERVED_PATHS,
     STUB,
     Settings,
-    is_below,
     setting_options,
 )
+from clients_register.output import ArgumentParser
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +129,8 @@ def _warn_of_visible_secrets(options: Mapping[str, Any]) -> None:
 
 def _check_stub(settings: Settings) -> None:
     """Raises SettingError for settings that the stub does not support."""
-    reserved = next((each for each in RESERVED_PATHS if is_below(settings.base_path, each)), None)
+    base_path = f"{settings.base_path}/"
+    reserved = next((each for each in RESERVED_PATHS if base_path.startswith(f"{each}/")), None)
     if reserved is not None:
         raise SettingError(
             f"--base-path {settings.base_path}: expected a path outside {reserved}, which is the"

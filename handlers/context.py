@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from clients_register.handlers.clock import Clock
-from clients_register.handlers.decoding import Body, Params
-from clients_register.handlers.emails import email_key, trim_email
-from clients_register.handlers.lazy import lazy
+from clients_register.handlers.decoding import Body, Params, email_key, lazy, trim_email
 from clients_register.handlers.mail import Mailer
-from clients_register.handlers.models import Registry, User
+from clients_register.handlers.models import Clock, Registry, User
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.sessions import Bearer, Sessions
 from clients_register.handlers.store.base import Store

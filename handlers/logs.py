@@ -15,8 +15,10 @@ from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import Body, Params
 from clients_register.handlers.store.base import StoreError, StoreUnavailable
 
-# A failure of a store is logged once in this many seconds; this many failures are told apart.
+# Seconds in which the same failure of a store is logged only once.
 INTERVAL = 10
+
+# How many different failures are remembered for that.
 MAX_LINES = 100
 
 SECRETS = ("client.password", "token")

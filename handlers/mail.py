@@ -5,8 +5,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from clients_register.handlers.clock import Clock
-from clients_register.handlers.models import Mail
+from clients_register.handlers.models import Clock, Mail
 from clients_register.handlers.store.base import PendingRegistration
 
 WELCOME = """\

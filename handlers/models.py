@@ -1,11 +1,38 @@
-"""The records of the domain, immutable, and their JSON documents."""
+"""The records of the domain, immutable, and their JSON documents; time, and its text format."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, TypeVar, get_type_hints
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import msgspec
+from typing_extensions import override
+
+
+class Clock(Protocol):
+    """A source of the current time. No module but this one reads the system clock."""
+
+    def now(self) -> datetime:
+        """Returns the current time: UTC, in whole milliseconds."""
+        ...
+
+
+class SystemClock(Clock):
+    """The system clock."""
+
+    @override
+    def now(self) -> datetime:
+        # Twice as fast as truncating with `replace`.
+        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+
+
+# One registration formats the same moment eight times.
+@lru_cache(maxsize=16)
+def format_time(moment: datetime) -> str:
+    """Formats `moment` (UTC) as in responses and files: 2026-01-15T09:30:00.000Z."""
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclass(frozen=True, slots=True)

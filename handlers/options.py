@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from clients_register.handlers.store.postgres.database import URL, Database
+from clients_register.handlers.store.postgres.address import URL, DatabaseAddress
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?![\d.]*$){_LABEL}(\.{_LABEL})*")
@@ -150,7 +150,7 @@ def is_loopback(text: str) -> bool:
 
 def email(text: str) -> str:
     """Parses an e-mail address, by the same rules as that of a client."""
-    from clients_register.handlers.emails import email_key
+    from clients_register.handlers.decoding import email_key
 
     if email_key(text) is None:
         raise ValueError("an e-mail address such as welcome@example.com")
@@ -164,9 +164,9 @@ def file(text: str) -> Path:
     return Path(text)
 
 
-def database(text: str) -> Database:
+def database(text: str) -> DatabaseAddress:
     """Parses the URL of a PostgreSQL database."""
-    found = Database.parse(text)
+    found = DatabaseAddress.parse(text)
     if not _is_host(found.host):
         raise ValueError(URL)
     return found

@@ -14,16 +14,16 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from clients_register import spec
-from clients_register.handlers.clock import Clock, SystemClock
 from clients_register.handlers.context import Services
 from clients_register.handlers.mail import Mailer, Outbox, Transport
+from clients_register.handlers.models import Clock, SystemClock
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.rules import check_statuses
 from clients_register.handlers.seed import Seed, load_seed
 from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import Store, StoreError
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.spec.schemas import media_type, parameters, severity, views
 from clients_register.spec.statuses import StatusTable
@@ -145,7 +145,7 @@ async def _open_store(settings: Settings) -> Store:
     )
 
 
-async def _open_postgres(database: Database) -> Store:
+async def _open_postgres(database: DatabaseAddress) -> Store:
     try:
         # psycopg is an optional dependency.
         from clients_register.handlers.store.postgres.store import PostgresStore

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients_register.handlers.clock import format_time
 from clients_register.handlers.context import FieldError, RequestContext
-from clients_register.handlers.models import Session, User
+from clients_register.handlers.models import Session, User, format_time
 from clients_register.handlers.rules import RuleViolation
 from clients_register.handlers.sessions import expires_at
 from clients_register.spec.schemas import Views

@@ -12,9 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from clients_register.handlers.clock import Clock
-from clients_register.handlers.emails import email_key
-from clients_register.handlers.models import Client, Registry, Session, User
+from clients_register.handlers.decoding import email_key
+from clients_register.handlers.models import Client, Clock, Registry, Session, User
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.seed_file import (
     Sections,

@@ -16,7 +16,7 @@ import yaml
 from jsonschema.protocols import Validator
 
 from clients_register import fixtures
-from clients_register.handlers.emails import email_key
+from clients_register.handlers.decoding import email_key
 from clients_register.handlers.passwords import MAX_BYTES, password_problem
 from clients_register.spec.schema_errors import explain
 from clients_register.spec.yaml_core import CoreLoader, strict_validator

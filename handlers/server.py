@@ -16,9 +16,9 @@ from typing_extensions import override
 from clients_register import __version__, output, spec
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
-from clients_register.handlers.emails import email_key
+from clients_register.handlers.decoding import email_key
 from clients_register.handlers.http.connection import Connection, ConnectionConfig
-from clients_register.handlers.http.limits import Limits
+from clients_register.handlers.http.cycle import ConnectionLimits
 from clients_register.handlers.resources import Product
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.workers import Worker
@@ -81,7 +81,7 @@ def open_product(settings: Settings) -> AbstractAsyncContextManager[Product]:
     if settings.reference:
         return open_reference(settings)
     # The reference implementation runs without the stub's modules.
-    from clients_register.handlers.stub.build import open_stub
+    from clients_register.handlers.stub.builder import open_stub
 
     return open_stub(settings)
 
@@ -116,7 +116,9 @@ class Server(uvicorn.Server):
         super().__init__(
             ConnectionConfig(
                 product.app,
-                Limits(settings.max_head, settings.receive_timeout, settings.idle_timeout),
+                ConnectionLimits(
+                    settings.max_head, settings.receive_timeout, settings.idle_timeout
+                ),
                 access_log=False,
                 lifespan="off",
                 log_config=None,

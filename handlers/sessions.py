@@ -9,8 +9,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from clients_register.handlers.clock import Clock
-from clients_register.handlers.models import Registry, Session, User
+from clients_register.handlers.models import Clock, Registry, Session, User
 from clients_register.handlers.store.base import Store
 
 MAX_AGE = timedelta(days=7)

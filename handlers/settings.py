@@ -11,7 +11,7 @@ from typing import Annotated, get_type_hints
 
 from clients_register.handlers import options
 from clients_register.handlers.options import Option
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 
 LISTENING, DATA, MAIL, BEHAVIOUR = "listening", "data", "mail", "behaviour"
 STUB = "stub (none of it with --reference)"
@@ -95,7 +95,7 @@ class Settings:
         ),
     ] = None
     store: Annotated[
-        Database | None,
+        DatabaseAddress | None,
         Option(
             DATA,
             "URL",
@@ -274,11 +274,6 @@ class Settings:
     def cost(self) -> int:
         """`bcrypt_cost`, or the default of the mode."""
         return self.bcrypt_cost or (12 if self.reference else 4)
-
-
-def is_below(path: str, parent: str) -> bool:
-    """Whether `path` is `parent`, or below it."""
-    return path == parent or path.startswith(f"{parent}/")
 
 
 @cache

@@ -1,9 +1,11 @@
 """The architecture: no import cycles, between modules or between the packages at the top level.
 
-Imports inside functions count, too.
+Imports inside functions count, too. Each name means one thing, and the overviews in docstrings of
+packages name existing modules.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -93,4 +95,64 @@ def test_a_cycle_would_be_found() -> None:
 
 
 def test_the_graph_contains_imports_inside_functions() -> None:
-    assert f"{NAME}.handlers.stub.build" in module_graph()[f"{NAME}.handlers.server"]
+    assert f"{NAME}.handlers.stub.builder" in module_graph()[f"{NAME}.handlers.server"]
+
+
+# A line of an overview: modules or folders, and what they do.
+OVERVIEW = re.compile(r"^ *([a-z_0-9]+(?:, [a-z_0-9]+)*)  +\S.*$", re.MULTILINE)
+
+
+def packages_with_overview() -> dict[str, list[str]]:
+    """The names in the overview of each package that has one."""
+    found = {
+        module: OVERVIEW.findall(ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "")
+        for module, file in find_modules().items()
+        if file.name == "__init__.py"
+    }
+    return {
+        module: [name for line in lines for name in line.split(", ")]
+        for module, lines in found.items()
+        if lines
+    }
+
+
+def test_overviews_of_packages_name_existing_modules() -> None:
+    modules = find_modules()
+    overviews = packages_with_overview()
+    assert len(overviews) > 5
+    missing = [
+        f"{package}.{name}"
+        for package, names in overviews.items()
+        for name in names
+        if f"{package}.{name}" not in modules
+    ]
+    assert missing == []
+
+
+# Names that several modules have, because they mean the same: each command and application has one,
+# pytest asks for one, server and suite share no code, and tests see the stub through handles.
+SHARED = {
+    *("app", "main", "pytest_addoption"),
+    *("build_case", "is_loopback", "parse_duration", "parse_required"),
+    *("Clock", "ControlError", "Stub", "World"),
+}
+
+
+def names_in(file: Path) -> Iterator[tuple[str, str]]:
+    """Kind and name of a module, and of its classes and functions."""
+    if file.name != "__init__.py":
+        yield "module", file.stem
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield "definition", node.name
+
+
+def test_each_name_means_one_thing() -> None:
+    places: dict[tuple[str, str], list[str]] = {}
+    for module, file in find_modules().items():
+        for kind, name in names_in(file):
+            if not name.startswith("_"):
+                places.setdefault((kind, name), []).append(module)
+    several = {name: found for (_, name), found in places.items() if len(found) > 1}
+    assert {name: found for name, found in several.items() if name not in SHARED} == {}
+    assert several.keys() == SHARED

@@ -140,7 +140,7 @@ def test_a_spec_that_there_is_not_is_exit_2_with_a_usage_line(argv: list[str]) -
 
 
 def test_what_is_printed_is_utf_8_whatever_the_locale() -> None:
-    script = "from clients_register import output; output.prepare(); output.say('caf\\u00e9')"
+    script = "from clients_register import output; output.use_utf8(); output.say('caf\\u00e9')"
     printed = subprocess.run(
         [sys.executable, "-c", script],
         check=True,

@@ -23,8 +23,8 @@ from support.live import Live, LiveStub
 from support.postgres import Server
 from support.servers import Second
 
+from clients_register.spec.readme import update_page
 from clients_register.spec.statuses import load_statuses
-from clients_register.spec.table import update_page
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -269,7 +269,7 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 
 def test_the_table_of_statuses_is_that_of_the_spec() -> None:
     page = README.read_text("utf-8")
-    assert update_page(page) == page, "run: python -m clients_register.spec.table README.md"
+    assert update_page(page) == page, "run: python -m clients_register.spec.readme README.md"
 
 
 @pytest.mark.parametrize("page", ["", "no marks"])

@@ -11,10 +11,10 @@
         search       one run of Hypothesis, which shrinks a violation
         checker      sends one request, and compares the response with the oracle
     oracle           request + model -> every correct response
-      decoding       route, media type, base64, JSON
-      params         the parameters that count as passed
-      questions      the open questions that they raise, which determine the grade
-    model            what is known about the state of a target
+      request_decoding
+                     route, media type, base64, JSON
+      params         the parameters that count as passed, and the open questions that they raise
+    world_model      what is known about the state of a target
 
 The oracle shares nothing with any server. What the contract leaves open, it accepts either way: see
 `BrokenRule.uncertain`.

@@ -19,9 +19,9 @@ from clients_register.conformance.fuzz.checker import (
     TargetGone,
 )
 from clients_register.conformance.fuzz.coverage import CampaignCoverage
-from clients_register.conformance.fuzz.model import initial_model
 from clients_register.conformance.fuzz.precedence import PrecedenceMatrix
 from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
+from clients_register.conformance.fuzz.world_model import initial_model
 from clients_register.conformance.http_client import HttpClient
 from clients_register.conformance.interrupts import collect_interrupts
 from clients_register.conformance.states import HookClient, HookError, StateArranger

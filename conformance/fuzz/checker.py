@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.checks import check_invariants, check_no_leak
 from clients_register.conformance.control import ControlClient
-from clients_register.conformance.envelope import as_id, cut_text, show_value
 from clients_register.conformance.exchange import (
     FORCED,
     ClientRegistrar,
@@ -16,15 +15,19 @@ from clients_register.conformance.exchange import (
     send_concurrently,
 )
 from clients_register.conformance.fuzz.coverage import CampaignCoverage
-from clients_register.conformance.fuzz.decoding import BODY_LIMIT, check_route, decode_request
-from clients_register.conformance.fuzz.model import WorldModel
 from clients_register.conformance.fuzz.oracle import Outcome, Prediction, predict
+from clients_register.conformance.fuzz.request_decoding import (
+    BODY_LIMIT,
+    check_route,
+    decode_request,
+)
 from clients_register.conformance.fuzz.response_checks import (
     apply_outcome,
     check_effects,
     check_success,
     match_outcome,
 )
+from clients_register.conformance.fuzz.world_model import WorldModel
 from clients_register.conformance.grades import Part, grade_of, grade_of_code, weakest
 from clients_register.conformance.http_client import (
     CLOSED,
@@ -36,6 +39,7 @@ from clients_register.conformance.http_client import (
 )
 from clients_register.conformance.redaction import Redactor
 from clients_register.conformance.request import MIN_SECRET_LENGTH, Values
+from clients_register.conformance.response import as_id, cut_text, show_value
 from clients_register.conformance.results import Finding, Verdict, failing_verdicts
 from clients_register.conformance.states import StateArranger
 from clients_register.spec.statuses import Stage

@@ -14,7 +14,7 @@ from clients_register.conformance.detection import SMOKE_REQUESTS
 from clients_register.conformance.files import OutputFiles, check_directory, writable_file
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
-from clients_register.conformance.report.campaign import render_precedence_csv
+from clients_register.conformance.report.campaign_tables import render_precedence_csv
 from clients_register.conformance.results import Evidence
 from clients_register.conformance.runner import bound_requests
 from clients_register.conformance.target import Limiter, Target

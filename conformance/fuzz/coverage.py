@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients_register.conformance.fuzz.model import AddressForm, classify_address
 from clients_register.conformance.fuzz.oracle import Prediction
 from clients_register.conformance.fuzz.params import PARAMETERS, PassedParams, has_type
+from clients_register.conformance.fuzz.world_model import AddressForm, classify_address
 from clients_register.spec.statuses import StatusTable
 
 

@@ -16,8 +16,17 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from clients_register import spec
-from clients_register.conformance.fuzz.decoding import BrokenRule, DecodedRequest
-from clients_register.conformance.fuzz.model import (
+from clients_register.conformance.fuzz.params import (
+    MAX_LENGTHS,
+    MAX_PASSWORD,
+    PARAMETERS,
+    VIEWS,
+    PassedParams,
+    find_questions,
+    has_type,
+)
+from clients_register.conformance.fuzz.request_decoding import BrokenRule, DecodedRequest
+from clients_register.conformance.fuzz.world_model import (
     AddressForm,
     SessionModel,
     UserModel,
@@ -25,15 +34,6 @@ from clients_register.conformance.fuzz.model import (
     classify_address,
     trim,
 )
-from clients_register.conformance.fuzz.params import (
-    MAX_LENGTHS,
-    MAX_PASSWORD,
-    PARAMETERS,
-    VIEWS,
-    PassedParams,
-    has_type,
-)
-from clients_register.conformance.fuzz.questions import find_questions
 from clients_register.conformance.grades import (
     ErrorEntry,
     Grade,

@@ -8,8 +8,8 @@ from typing import Any
 from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import ArrangementFailed
 from clients_register.conformance.fuzz.checker import STATUS, Checker, ContractViolation
-from clients_register.conformance.fuzz.decoding import BODY_LIMIT
-from clients_register.conformance.fuzz.model import UNKNOWN_COMPANY
+from clients_register.conformance.fuzz.request_decoding import BODY_LIMIT
+from clients_register.conformance.fuzz.world_model import UNKNOWN_COMPANY
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import NotArranged
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from clients_register.conformance.case import RequestTemplate
-from clients_register.conformance.fuzz.decoding import BODY_LIMIT, DEPTH
 from clients_register.conformance.fuzz.registrations import texts, values
+from clients_register.conformance.fuzz.request_decoding import BODY_LIMIT, DEPTH
 from clients_register.conformance.request import BASE64_FILTERS, Values, encode_base64
 
 REGISTRATION: Mapping[str, Any] = {

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.params import MAX_PASSWORD, PARAMETERS, VIEWS
+from clients_register.conformance.fuzz.world_model import WHITE_SPACE, WorldModel
 from clients_register.spec.schemas import Parameter
 
 # The most odd parameters in one registration.

@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from typing import Any
 
-from clients_register.conformance.envelope import ParsedResponse, same_json, show_value
-from clients_register.conformance.fuzz.model import (
+from clients_register.conformance.fuzz.oracle import Outcome, Prediction
+from clients_register.conformance.fuzz.params import VIEWS, PassedParams
+from clients_register.conformance.fuzz.world_model import (
     AddressForm,
     SessionModel,
     WorldModel,
     address_key,
     classify_address,
 )
-from clients_register.conformance.fuzz.oracle import Outcome, Prediction
-from clients_register.conformance.fuzz.params import VIEWS, PassedParams
 from clients_register.conformance.grades import (
     Grade,
     Part,
@@ -21,7 +20,7 @@ from clients_register.conformance.grades import (
     load_grades,
     weakest,
 )
-from clients_register.conformance.response_body import ABSENT
+from clients_register.conformance.response import ABSENT, ParsedResponse, same_json, show_value
 from clients_register.conformance.results import Finding
 from clients_register.conformance.states import StateArranger
 from clients_register.spec.statuses import Stage

@@ -36,14 +36,14 @@ from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import registrations
 from clients_register.conformance.fuzz.campaign import DEFECTIVE, SPENT, CampaignEnded
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
-from clients_register.conformance.fuzz.decoding import MEDIA_TYPE
-from clients_register.conformance.fuzz.model import WHITE_SPACE, WorldModel
 from clients_register.conformance.fuzz.params import MAX_PASSWORD, PassedParams
+from clients_register.conformance.fuzz.request_decoding import MEDIA_TYPE
 from clients_register.conformance.fuzz.search import BudgetSpent, SearchEnded
+from clients_register.conformance.fuzz.world_model import WHITE_SPACE, WorldModel
 from clients_register.conformance.grades import Part, grade_of
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import Values, encode_base64
-from clients_register.conformance.response_body import ResponseBody
+from clients_register.conformance.response import ResponseBody
 from clients_register.conformance.results import Finding
 from clients_register.spec.schemas import decoded_schema, operation, parameters, views
 

@@ -17,7 +17,7 @@ from clients_register.conformance.case import RequestTemplate
 from clients_register.conformance.exchange import ArrangementFailed
 from clients_register.conformance.fuzz.campaign import Campaign
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation, Sandbox
-from clients_register.conformance.fuzz.model import MAX_AGE, MAX_IDLE, PEOPLE, WorldModel
+from clients_register.conformance.fuzz.world_model import MAX_AGE, MAX_IDLE, PEOPLE, WorldModel
 from clients_register.conformance.request import Values
 from clients_register.conformance.states import NotArranged
 

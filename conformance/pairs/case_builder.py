@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from clients_register.conformance.case import RequestTemplate, parse_duration
-from clients_register.conformance.fuzz.decoding import DecodedRequest
-from clients_register.conformance.fuzz.model import PEOPLE, UserModel, WorldModel
 from clients_register.conformance.fuzz.oracle import Outcome, Prediction, predict
+from clients_register.conformance.fuzz.request_decoding import DecodedRequest
 from clients_register.conformance.fuzz.response_checks import apply_outcome
+from clients_register.conformance.fuzz.world_model import PEOPLE, UserModel, WorldModel
 from clients_register.conformance.grades import load_grades
 from clients_register.conformance.request import Values, build_params
 from clients_register.spec.statuses import Stage
@@ -128,7 +128,7 @@ def is_success(outcome: Outcome) -> bool:
     return outcome.status.stage is Stage.SUCCESS
 
 
-def find_questions(outcome: Outcome) -> list[str]:
+def questions_of(outcome: Outcome) -> list[str]:
     """Returns the open questions on which a response rests, those of its errors included."""
     keys = (load_grades().key_of_error(*each) for each in outcome.errors or ())
     return sorted({*outcome.questions, *(key for key in keys if key.startswith("Q-"))})
@@ -142,7 +142,7 @@ def _expect(outcome: Outcome, *effects: Mapping[str, Any]) -> dict[str, Any]:
         expect.append({"errors": errors})
     if is_success(outcome):
         expect.append({"as_sent": True})
-    questions = find_questions(outcome)
+    questions = questions_of(outcome)
     return {
         **({"questions": questions} if questions else {}),
         "expect": [*expect, *map(dict, effects)],

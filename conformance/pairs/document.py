@@ -9,8 +9,7 @@ import yaml
 
 from clients_register.conformance.grades import load_grades
 from clients_register.conformance.pairs.covering import Covering
-from clients_register.conformance.pairs.races import build_races
-from clients_register.conformance.pairs.scenario import DECISIVE, WITH_TOKENS, Scenario
+from clients_register.conformance.pairs.scenario import DECISIVE, WITH_TOKENS, Scenario, build_races
 from clients_register.conformance.pairs.table import Combination, Table, Value, load_table
 from clients_register.spec.statuses import Status
 

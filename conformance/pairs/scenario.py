@@ -1,17 +1,24 @@
-"""Builds the case of one combination.
+"""Builds the steps of one combination, and those of a race.
 
-The users are arranged, and their session ages. Then come the request before, if there is one, the
-registration, and requests that show what the registration left behind.
+For a combination, the users are arranged, and their session ages. Then come the request before, if
+there is one, the registration, and requests that show what the registration left behind.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from itertools import cycle
+from typing import Any, NamedTuple
 
-from clients_register.conformance.fuzz.model import PEOPLE
 from clients_register.conformance.fuzz.oracle import Outcome
-from clients_register.conformance.pairs.case_builder import CaseBuilder, Send, is_success
-from clients_register.conformance.pairs.table import Combination, Table, Value
+from clients_register.conformance.fuzz.world_model import PEOPLE
+from clients_register.conformance.pairs.case_builder import (
+    CaseBuilder,
+    Send,
+    is_success,
+    questions_of,
+)
+from clients_register.conformance.pairs.table import Combination, RaceOwner, Table, Value
 
 # The properties that determine the response. The others change what a request contains.
 DECISIVE = ("owner", "password", "session", "bearer", "before", "mail")
@@ -34,6 +41,12 @@ SAME_ADDRESS = ("after-same", "after-unsent")
 WITH_TOKENS = frozenset({*PEOPLE, "application-token"})
 
 TOGETHER, APART = "at-once", "apart"
+
+# The parameters of each kind of proof in a race.
+PROOFS: Mapping[str, Mapping[str, str]] = {
+    "password": {"client.password": "${user.password}"},
+    "token": {"token": "${token}"},
+}
 
 
 class Scenario:
@@ -294,3 +307,49 @@ def _set(changes: Mapping[str, Any], token: str | None = None) -> Send:
     if token is not None:
         changed["token"] = token
     return {"set": changed} if changed else {}
+
+
+class Race(NamedTuple):
+    """Simultaneous registrations of one address in several spellings, of which one may succeed.
+
+    `owner` is whose address it is, and `winners` how many registrations succeed.
+    """
+
+    owner: RaceOwner
+    winners: int
+    step: Mapping[str, Any]
+
+
+def build_races(table: Table) -> Iterator[Race]:
+    """Builds the race for each owner's address."""
+    for owner in table.races.owners:
+        proofs = cycle(owner.proofs or [""])
+        sends: list[Send] = []
+        for spelling, changes in table.races.contestants.items():
+            address = table.factors["spelling"][spelling].spell(owner.email)
+            proof = PROOFS.get(next(proofs), {})
+            sends.append({"set": {"client.email": address, **proof, **changes}})
+        yield _race(owner, sends, table.races.times)
+
+
+def _race(owner: RaceOwner, sends: Sequence[Send], times: int) -> Race:
+    case = CaseBuilder()
+    if owner.state is not None:
+        case.arrange(owner.state)
+    outcomes = [case.send(each) for each in sends for _ in range(times)]
+    counts = Counter(each.status.slug for each in outcomes)
+    winners = sum(map(is_success, outcomes))
+    email = "${winner}" if winners else f"${{{owner.email}}}"
+    expect: list[dict[str, Any]] = [{"outcomes": dict(counts)}]
+    if winners:
+        expect += [{"as_sent": True}, {"mailed": winners, "email": email}]
+    expect.append({"stored": True, "email": email})
+    step: dict[str, Any] = {
+        "questions": sorted({key for each in outcomes for key in questions_of(each)}),
+        "send": sends[0],
+        "together": [{"send": each} for each in sends[1:]],
+        "parallel": times,
+        **({"keep": {"winner": "/data/email"}} if winners else {}),
+        "expect": expect,
+    }
+    return Race(owner, winners, step)

@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
-from clients_register.conformance.envelope import as_id, cut_text
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.redaction import Redactor, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
-from clients_register.conformance.response_body import ABSENT
+from clients_register.conformance.response import ABSENT, as_id, cut_text
 from clients_register.conformance.results import (
     JUDGED,
     Evidence,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from clients_register.conformance.escaping import escape
-from clients_register.conformance.report.campaign import coverage_tables, precedence_rows
+from clients_register.conformance.report.campaign_tables import coverage_tables, precedence_rows
 from clients_register.conformance.report.model import Report, describe_missing, format_counts
 
 

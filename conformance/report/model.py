@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from clients_register.conformance.escaping import escape
-from clients_register.conformance.response_body import MAX_DEPTH
+from clients_register.conformance.response import MAX_DEPTH
 from clients_register.conformance.results import Verdict, failing_verdicts, pluralize
 from clients_register.spec.schema_errors import explain
 

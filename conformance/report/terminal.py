@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from clients_register.conformance.escaping import escape_all
-from clients_register.conformance.report.campaign import render_campaign_lines
+from clients_register.conformance.report.campaign_tables import render_campaign_lines
 from clients_register.conformance.report.model import (
     describe_missing,
     describe_requirement,

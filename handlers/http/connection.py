@@ -1,6 +1,6 @@
 """HTTP/1.1 connections: requests are parsed, answered in order, and bounded in size and time.
 
-    data_received, RequestParser.feed, head_received, _respond, Exchange.send, finish
+    data_received, RequestParser.feed, head_received, _respond, RequestCycle.send, finish
 
 uvicorn listens, stops, and creates a `Connection` for each client. Its own protocol bounds neither
 heads nor the time they take, loses the body of a request that offers an upgrade, and does not
@@ -21,8 +21,12 @@ from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.exchange import Exchange, serialize_refusal
-from clients_register.handlers.http.limits import DeadlineTimer, Limits
+from clients_register.handlers.http.cycle import (
+    ConnectionLimits,
+    DeadlineTimer,
+    RequestCycle,
+    serialize_refusal,
+)
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
 
 log = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ def connection_of(scope: Scope) -> "Connection | None":
 class ConnectionConfig(uvicorn.Config):
     """uvicorn's configuration, with the limits of each connection."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits, **options: Any) -> None:
         """`options` are those of uvicorn."""
         super().__init__(app, http=Connection, ws="none", **options)
         self.limits = limits
@@ -75,10 +79,10 @@ class Connection(asyncio.Protocol):
         self._parser = RequestParser(self, config.limits.max_head)
         self._transport: asyncio.Transport
         self._scope: Scope
-        # Exchanges in the order of their requests; the first one is running.
-        self._queue: deque[Exchange] = deque()
-        # The exchange whose body is being read.
-        self._receiving: Exchange | None = None
+        # Cycles in the order of their requests; the first one is running.
+        self._queue: deque[RequestCycle] = deque()
+        # The cycle whose body is being read.
+        self._receiving: RequestCycle | None = None
         # When the request that is arriving has to be complete, and when the next one has to begin.
         self._request_due = self._idle_due = 0.0
         # Bytes that have arrived, but are parsed only when a request is finished.
@@ -134,8 +138,8 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self.client_has_left = True
         self._timer.stop()
-        for exchange in self._queue:
-            exchange.end()
+        for cycle in self._queue:
+            cycle.end()
         self._release_drain()
 
     @override
@@ -198,14 +202,14 @@ class Connection(asyncio.Protocol):
 
     def head_received(self, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
         """See `RequestListener`."""
-        exchange = Exchange(
+        cycle = RequestCycle(
             self,
             {**self._scope, **scope, "extensions": {CONNECTION: self}},
             keep_alive=keep_alive,
             expects_continue=expects_continue,
         )
-        self._receiving = exchange
-        self._queue.append(exchange)
+        self._receiving = cycle
+        self._queue.append(cycle)
         if not self._is_running and self._drained is None:
             self._run(self._queue[0])
 
@@ -216,12 +220,12 @@ class Connection(asyncio.Protocol):
 
     def request_received(self) -> None:
         """See `RequestListener`."""
-        exchange, self._receiving = self._receiving, None
-        if exchange is not None:
-            self._is_last = not exchange.keep_alive
-            exchange.complete_request()
+        cycle, self._receiving = self._receiving, None
+        if cycle is not None:
+            self._is_last = not cycle.keep_alive
+            cycle.complete_request()
 
-    # Called by exchanges
+    # Called by cycles
 
     def write(self, content: bytes) -> None:
         """Sends `content`, now or when the client has read what precedes it."""
@@ -250,16 +254,16 @@ class Connection(asyncio.Protocol):
             self._request_due = self._loop.time() + self._limits.receive_timeout
             self._update_deadline()
 
-    def finish(self, exchange: Exchange) -> None:
-        """Continues with the next request after the response to `exchange` was sent."""
+    def finish(self, cycle: RequestCycle) -> None:
+        """Continues with the next request after the response to `cycle` was sent."""
         self._queue.popleft()
         self._is_running = False
         self._server.total_requests += 1
         if self._transport.is_closing():
             return
-        if not exchange.complete:
+        if not cycle.complete:
             self._linger()
-        elif not exchange.keep_alive:
+        elif not cycle.keep_alive:
             self.close()
         else:
             self._continue()
@@ -292,22 +296,22 @@ class Connection(asyncio.Protocol):
                 self._loop.call_soon(self._parse_rest)
             self.resume_reading()
 
-    def _run(self, exchange: Exchange) -> None:
+    def _run(self, cycle: RequestCycle) -> None:
         self._is_running = True
-        exchange.task = self._loop.create_task(self._respond(exchange))
-        self._server.tasks.add(exchange.task)
+        cycle.task = self._loop.create_task(self._respond(cycle))
+        self._server.tasks.add(cycle.task)
 
-    async def _respond(self, exchange: Exchange) -> None:
+    async def _respond(self, cycle: RequestCycle) -> None:
         """Calls the application. Without a complete response the connection is closed."""
         try:
-            await self._app(exchange.scope, exchange.receive, exchange.send)
+            await self._app(cycle.scope, cycle.receive, cycle.send)
         except Exception:
             log.exception("a request crashed outside the application's own handling of crashes")
         finally:
-            if not exchange.ended:
+            if not cycle.ended:
                 self.abort()
             # A callback of the task would take longer.
-            self._server.tasks.discard(exchange.task)
+            self._server.tasks.discard(cycle.task)
 
     def _parse(self, data: bytes) -> None:
         """Parses `data`, but not further once a request waits behind a running one."""

@@ -40,9 +40,8 @@ from clients_register.handlers.store.base import (
     users_to_add,
 )
 from clients_register.handlers.store.journaled.database import JournaledTinyDB, Transaction
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk, remedy
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk, StorageError, remedy
 from clients_register.handlers.store.journaled.journal import Documents, FileReplaced
-from clients_register.handlers.store.journaled.lock import StorageError
 from clients_register.handlers.store.journaled.storage import FileFormat
 
 FORMAT = "clients-register"

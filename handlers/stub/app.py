@@ -16,7 +16,7 @@ from clients_register.handlers.app import (
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.logs import store_errors
-from clients_register.handlers.settings import CONTROL_PATH, is_below
+from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.plane import ControlPlane
@@ -131,7 +131,7 @@ class Stub:
             name, path = split_path(scope["path"])
             if path != scope["path"]:
                 scope = {**scope, "path": path, "raw_path": path.encode()}
-            if is_below(path, CONTROL_PATH):
+            if f"{path}/".startswith(f"{CONTROL_PATH}/"):
                 await self._control(name, scope, receive, send)
             elif path == self._route and _is_preflight(scope):
                 allowed = self._cors.preflight_headers(scope["headers"])

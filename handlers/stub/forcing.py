@@ -17,8 +17,7 @@ from typing import Any
 from starlette.types import Message
 
 from clients_register.handlers.context import Request
-from clients_register.handlers.decoding import parse_media_type
-from clients_register.handlers.emails import email_key, trim_email
+from clients_register.handlers.decoding import email_key, parse_media_type, trim_email
 from clients_register.handlers.stub.problems import Header, Headers, Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.schemas import operation

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
-from clients_register.handlers.clock import Clock
+from clients_register.handlers.models import Clock
 from clients_register.handlers.sessions import token_digest
 from clients_register.handlers.stub.faults import Faults
 from clients_register.handlers.stub.problems import Problem

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from clients_register.handlers.clock import format_time
 from clients_register.handlers.context import Request, RequestContext
+from clients_register.handlers.models import format_time
 from clients_register.handlers.stub.explain import explain_response
 from clients_register.handlers.stub.problems import Problem
 from clients_register.spec.schema_errors import suggest

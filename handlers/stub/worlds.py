@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from clients_register.handlers.clock import Clock
 from clients_register.handlers.context import Services
 from clients_register.handlers.http.connection import Connection
+from clients_register.handlers.models import Clock
 from clients_register.handlers.resources import SharedResources
 from clients_register.handlers.seed import Seed
 from clients_register.handlers.settings import WORLDS_PATH

@@ -9,11 +9,10 @@ import pytest
 
 from clients_register.conformance.case import Expectation
 from clients_register.conformance.checks import check_expectation, check_invariants
-from clients_register.conformance.envelope import EnvelopeLayout, ParsedResponse
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.request import encode_base64
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import EnvelopeLayout, ParsedResponse, parse_body
 from clients_register.conformance.results import MISSED, Verdict, worst
 from clients_register.spec.statuses import load_statuses
 

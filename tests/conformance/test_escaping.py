@@ -27,7 +27,7 @@ from clients_register.conformance.fuzz.oracle import Outcome
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report import FORMATS, Report, render_json, render_terminal
-from clients_register.conformance.report.campaign import render_precedence_csv
+from clients_register.conformance.report.campaign_tables import render_precedence_csv
 from clients_register.conformance.results import ExitCode, Finding
 from clients_register.spec.statuses import load_statuses
 

@@ -21,7 +21,7 @@ from support.suite import another_api, answering, base, mutant, profile, verifie
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import search
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
-from clients_register.conformance.fuzz.decoding import decode_base64
+from clients_register.conformance.fuzz.request_decoding import decode_base64
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.redaction import MASKED, Redactor

@@ -28,7 +28,7 @@ from clients_register.conformance.http_client import (
     NoResponse,
 )
 from clients_register.conformance.report import load_report, render_json
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import parse_body
 from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 

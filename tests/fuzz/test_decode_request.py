@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients_register.conformance.fuzz.decoding import (
+from clients_register.conformance.fuzz.request_decoding import (
     BODY_LIMIT,
     MEDIA_TYPE,
     decode_base64,

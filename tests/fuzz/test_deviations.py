@@ -11,14 +11,13 @@ import pytest
 from clients_register import spec
 from clients_register.conformance.case import parse_cases
 from clients_register.conformance.checks import check_expectation, check_invariants
-from clients_register.conformance.envelope import EnvelopeLayout, ParsedResponse
-from clients_register.conformance.fuzz.decoding import decode_request
-from clients_register.conformance.fuzz.model import UserModel, WorldModel
 from clients_register.conformance.fuzz.oracle import predict
+from clients_register.conformance.fuzz.request_decoding import decode_request
 from clients_register.conformance.fuzz.response_checks import check_success, match_outcome
+from clients_register.conformance.fuzz.world_model import UserModel, WorldModel
 from clients_register.conformance.grades import Grade, strongest
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
-from clients_register.conformance.response_body import parse_body
+from clients_register.conformance.response import EnvelopeLayout, ParsedResponse, parse_body
 from clients_register.conformance.results import Finding, Verdict
 from clients_register.spec.statuses import Status, load_statuses
 

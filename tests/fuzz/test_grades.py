@@ -21,12 +21,17 @@ from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import AREA
 from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.conformance.fuzz.corpus import build_case
-from clients_register.conformance.fuzz.decoding import check_route, decode_request
-from clients_register.conformance.fuzz.model import PEOPLE, UserModel, WorldModel, initial_model
 from clients_register.conformance.fuzz.oracle import Prediction, predict
 from clients_register.conformance.fuzz.precedence import FAULTS
+from clients_register.conformance.fuzz.request_decoding import check_route, decode_request
 from clients_register.conformance.fuzz.response_checks import (
     apply_outcome,
+)
+from clients_register.conformance.fuzz.world_model import (
+    PEOPLE,
+    UserModel,
+    WorldModel,
+    initial_model,
 )
 from clients_register.conformance.grades import Grade, load_grades
 from clients_register.conformance.http_client import HttpRequest

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from clients_register.conformance.fuzz.decoding import decode_request
-from clients_register.conformance.fuzz.model import (
+from clients_register.conformance.fuzz.oracle import Prediction, predict
+from clients_register.conformance.fuzz.request_decoding import decode_request
+from clients_register.conformance.fuzz.response_checks import apply_outcome
+from clients_register.conformance.fuzz.world_model import (
     MAX_AGE,
     MAX_IDLE,
     UNKNOWN_COMPANY,
@@ -20,8 +22,6 @@ from clients_register.conformance.fuzz.model import (
     classify_address,
     loose_address_key,
 )
-from clients_register.conformance.fuzz.oracle import Prediction, predict
-from clients_register.conformance.fuzz.response_checks import apply_outcome
 from clients_register.conformance.grades import Grade
 from clients_register.spec.statuses import load_statuses
 

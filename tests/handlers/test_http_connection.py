@@ -13,11 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from clients_register.handlers.http.connection import MAX_PARSED, Connection, ConnectionConfig
-from clients_register.handlers.http.exchange import MAX_UNREAD, MAX_WRITTEN
-from clients_register.handlers.http.limits import Limits
+from clients_register.handlers.http.cycle import MAX_UNREAD, MAX_WRITTEN, ConnectionLimits
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
-LIMITS = Limits(max_head=8192, receive_timeout=30, idle_timeout=75)
+LIMITS = ConnectionLimits(max_head=8192, receive_timeout=30, idle_timeout=75)
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
@@ -82,7 +81,7 @@ class MemoryTransport(asyncio.Transport):
 class Client:
     """The other end of a connection to `app`."""
 
-    def __init__(self, app: App, limits: Limits = LIMITS) -> None:
+    def __init__(self, app: App, limits: ConnectionLimits = LIMITS) -> None:
         self._state = ServerState()
         self._state.default_headers = [DATE]
         config = ConnectionConfig(app, limits, lifespan="off", log_config=None)

@@ -12,7 +12,7 @@ from support.records import about_to_register, register_client
 from support.store import in_database, opened
 
 from clients_register.handlers.store.base import StoreError
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 from clients_register.handlers.store.postgres.store import PostgresStore
 
 TABLES = (
@@ -56,7 +56,7 @@ SPOILT = {
 }
 
 
-async def refusal(database: Database) -> str:
+async def refusal(database: DatabaseAddress) -> str:
     with pytest.raises(StoreError) as caught:
         await PostgresStore.open(database)
     told = str(caught.value)
@@ -119,7 +119,7 @@ async def test_a_database_that_cannot_hold_every_name_is_refused(postgres: Serve
 
 
 @pytest.fixture
-def restricted(postgres: Server) -> Database:
+def restricted(postgres: Server) -> DatabaseAddress:
     """A new database, for a user who may make nothing in it."""
     name = postgres.made()
     role = f"user_{name}"
@@ -127,14 +127,14 @@ def restricted(postgres: Server) -> Database:
     return replace(postgres.at(name), user=role, password="hush")
 
 
-async def test_who_may_make_no_tables_is_told_what_to_grant(restricted: Database) -> None:
+async def test_who_may_make_no_tables_is_told_what_to_grant(restricted: DatabaseAddress) -> None:
     message = await refusal(restricted)
     assert "permission denied for database" in message
     assert "expected a user who may create a schema, or owns one" in message
 
 
 async def test_an_empty_schema_of_ones_own_is_enough(
-    postgres: Server, restricted: Database
+    postgres: Server, restricted: DatabaseAddress
 ) -> None:
     postgres.told(
         restricted.name, f"CREATE SCHEMA clients_register AUTHORIZATION {restricted.user}"

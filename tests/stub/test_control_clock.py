@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.live import START, LiveStub, registration
 
-from clients_register.handlers.clock import format_time
+from clients_register.handlers.models import format_time
 
 
 def clock(stub: LiveStub, world: str, **asked: Any) -> dict[str, Any]:

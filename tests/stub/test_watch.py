@@ -14,7 +14,7 @@ from support.live import encoded, registration
 
 import clients_register
 from clients_register import fixtures, handlers, spec
-from clients_register.handlers.stub.watch import find_versions
+from clients_register.handlers.stub.builder import find_versions
 
 
 class Watched:

@@ -26,7 +26,7 @@ from clients_register.handlers.resources import Product, open_services
 from clients_register.handlers.serve import open_listener
 from clients_register.handlers.server import Server, StopFlag
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.stub.build import open_stub
+from clients_register.handlers.stub.builder import open_stub
 
 T = TypeVar("T")
 

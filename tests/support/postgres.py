@@ -22,7 +22,7 @@ import psycopg
 from support.command import absent, reserved_port
 from support.limits import LIMIT, communicate, until
 
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 
 USER = "tester"
 
@@ -121,9 +121,9 @@ class Server:
         self._process.send_signal(number)
         communicate(self._process)
 
-    def at(self, name: str) -> Database:
+    def at(self, name: str) -> DatabaseAddress:
         """The database of that name."""
-        return Database("127.0.0.1", name, self.port, USER, PASSWORD)
+        return DatabaseAddress("127.0.0.1", name, self.port, USER, PASSWORD)
 
     def url(self, name: str) -> str:
         """The same, as people write it."""
@@ -181,7 +181,7 @@ SIZE = 65536
 class Way:
     """Listens on a port of its own and leads to a database. Use as a context manager."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseAddress) -> None:
         self._there = (database.host, database.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.database = replace(database, port=self._listener.getsockname()[1])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 
 # Name -> a text, and the value it stands for, which is not the default.
 TEXTS: dict[str, tuple[str, Any]] = {
@@ -17,7 +17,7 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "data": ("there.json", Path("there.json")),
     "store": (
         "postgresql://ada:a%40b@db.test:5433/clients",
-        Database("db.test", "clients", 5433, "ada", "a@b"),
+        DatabaseAddress("db.test", "clients", 5433, "ada", "a@b"),
     ),
     "seed": ("seed.yaml", Path("seed.yaml")),
     "mail": ("mandrill", "mandrill"),

@@ -18,8 +18,8 @@ from teeth.serving import served
 
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.fuzz.campaign import Budget, Campaign, Plan, new_campaign
-from clients_register.conformance.fuzz.decoding import decode_base64
 from clients_register.conformance.fuzz.layers import run_layers
+from clients_register.conformance.fuzz.request_decoding import decode_base64
 from clients_register.conformance.report import load_report
 from clients_register.conformance.results import Verdict
 from clients_register.conformance.target import target_for_url

@@ -4,10 +4,12 @@ The function of a mutant calls `swap`, or one of the helpers built on it, inside
 outside of `clients_register.handlers` is replaced, because the suite runs in the same process.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from secrets import token_hex
 from threading import Lock
 from typing import Any
 from unittest.mock import patch
@@ -17,16 +19,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clients_register.handlers import app, decoding, register, resources
 from clients_register.handlers.context import RequestContext
 from clients_register.handlers.decoding import Params
-from clients_register.handlers.models import User
+from clients_register.handlers.models import Registration, User
 from clients_register.handlers.responses import Response
 from clients_register.handlers.rules import PASSED, RULES, VIOLATED, Errors, Rule, RuleViolation
+from clients_register.handlers.store.base import EmailTaken, PendingRegistration
 from clients_register.handlers.store.tinydb import TinyDBStore
-from clients_register.handlers.stub import build
+from clients_register.handlers.stub import builder
 from clients_register.handlers.stub.control.plane import PREFIX
 from clients_register.spec.statuses import Status, StatusTable
 
 Envelope = dict[str, Any]
 Layer = Callable[[ASGIApp], ASGIApp]
+
+# Tells from a registration, from the user it found before and from the user who has the address now
+# whether it succeeds although it lost the race.
+Wins = Callable[[Registration, User | None, User], Awaitable[bool]]
+
+# Seconds between looking for an address and storing it, so that a race is lost every time.
+GAP = 0.05
 
 
 # What undoes the planted mutant, and a lock that one mutant at a time holds.
@@ -93,7 +103,7 @@ def judged_as(fact: str, other: str) -> None:
             return super().for_rule(other if asked == fact else asked)
 
     # Only in the modules of the server, because the suite uses the class, too.
-    for module in (resources, build):
+    for module in (resources, builder):
         swap(module, "StatusTable", lambda _: Misjudging)
 
 
@@ -179,6 +189,31 @@ def around_register(
 def store_method(name: str, make: Callable[[Any], Any]) -> None:
     """Puts what `make` makes of a method of the store in its place."""
     swap(TinyDBStore, name, make)
+
+
+def race_won_if(wins: Wins) -> None:
+    """Lets a registration that lost a race for its address succeed nevertheless, if it `wins`."""
+
+    def make(right: Any) -> Any:
+        @asynccontextmanager
+        async def begin_registration(
+            store: Any, registration: Registration, user: User | None
+        ) -> AsyncIterator[PendingRegistration]:
+            await asyncio.sleep(GAP)
+            try:
+                async with right(store, registration, user) as pending:
+                    yield pending
+            except EmailTaken:
+                owner = await store.user_by_email(registration.email_key)
+                if not await wins(registration, user, owner):
+                    raise
+                other = f"{registration.email_key} {token_hex(4)}"
+                async with right(store, replace(registration, email_key=other), None) as pending:
+                    yield pending
+
+        return begin_registration
+
+    store_method("begin_registration", make)
 
 
 def head(change: Callable[[Message, Scope], None]) -> Layer:

@@ -18,11 +18,11 @@ from teeth.planting import planted
 
 from clients_register import output
 from clients_register.conformance.interrupts import termination_as_interrupt
-from clients_register.handlers.clock import SystemClock
+from clients_register.handlers.models import SystemClock
 from clients_register.handlers.serve import Stop, open_listener
 from clients_register.handlers.server import Server
 from clients_register.handlers.settings import Settings
-from clients_register.handlers.stub.build import open_stub
+from clients_register.handlers.stub.builder import open_stub
 
 
 @asynccontextmanager

@@ -9,6 +9,5 @@ tables    `JournaledTable`: documents, changes that are not durable yet, indexes
 storage   `JournalStorage`: documents in memory; the files: opening, checks, compaction
 snapshot  the data file: all documents, with a checksum
 journal   the append-only file of changes
-lock      keeps other processes from the data file
-disk      access to the file system
+disk      access to the file system; keeps other processes from the data file
 """

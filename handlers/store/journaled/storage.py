@@ -24,7 +24,15 @@ from typing import Any, Never
 from tinydb import Storage
 from typing_extensions import override
 
-from clients_register.handlers.store.journaled.disk import LOCAL, Disk, Version
+from clients_register.handlers.store.journaled.disk import (
+    LOCAL,
+    DataFileLock,
+    Disk,
+    StorageError,
+    Version,
+    explained,
+    unusable,
+)
 from clients_register.handlers.store.journaled.journal import (
     Change,
     Documents,
@@ -34,12 +42,6 @@ from clients_register.handlers.store.journaled.journal import (
     apply_change,
     find_version,
     replay,
-)
-from clients_register.handlers.store.journaled.lock import (
-    DataFileLock,
-    StorageError,
-    explained,
-    unusable,
 )
 from clients_register.handlers.store.journaled.snapshot import (
     WrongChecksum,

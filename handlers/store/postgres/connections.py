@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from clients_register.handlers.store.base import StoreError, StoreUnavailable
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 from clients_register.handlers.store.postgres.schema import ANOTHER, prepare
 
 # How long a request waits for a connection, in seconds.
@@ -45,7 +45,7 @@ Connection = psycopg.AsyncConnection[TupleRow]
 class ConnectionPool:
     """Connections to a database whose tables have been created or checked."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseAddress) -> None:
         self.database = database
         self._parameters: dict[str, Any] = {
             "application_name": "clients-register",
@@ -61,7 +61,7 @@ class ConnectionPool:
         self._closed = False
 
     @classmethod
-    async def open(cls, database: Database) -> Self:
+    async def open(cls, database: DatabaseAddress) -> Self:
         """Opens a pool. Raises StoreError if the database cannot be reached or used."""
         # Its messages repeat those of its exceptions, which are logged once per request.
         logging.getLogger("psycopg").setLevel(logging.ERROR)

@@ -6,7 +6,7 @@ A database that is refused is left unchanged.
 import psycopg
 
 from clients_register.handlers.store.base import LAST_SEEDED_ID, StoreError
-from clients_register.handlers.store.postgres.database import Database
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 
 FORMAT = "clients-register"
 VERSION = 2
@@ -53,7 +53,7 @@ CREATE TABLE clients_register.mails (
 """
 
 
-async def prepare(connection: psycopg.AsyncConnection, database: Database) -> None:
+async def prepare(connection: psycopg.AsyncConnection, database: DatabaseAddress) -> None:
     """Creates the tables, or checks that they are ours. Raises StoreError."""
     try:
         async with connection.transaction():
@@ -81,7 +81,7 @@ async def _list_tables(connection: psycopg.AsyncConnection) -> frozenset[str]:
     return frozenset(name for (name,) in await found.fetchall())
 
 
-async def _check_encoding(connection: psycopg.AsyncConnection, database: Database) -> None:
+async def _check_encoding(connection: psycopg.AsyncConnection, database: DatabaseAddress) -> None:
     found = await connection.execute("SELECT current_setting('server_encoding')")
     for (encoding,) in await found.fetchall():
         if encoding != "UTF8":
@@ -103,7 +103,7 @@ async def _create(connection: psycopg.AsyncConnection) -> None:
 
 
 async def _check(
-    connection: psycopg.AsyncConnection, database: Database, tables: frozenset[str]
+    connection: psycopg.AsyncConnection, database: DatabaseAddress, tables: frozenset[str]
 ) -> None:
     foreign = StoreError(
         f"the schema clients_register of the database {database} belongs to another program:"

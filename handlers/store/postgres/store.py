@@ -28,8 +28,8 @@ from clients_register.handlers.store.base import (
     ids_of,
     users_to_add,
 )
+from clients_register.handlers.store.postgres.address import DatabaseAddress
 from clients_register.handlers.store.postgres.connections import Connection, ConnectionPool
-from clients_register.handlers.store.postgres.database import Database
 
 USER = "SELECT record::text FROM clients_register.users WHERE id = %s"
 OWNER = "SELECT record::text FROM clients_register.users WHERE email_key = %s"
@@ -90,7 +90,7 @@ class PostgresStore(Store):
         self._pool = pool
 
     @classmethod
-    async def open(cls, database: Database) -> Self:
+    async def open(cls, database: DatabaseAddress) -> Self:
         """Opens the store, and creates its tables if there are none.
 
         Raises StoreError if the database cannot be reached or contains something else.

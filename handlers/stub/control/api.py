@@ -10,9 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from clients_register import __version__, spec
-from clients_register.handlers.clock import format_time
-from clients_register.handlers.emails import email_key, trim_email
-from clients_register.handlers.models import Mail, Session, User
+from clients_register.handlers.decoding import email_key, trim_email
+from clients_register.handlers.models import Mail, Session, User, format_time
 from clients_register.handlers.responses import client_view
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at, token_digest
 from clients_register.handlers.stub.control.call import (

@@ -1,15 +1,14 @@
 """Faults that show only where two properties meet: of requests, people, sessions or moments."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from secrets import token_hex
 from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from teeth.planting import Layer, around_register, holds_if, store_method, swap
+from teeth.planting import GAP, Layer, around_register, holds_if, race_won_if, swap
 
 from clients_register.handlers import mail, register, sessions
 from clients_register.handlers.context import RequestContext
@@ -17,10 +16,6 @@ from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.responses import Response
 from clients_register.handlers.rules import RuleViolation
 from clients_register.handlers.sessions import Bearer, Sessions
-from clients_register.handlers.store.base import EmailTaken
-
-# Seconds between looking for an address and storing it, so that a race is lost every time.
-GAP = 0.02
 
 # The request that is being processed.
 _current: ContextVar[RequestContext] = ContextVar("current")
@@ -272,27 +267,7 @@ def password_of_the_request_before() -> None:
 
 def _race_won_by(wins: Callable[[_Contender, User], Awaitable[bool]]) -> None:
     """Lets a registration that lost a race succeed nevertheless, if it `wins`."""
-
-    def make(right: Any) -> Any:
-        @asynccontextmanager
-        async def begin_registration(
-            store: Any, registration: Any, user: Any
-        ) -> AsyncIterator[Any]:
-            await asyncio.sleep(GAP)
-            try:
-                async with right(store, registration, user) as pending:
-                    yield pending
-            except EmailTaken:
-                owner = await store.user_by_email(registration.email_key)
-                if not await wins(_Contender(_current.get(), registration, user), owner):
-                    raise
-                other = f"{registration.email_key} {token_hex(4)}"
-                async with right(store, replace(registration, email_key=other), None) as pending:
-                    yield pending
-
-        return begin_registration
-
-    store_method("begin_registration", make)
+    race_won_if(lambda sent, found, winner: wins(_Contender(_current.get(), sent, found), winner))
     _remember_each(lambda _: None)
 
 
@@ -319,34 +294,36 @@ def _recipient(change: Callable[[str, RequestContext], str]) -> None:
 def _unused_if(unused: Callable[[RequestContext, Bearer], bool]) -> None:
     """Does not count a use of a session in some cases."""
 
-    def make(right: Any) -> Any:
-        async def authenticate(self: Sessions, token: object) -> Bearer:
-            before = None
-            if isinstance(token, str):
-                before = await self._store.session(sessions.token_digest(token))
-            bearer: Bearer = await right(self, token)
-            if before is not None and unused(_current.get(), bearer):
-                await self._store.put_session(before)
-                return replace(bearer, session=before)
+    async def change(own: Sessions, before: Session, bearer: Bearer) -> Bearer:
+        if not unused(_current.get(), bearer):
             return bearer
+        await own._store.put_session(before)
+        return replace(bearer, session=before)
 
-        return authenticate
-
-    swap(Sessions, "authenticate", make)
+    _authenticated(change)
     _remember_each(lambda _: None)
 
 
 def _limited_if_remembered(limited: Callable[[Bearer], bool]) -> None:
+    async def change(own: Sessions, before: Session, bearer: Bearer) -> Bearer:
+        if not before.remember_me or not limited(bearer):
+            return bearer
+        idle = own._clock.now() - before.last_used_at
+        return replace(bearer, is_live=idle <= sessions.MAX_IDLE)
+
+    _authenticated(change)
+
+
+def _authenticated(change: Callable[[Sessions, Session, Bearer], Awaitable[Bearer]]) -> None:
+    """Changes whom the token of a session belongs to, given the session as it was before."""
+
     def make(right: Any) -> Any:
         async def authenticate(self: Sessions, token: object) -> Bearer:
             before = None
             if isinstance(token, str):
                 before = await self._store.session(sessions.token_digest(token))
             bearer: Bearer = await right(self, token)
-            if before is None or not before.remember_me or not limited(bearer):
-                return bearer
-            idle = self._clock.now() - before.last_used_at
-            return replace(bearer, is_live=idle <= sessions.MAX_IDLE)
+            return bearer if before is None else await change(self, before, bearer)
 
         return authenticate
 

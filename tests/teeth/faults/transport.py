@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from teeth.planting import Layer, broken_if, holds_if, request, swap
 
 from clients_register.handlers import decoding
-from clients_register.handlers.decoding import Body, parse_media_type
-from clients_register.handlers.lazy import lazy
+from clients_register.handlers.decoding import Body, lazy, parse_media_type
 
 
 def post_is_no_route() -> Layer:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from clients_register import spec
-from clients_register.conformance.fuzz.model import WHITE_SPACE
+from clients_register.conformance.fuzz.world_model import WHITE_SPACE
 from clients_register.conformance.grades import Grade, load_grades
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.strict_json import Document, NotJson, parse_json

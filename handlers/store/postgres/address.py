@@ -27,7 +27,7 @@ PORT = 5432
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseAddress:
     """The address of a database and its user. `str()` returns a URL without secrets.
 
     `options` are parameters of libpq. Fields that are None are left to the environment and files of

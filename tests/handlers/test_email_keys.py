@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support.live import Live
 
-from clients_register.handlers.emails import email_key, trim_email
+from clients_register.handlers.decoding import email_key, trim_email
 
 WHITE_SPACE = "\t\n\v\f\r "
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

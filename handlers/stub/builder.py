@@ -1,28 +1,34 @@
 """Builds the stub, and rebuilds it when its files change (`--watch`)."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.resources import files as resource_files
+from pathlib import Path
 from typing import Any
 
+import yaml
 from starlette.types import ASGIApp
 
-from clients_register import spec
+from clients_register import fixtures, output, spec
+from clients_register.fixtures import exchanges
 from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.app import build_registration_router
-from clients_register.handlers.clock import Clock, SystemClock
+from clients_register.handlers.models import Clock, SystemClock
 from clients_register.handlers.resources import Product, SharedResources, load_resources
+from clients_register.handlers.seed import SeedError
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.app import Stub
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.guard import Guard
 from clients_register.handlers.stub.control.plane import PREFIX, ControlPlane, build_control_router
 from clients_register.handlers.stub.forcing import MagicAddresses, load_examples
 from clients_register.handlers.stub.traffic import summarize
-from clients_register.handlers.stub.watch import watching
 from clients_register.handlers.stub.world_files import WorldFiles
 from clients_register.handlers.stub.worlds import WorldLimits, Worlds
 from clients_register.spec.schemas import media_type
-from clients_register.spec.statuses import StatusTable
+from clients_register.spec.statuses import SpecError, StatusTable
 
 
 @asynccontextmanager
@@ -102,3 +108,74 @@ class StubBuilder:
         control = ControlPlane(await build_control_router(), parts, guard)
         router = await build_registration_router(document, settings.base_path)
         return parts, router, control
+
+
+# Seconds between two comparisons. A change is handled once it is found twice: editors write
+# several times.
+INTERVAL = 0.2
+
+# Device, inode, size and time of a file, which tell its versions apart; None if there is none.
+Version = tuple[int, int, int, int] | None
+
+
+@asynccontextmanager
+async def watching(seed: Path | None, reload: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Calls `reload` after every change of the files, until the context ends."""
+    seed = _absolute(seed)
+    task = asyncio.create_task(_watch(seed, reload, find_versions(seed)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def find_versions(seed: Path | None) -> Mapping[Path, Version]:
+    """Returns the versions of all files of the spec and the fixtures, and of the `seed`."""
+    folders = [Path(str(resource_files(package))) for package in (spec, fixtures, exchanges)]
+    paths = [path for folder in folders for path in folder.glob("*.yaml")]
+    return {path: _version(path) for path in [*paths, *([] if seed is None else [seed])]}
+
+
+async def _watch(
+    seed: Path | None, reload: Callable[[], Awaitable[None]], loaded: Mapping[Path, Version]
+) -> None:
+    previous = loaded
+    while True:
+        await asyncio.sleep(INTERVAL)
+        found = await asyncio.to_thread(find_versions, seed)
+        if found == previous and found != loaded:
+            changed = {
+                path.name for path in {*found, *loaded} if found.get(path) != loaded.get(path)
+            }
+            loaded = found
+            await _reload(reload, ", ".join(sorted(changed)))
+        previous = found
+
+
+async def _reload(reload: Callable[[], Awaitable[None]], names: str) -> None:
+    try:
+        await reload()
+    except Exception as error:  # noqa: BLE001 - an edit can break anything
+        output.say(f"{names}: not reloaded, the previous version stays: {_reason(error)}\n")
+    else:
+        output.say(f"{names}: reloaded\n")
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def _version(path: Path) -> Version:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _reason(error: Exception) -> str:
+    """Returns the message of `error` in one line."""
+    message = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+    is_expected = isinstance(error, SeedError | StoreError | SpecError | yaml.YAMLError)
+    return message if is_expected else f"{type(error).__name__}: {message}"

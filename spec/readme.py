@@ -1,6 +1,6 @@
 """Generates the table of statuses in README.md from `x-statuses`.
 
-`python -m clients_register.spec.table README.md` replaces it between the two marks.
+`python -m clients_register.spec.readme README.md` replaces it between the two marks.
 """
 
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clients_register.spec.statuses import Status, load_statuses
 
-BEGIN = "<!-- statuses: drawn from spec/openapi.yaml by python -m clients_register.spec.table -->"
+BEGIN = "<!-- statuses: drawn from spec/openapi.yaml by python -m clients_register.spec.readme -->"
 END = "<!-- end of statuses -->"
 
 HEAD = """\

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpResponse
 from clients_register.conformance.http_parser import MAX_BODY
-from clients_register.conformance.response_body import (
+from clients_register.conformance.response import (
     ABSENT,
     MAX_DEPTH,
     ResponseBody,
