@@ -1,10 +1,10 @@
 """Counts our files that a request passes through, from the socket to the response.
 
-Performs each operation once to warm up and once under `sys.setprofile`, and prints the files whose
-functions were called, in order of their first call. The server runs in threads of this process,
-which do not count for a case of the suite:
-
     python bench/crossing.py [--files]
+
+Performs each operation once to warm up and once under `sys.setprofile`, and prints the number of
+files whose functions were called, with `--files` also their names, in the order of the first calls.
+The server runs in threads of this process, which do not count for a case of the suite.
 """
 
 import argparse

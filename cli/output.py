@@ -1,6 +1,6 @@
 """The standard streams: UTF-8 on every system, and tolerant of one that is closed or full.
 
-Also the parser of arguments, whose help goes there.
+Also the parser of arguments, because its help is printed there.
 """
 
 import argparse
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from typing_extensions import override
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 
 def use_utf8() -> None:
     """Makes standard output UTF-8, whatever the locale."""
@@ -19,7 +22,7 @@ def use_utf8() -> None:
 
 
 def say(text: str) -> None:
-    """Prints optional `text` immediately; ignores errors."""
+    """Prints `text` immediately; ignores errors, so that it may be lost."""
     try:
         print(text, end="", flush=True)
     except OSError:
@@ -37,7 +40,7 @@ def complain(message: str) -> None:
 
 
 def is_terminal() -> bool:
-    """Tells whether standard output is a terminal; it is none if it was closed."""
+    """Tells whether standard output is a terminal; a closed one is not."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -60,10 +63,6 @@ def _redirect_to_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 
 class ArgumentParser(argparse.ArgumentParser):

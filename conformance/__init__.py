@@ -3,6 +3,7 @@
     commands     the command line: verify, plan, smoke, list, trace, report; fuzz has its own
       detection  our stub, another server of the route, or something else
       profiles   a YAML file -> target: where the server is, and what may be done to it
+      grades     the table of grades, of the spec
       case       cases/*.yaml -> cases
       runner     runs the cases, concurrently where it is safe; for each case:
         states      arranges what it needs: by our control plane, a hook, or the route itself
@@ -10,7 +11,7 @@
         response    decodes the response, and finds its envelope
         checks      compares responses with expectations and invariants
         states      looks at what the requests left behind
-      results    verdicts of cases, exit code of the run
+      results    grade -> verdict of a finding, verdict of a case, exit code of a run
       redaction  masks passwords, tokens and keys
       report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal
       escaping   makes received text safe to show, on every way out

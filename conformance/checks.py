@@ -105,7 +105,7 @@ def check_invariants(
     yield from _check_framing(parsed)
     yield from _check_body_format(parsed, request)
     if _is_preflight(request) and not parsed.response.body:
-        # It is answered before the route is involved.
+        # A preflight is answered before the route is involved.
         yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, grade_of(Part.PREFLIGHT))
     else:
         if parsed.response.body or head:
@@ -113,7 +113,7 @@ def check_invariants(
         yield _check_request_id(parsed, request_ids)
         if not head:
             yield from _check_envelope(parsed)
-    received = _list_texts(parsed)
+    received = _collect_text(parsed)
     yield _check_no_secret(received, secrets)
     yield from check_no_leak(received.replace(request.body, b"") if request.body else received)
 
@@ -229,6 +229,11 @@ _CHECKS: Mapping[str, Callable[[Expectation, ParsedResponse], list[Finding]]] = 
 }
 
 
+def _is_preflight(request: HttpRequest) -> bool:
+    names = {name.lower() for name, _ in request.headers}
+    return request.method == "OPTIONS" and {"origin", PREFLIGHT_HEADER} <= names
+
+
 def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
     document, code = parsed.document, parsed.response.code
     is_object = isinstance(document, Mapping)
@@ -259,11 +264,6 @@ def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
         yield Finding.of(name, grade, expected, show_value(found), met=met)
     if "errors" in row.carries:
         yield from _check_error_list(parsed.find("/errors"))
-
-
-def _is_preflight(request: HttpRequest) -> bool:
-    names = {name.lower() for name, _ in request.headers}
-    return request.method == "OPTIONS" and {"origin", PREFLIGHT_HEADER} <= names
 
 
 def _check_error_list(errors: Any) -> Iterator[Finding]:
@@ -326,7 +326,7 @@ def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Finding:
     return Finding.of("header X-Request-Id", grade_of(Part.HEADERS), expected, found, met=met)
 
 
-def _list_texts(parsed: ParsedResponse) -> bytes:
+def _collect_text(parsed: ParsedResponse) -> bytes:
     """Returns all text of a response: as received, and without codings and JSON's escapes."""
     response, body = parsed.response, parsed.body
     texts = [response.raw_head, response.body]
@@ -356,7 +356,7 @@ def _check_no_secret(received: bytes, secrets: Iterable[str]) -> Finding:
 
 
 def _digests(secret: str) -> Iterator[bytes]:
-    """Yields the unsalted hashes of a secret, unless it is too short to be sought."""
+    """Yields the unsalted hashes of a secret, unless it is too short to search for."""
     if secret_forms(secret):
         for name in _DIGESTS:
             digest = hashlib.new(name, secret.encode(), usedforsecurity=False).hexdigest()

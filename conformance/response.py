@@ -1,8 +1,8 @@
 """Reads a response: content codings, character encoding and JSON of its body, and its envelope.
 
 A body that deviates from the standards is decoded as far as possible, so that one deviation does
-not hide everything else. Each has the grade of the rule that it breaks: a MUST of an RFC is a
-`fail`, a SHOULD is a `warn`, and behavior that an RFC calls unpredictable is a `note`.
+not hide everything else. Each has the grade that spec/grades.yaml gives it: `documented` for a MUST
+of an RFC, `family` for a SHOULD, `decided` for behavior that an RFC calls unpredictable.
 """
 
 import json
@@ -27,6 +27,11 @@ class Absent:
 
 
 ABSENT = Absent()
+
+# The members of the envelope and their default JSON pointers.
+DEFAULT_POINTERS = {
+    name: f"/{name}" for name in ("status", "code", "data", "session", "application", "errors")
+}
 
 # The `what` of a deviation.
 CODING = "header Content-Encoding"
@@ -138,7 +143,7 @@ def _parse_weight(member: str) -> tuple[str, float]:
 
 
 def _remove_codings(response: HttpResponse) -> tuple[bytes, str | None, list[Deviation]]:
-    """Returns the body without its codings, the first coding that is not supported, if any."""
+    """Returns the body without its codings, the first unsupported coding, and deviations."""
     content, deviations = response.body, list[Deviation]()
     for coding in reversed(response.members("Content-Encoding")) if content else ():
         if coding in _OTHER_CODINGS:
@@ -149,7 +154,7 @@ def _remove_codings(response: HttpResponse) -> tuple[bytes, str | None, list[Dev
 
 
 def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]:
-    """Returns `content` without a content coding, as far as it can be removed."""
+    """Returns `content` without a content coding, as far as it can be removed, and deviations."""
     if coding == "identity":
         return content, [
             Deviation(CODING, grade_of(Part.NEEDLESS_IDENTITY), "none instead of identity", coding)
@@ -227,12 +232,6 @@ def _find_deviations(parsed: Document) -> Iterator[Deviation]:
         yield Deviation(JSON, grade_of(Part.LONE_SURROGATE), expected, parsed.replaced)
 
 
-# The members of the envelope and their default JSON pointers.
-DEFAULT_POINTERS = {
-    name: f"/{name}" for name in ("status", "code", "data", "session", "application", "errors")
-}
-
-
 class EnvelopeLayout:
     """Translates JSON pointers of the contract to the layout of one target."""
 
@@ -285,7 +284,7 @@ class ParsedResponse:
 
 
 def as_id(value: Any) -> int | None:
-    """Returns a received id; None if it is no integer. Python's True is one, but not in JSON."""
+    """Returns a received id; None if it is not an integer. True is one in Python, not in JSON."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -128,7 +128,10 @@ class HookClient:
         match values:
             case {"last_used_at": str(time)}:
                 return time
-        raise HookError('hook, state last-used-at: expected {"last_used_at": TIME}, found another')
+        found = json.dumps(values)
+        raise HookError(
+            f'hook, state last-used-at: expected {{"last_used_at": "TIME"}}, found {found}'
+        )
 
     async def _find(self, state: str, email: str) -> FoundRecords | None:
         try:
@@ -329,5 +332,4 @@ def _is_misspelled(found: FoundRecords, email: str) -> bool:
 
 
 def _unobservable(expectation: Expectation) -> Finding:
-    terms = Verdict.OBSERVED, expectation.grade, expectation.kind, "", "not observable here"
-    return Finding(*terms)
+    return Finding(Verdict.OBSERVED, expectation.grade, expectation.kind, "", "not observable here")

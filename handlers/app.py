@@ -1,5 +1,7 @@
 """The ASGI application: reads a request, routes it, and sends an envelope, whatever happens.
 
+A request passes through:
+
     read_request, dispatch, Connexion, Operation, register.register, send_response
 
 Connexion routes by the OpenAPI document. Its own validation is not used: it ignores `text/plain`

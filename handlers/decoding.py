@@ -1,4 +1,4 @@
-"""Decoding of the request body: media type, base64, JSON, parameters, the e-mail address.
+"""Decoding of a request: media type, base64, JSON, parameters, the e-mail address.
 
 Sources: R-BODY-BASE64, R-BODY-TEXT-PLAIN, R-EMAIL-MALFORMED, Q-BASE64-DETAIL, Q-JSON-DETAIL,
 Q-MEDIA-TYPE, Q-NULLS, Q-EMAIL-SYNTAX, Q-EMAIL-CASE; RFC 4648 section 4, RFC 8259.
@@ -25,9 +25,8 @@ MAX_DEPTH = 64
 # (its limit can be set as low as 640 digits).
 MAX_DIGITS = 640
 
-HIGH_SURROGATES = range(0xD800, 0xDC00)
-LOW_SURROGATES = range(0xDC00, 0xE000)
-
+_HIGH_SURROGATES = range(0xD800, 0xDC00)
+_LOW_SURROGATES = range(0xDC00, 0xE000)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _DEPTH_CHANGES = {"[": 1, "{": 1, "]": -1, "}": -1}
@@ -53,8 +52,8 @@ else:
     class lazy:  # noqa: N801 - used like `property`
         """Like `functools.cached_property`, but without a lock.
 
-        Up to Python 3.11 that one acquires a lock on the first access; a request has seven lazy
-        attributes, and refusing it would take a tenth more instructions.
+        Up to Python 3.11, `cached_property` acquires a lock on first access, which would make
+        refusing a request cost a tenth more instructions.
         """
 
         def __init__(self, func):
@@ -219,7 +218,7 @@ _DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_constant=_refuse_con
 def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    # Without escapes, each second part between quotation marks is outside of strings.
+    # Without escapes, every other part between quotation marks is outside of strings.
     outside = "".join(text.replace(r"\\", "").replace(r"\"", "").split('"')[::2])
     changes = map(_DEPTH_CHANGES.__getitem__, _BRACKET.findall(outside))
     if max(accumulate(changes), default=0) > MAX_DEPTH:
@@ -235,12 +234,12 @@ def _check_surrogates(text: str) -> None:
     for escape in _ESCAPE.finditer(text):
         unit = int(escape[1], 16) if escape[1] else 0
         follows_high = high_ends_at == escape.start()
-        is_low = unit in LOW_SURROGATES
+        is_low = unit in _LOW_SURROGATES
         if (high_ends_at is not None and not (follows_high and is_low)) or (
             is_low and not follows_high
         ):
             raise ValueError("lone surrogate")
-        high_ends_at = escape.end() if unit in HIGH_SURROGATES else None
+        high_ends_at = escape.end() if unit in _HIGH_SURROGATES else None
     if high_ends_at is not None:
         raise ValueError("lone surrogate")
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 
 class Clock(Protocol):
-    """A source of the current time. No module but this one reads the system clock."""
+    """A source of the current time. No other module of the server reads the system clock."""
 
     def now(self) -> datetime:
         """Returns the current time: UTC, in whole milliseconds."""
@@ -37,7 +37,7 @@ def format_time(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The record that makes a user a client. `email` is as received, but for trimming."""
+    """The record that makes a user a client. `email` is as received, but trimmed."""
 
     id: int
     email: str
@@ -170,7 +170,10 @@ def check_document(kind: type[Record], encoded: bytes, where: str) -> Any:
 
 
 def _strict_type(kind: type[Any]) -> type[msgspec.Struct]:
-    """Returns a type like `kind` without defaults, other members, and times without offset."""
+    """Returns a type like `kind` that has no defaults.
+
+    It accepts neither other members nor times without an offset.
+    """
     hints = get_type_hints(kind)
     members = [
         (name, _strict_type(Client) | None)

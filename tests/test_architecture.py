@@ -6,7 +6,7 @@ packages name existing modules.
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -83,8 +83,7 @@ def find_cycle(graph: Graph) -> list[str]:
 
 
 @pytest.mark.parametrize("graph", [module_graph, package_graph])
-def test_there_are_no_import_cycles(graph: object) -> None:
-    assert callable(graph)
+def test_there_are_no_import_cycles(graph: Callable[[], Graph]) -> None:
     found = graph()
     assert len(found) > 3
     assert find_cycle(found) == []
@@ -99,7 +98,7 @@ def test_the_graph_contains_imports_inside_functions() -> None:
 
 
 # A line of an overview: modules or folders, and what they do.
-OVERVIEW = re.compile(r"^ *([a-z_0-9]+(?:, [a-z_0-9]+)*)  +\S.*$", re.MULTILINE)
+OVERVIEW = re.compile(r"^ *([a-z_0-9]+(?:, [a-z_0-9]+)*)(?:  +\S.*|\n {12,}\S.*)$", re.MULTILINE)
 
 
 def packages_with_overview() -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ _ORDINARY_PHONE = re.compile(r"\+?[0-9 ()./ext-]{1,40}")
 _LABEL = r"(?:[a-z][a-z0-9-]*|[0-9]+[a-z]+)"
 _ORDINARY_ADDRESS = re.compile(rf"[a-z0-9.-]{{1,40}}@{_LABEL}(?:\.{_LABEL}){{1,4}}")
 
-# How close to a limit of a session a server may be of another opinion.
+# How near a limit of a session correct servers may disagree whether it is exceeded.
 MARGIN = timedelta(minutes=1)
 
 _NAMES = ("client.first_name", "client.last_name", "client.company_name")
@@ -92,7 +92,7 @@ def has_type(parameter: Parameter, value: Any) -> bool:
 def find_questions(
     sent: Any, params: PassedParams, model: WorldModel, bearer: SessionModel | None
 ) -> Iterator[str]:
-    """Yields the questions that parameters raise; `sent` are those before any is dropped."""
+    """Yields the questions that parameters raise; `sent` still has nulls and blanks."""
     yield from _find_presence(sent, params)
     yield from _find_views(params)
     yield from _find_texts(params)
@@ -157,7 +157,7 @@ def _find_address(params: PassedParams, model: WorldModel) -> Iterator[str]:
         return
     email = trim(sent)
     if len(email) > MAX_LENGTHS["client.email"]:
-        # Whether it is too long or malformed.
+        # Servers may call it too long, or malformed.
         yield "Q-EMAIL-SYNTAX"
         return
     if email != sent or email != email.lower():

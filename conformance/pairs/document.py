@@ -1,4 +1,4 @@
-"""The case file of the pairs: cases as data, and as YAML."""
+"""The case files of the pairs and the races: cases as data, and as YAML."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping

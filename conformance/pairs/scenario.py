@@ -52,7 +52,7 @@ PROOFS: Mapping[str, Mapping[str, str]] = {
 class Scenario:
     """A registration with one combination of values, and what comes before and after it.
 
-    `build` may be called once; `case` then has the states and steps.
+    Call one of `build` and `count_violations`, once; `case` then has the states and steps.
     """
 
     def __init__(self, table: Table, combination: Combination) -> None:
@@ -117,7 +117,7 @@ class Scenario:
         # A session that was not used again would have expired; an expired one stays so.
         token = self._token if self._returns_session or self._kind in AGED else None
         if self._is_taken and self._chosen["owner"].name != "client":
-            # The address is registered now, in whatever spelling, and keeps that of the first.
+            # The address is registered now, in whatever spelling, and keeps the first one.
             if token is None and is_success(outcome) and self._uses_tokens:
                 token = "${own.token}"  # noqa: S105 - a placeholder
             again = {**self._address(respelled=True), "client.first_name": "Mallory"}
@@ -132,7 +132,7 @@ class Scenario:
             self._send_clean({})
 
     def _send_clean(self, token: Mapping[str, str], *effects: Mapping[str, Any]) -> Outcome:
-        """Sends a registration without anything optional: of the address, or else of a new one."""
+        """Sends a registration with nothing optional; of a new address, if it would be refused."""
         new = {"set": {"client.email": "${email3}", **token}}
         own = {"set": {**self._clean_request.get("set", {}), **token}}
         send = new if self.case.predict(own).broken else own
@@ -312,7 +312,7 @@ def _set(changes: Mapping[str, Any], token: str | None = None) -> Send:
 class Race(NamedTuple):
     """Simultaneous registrations of one address in several spellings, of which one may succeed.
 
-    `owner` is whose address it is, and `winners` how many registrations succeed.
+    `owner` is the person whose address it is, and `winners` how many registrations succeed.
     """
 
     owner: RaceOwner

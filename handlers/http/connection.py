@@ -1,5 +1,7 @@
 """HTTP/1.1 connections: requests are parsed, answered in order, and bounded in size and time.
 
+A request passes through:
+
     data_received, RequestParser.feed, head_received, _respond, RequestCycle.send, finish
 
 uvicorn listens, stops, and creates a `Connection` for each client. Its own protocol bounds neither
@@ -14,6 +16,8 @@ import asyncio
 import logging
 import math
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -21,12 +25,7 @@ from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.cycle import (
-    ConnectionLimits,
-    DeadlineTimer,
-    RequestCycle,
-    serialize_refusal,
-)
+from clients_register.handlers.http.cycle import RequestCycle, serialize_refusal
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
 
 log = logging.getLogger(__name__)
@@ -50,6 +49,62 @@ def connection_of(scope: Scope) -> "Connection | None":
     """Returns the connection of a request; None if another server calls the application."""
     found: Connection | None = scope.get("extensions", {}).get(CONNECTION)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """`max_head` is in bytes; the others are in seconds.
+
+    `receive_timeout` bounds the time until a request is complete and the time a client takes to
+    read; `idle_timeout` bounds the time between requests.
+    """
+
+    max_head: int
+    receive_timeout: float
+    idle_timeout: float
+
+
+class DeadlineTimer:
+    """Calls a function at a deadline that moves several times per request.
+
+    A deadline that moves to a later time leaves the timer as it is. When the timer fires, the
+    deadline is looked up, and the timer set again. That costs less than a timer for each deadline.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        find_deadline: Callable[[], float],
+        on_expired: Callable[[], None],
+    ) -> None:
+        """`find_deadline` returns a time of the `loop`, or infinity."""
+        self._loop = loop
+        self._find_deadline = find_deadline
+        self._on_expired = on_expired
+        self._due = math.inf
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, deadline: float) -> None:
+        """Has to be called whenever the deadline may have moved to an earlier time."""
+        if deadline < self._due:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._due = deadline
+            self._handle = self._loop.call_at(deadline, self._check)
+
+    def stop(self) -> None:
+        """Ends the timer for good."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._due = -math.inf
+
+    def _check(self) -> None:
+        self._handle, self._due = None, math.inf
+        deadline = self._find_deadline()
+        if self._loop.time() < deadline:
+            self.set(deadline)
+        else:
+            self._on_expired()
 
 
 class ConnectionConfig(uvicorn.Config):
@@ -87,10 +142,12 @@ class Connection(asyncio.Protocol):
         self._request_due = self._idle_due = 0.0
         # Bytes that have arrived, but are parsed only when a request is finished.
         self._unparsed = b""
-        # Set once no further requests are accepted.
-        self._refusal: Refusal | None = None
+        # Whether no further requests are accepted, and why, if one was refused.
         self._is_last = False
+        self._refusal: Refusal | None = None
+        # How much was read after the last response; None before.
         self._lingered: int | None = None
+        # Whether reading is paused.
         self._is_paused = False
         # Set while the client does not read what was sent.
         self._drained: asyncio.Future[None] | None = None
@@ -228,22 +285,22 @@ class Connection(asyncio.Protocol):
     # Called by cycles
 
     def write(self, content: bytes) -> None:
-        """Sends `content`, now or when the client has read what precedes it."""
+        """See `Channel`."""
         self._transport.write(content)
 
     async def drain(self) -> None:
-        """Waits until the client has read most of what was sent."""
+        """See `Channel`."""
         if self._drained is not None:
             await self._drained
 
     def pause_reading(self) -> None:
-        """Stops reading, so that the client has to wait."""
+        """See `Channel`."""
         if not self._is_paused and not self._transport.is_closing():
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads on, once everything is parsed that was read, and read that was sent."""
+        """Reads on, once all that arrived is parsed, and the client has read what was sent."""
         if not self._is_paused:
             return
         is_full = self._receiving is not None and self._receiving.is_full
@@ -255,7 +312,7 @@ class Connection(asyncio.Protocol):
             self._update_deadline()
 
     def finish(self, cycle: RequestCycle) -> None:
-        """Continues with the next request after the response to `cycle` was sent."""
+        """See `Channel`."""
         self._queue.popleft()
         self._is_running = False
         self._server.total_requests += 1
@@ -267,6 +324,8 @@ class Connection(asyncio.Protocol):
             self.close()
         else:
             self._continue()
+
+    # Called by all of these, and by the stub
 
     def close(self) -> None:
         """Closes the connection once the client has read everything, within a limit."""
@@ -406,7 +465,7 @@ class Connection(asyncio.Protocol):
         self._timer.set(self._idle_due)
 
     def _update_deadline(self) -> None:
-        """Has to be called whenever the deadline may have moved to an earlier time."""
+        """Sets the timer, after the deadline may have moved to an earlier time."""
         self._timer.set(self._find_deadline())
 
     def _find_deadline(self) -> float:

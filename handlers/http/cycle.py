@@ -1,9 +1,6 @@
-"""One request and its response, between a connection and an ASGI application; time limits."""
+"""One request and its response, between a connection and an ASGI application."""
 
 import asyncio
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
@@ -27,7 +24,7 @@ _BODILESS = frozenset({204, 304})
 
 
 class Channel(Protocol):
-    """The part of a connection that an cycle uses."""
+    """The part of a connection that a cycle uses."""
 
     @property
     def default_headers(self) -> list[Header]:
@@ -118,7 +115,9 @@ class RequestCycle:
             return
         if message["type"] == "http.response.start":
             if self.started:
-                raise RuntimeError("a second response was started while the first one was sent")
+                raise RuntimeError(
+                    "a second response was started while the first one was being sent"
+                )
             # It may replace one that was never sent, because the application crashed.
             self._start = message
             return
@@ -171,7 +170,9 @@ class RequestCycle:
         if self._remaining is not None:
             self._remaining -= len(body)
             if self._remaining < 0 or (self._remaining and not more):
-                raise RuntimeError("the body of the response has another length than its header")
+                raise RuntimeError(
+                    "the body of the response does not have the length that its header states"
+                )
         return body
 
     def _wake(self) -> None:
@@ -198,59 +199,3 @@ def serialize_refusal(refusal: Refusal, default_headers: list[Header]) -> bytes:
         (b"connection", b"close"),
     ]
     return serialize_head(refusal.code, headers) + body
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """`max_head` is in bytes; the others are in seconds.
-
-    `receive_timeout` bounds the time until a request is complete, and the time a client takes to
-    read, `idle_timeout` that between requests.
-    """
-
-    max_head: int
-    receive_timeout: float
-    idle_timeout: float
-
-
-class DeadlineTimer:
-    """Calls a function at a deadline that moves several times per request.
-
-    A deadline that moves to a later time leaves the timer as it is. When that is due, the deadline
-    is looked up, and the timer set again. That costs less than a timer for each deadline.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        find_deadline: Callable[[], float],
-        on_expired: Callable[[], None],
-    ) -> None:
-        """`find_deadline` returns a time of the `loop`, or infinity."""
-        self._loop = loop
-        self._find_deadline = find_deadline
-        self._on_expired = on_expired
-        self._due = math.inf
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, deadline: float) -> None:
-        """Has to be called whenever the deadline may have moved to an earlier time."""
-        if deadline < self._due:
-            if self._handle is not None:
-                self._handle.cancel()
-            self._due = deadline
-            self._handle = self._loop.call_at(deadline, self._check)
-
-    def stop(self) -> None:
-        """Ends the timer for good."""
-        if self._handle is not None:
-            self._handle.cancel()
-        self._due = -math.inf
-
-    def _check(self) -> None:
-        self._handle, self._due = None, math.inf
-        deadline = self._find_deadline()
-        if self._loop.time() < deadline:
-            self.set(deadline)
-        else:
-            self._on_expired()

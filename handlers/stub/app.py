@@ -15,6 +15,7 @@ from clients_register.handlers.app import (
 )
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.http.connection import connection_of
+from clients_register.handlers.http.parser import Header
 from clients_register.handlers.logs import store_errors
 from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
@@ -23,7 +24,6 @@ from clients_register.handlers.stub.control.plane import ControlPlane
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection, InjectedCrash
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
 from clients_register.handlers.stub.problems import (
-    Header,
     Headers,
     Problem,
     response_messages,

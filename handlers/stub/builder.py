@@ -30,6 +30,13 @@ from clients_register.handlers.stub.worlds import WorldLimits, Worlds
 from clients_register.spec.schemas import media_type
 from clients_register.spec.statuses import SpecError, StatusTable
 
+# Seconds between two comparisons of files (`--watch`). A change is handled once it is found twice,
+# because editors write several times.
+INTERVAL = 0.2
+
+# Device, inode, size and time of a file, which tell its versions apart; None if there is none.
+FileVersion = tuple[int, int, int, int] | None
+
 
 @asynccontextmanager
 async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Product]:
@@ -110,14 +117,6 @@ class StubBuilder:
         return parts, router, control
 
 
-# Seconds between two comparisons. A change is handled once it is found twice: editors write
-# several times.
-INTERVAL = 0.2
-
-# Device, inode, size and time of a file, which tell its versions apart; None if there is none.
-Version = tuple[int, int, int, int] | None
-
-
 @asynccontextmanager
 async def watching(seed: Path | None, reload: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Calls `reload` after every change of the files, until the context ends."""
@@ -130,7 +129,7 @@ async def watching(seed: Path | None, reload: Callable[[], Awaitable[None]]) -> 
         await asyncio.wait([task])
 
 
-def find_versions(seed: Path | None) -> Mapping[Path, Version]:
+def find_versions(seed: Path | None) -> Mapping[Path, FileVersion]:
     """Returns the versions of all files of the spec and the fixtures, and of the `seed`."""
     folders = [Path(str(resource_files(package))) for package in (spec, fixtures, exchanges)]
     paths = [path for folder in folders for path in folder.glob("*.yaml")]
@@ -138,7 +137,7 @@ def find_versions(seed: Path | None) -> Mapping[Path, Version]:
 
 
 async def _watch(
-    seed: Path | None, reload: Callable[[], Awaitable[None]], loaded: Mapping[Path, Version]
+    seed: Path | None, reload: Callable[[], Awaitable[None]], loaded: Mapping[Path, FileVersion]
 ) -> None:
     previous = loaded
     while True:
@@ -166,7 +165,7 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def _version(path: Path) -> Version:
+def _version(path: Path) -> FileVersion:
     try:
         status = path.stat()
     except OSError:

@@ -163,7 +163,7 @@ class BrokenConnection:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _wait_for_disconnect(self) -> None:
-        # Before, uvicorn would conclude that the application forgot to respond.
+        # An application that returns without a response has its connection closed at once.
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

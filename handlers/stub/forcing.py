@@ -18,7 +18,8 @@ from starlette.types import Message
 
 from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import email_key, parse_media_type, trim_email
-from clients_register.handlers.stub.problems import Header, Headers, Problem
+from clients_register.handlers.http.parser import Header
+from clients_register.handlers.stub.problems import Headers, Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.schemas import operation
 from clients_register.spec.statuses import SpecError, Status, StatusTable

@@ -10,7 +10,8 @@ from typing import Any
 
 from starlette.types import Message, Send
 
-Header = tuple[bytes, bytes]
+from clients_register.handlers.http.parser import Header
+
 Headers = list[Header]
 
 

@@ -128,14 +128,14 @@ def test_the_next_answer_is_whole_again(shared_stub: LiveStub, world: str, fault
 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_journal_names_the_fault_and_the_log_is_silent(
+def test_the_request_log_names_the_fault_and_the_log_is_silent(
     shared_stub: LiveStub, world: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken(shared_stub, world, fault)
     with suppress(httpx2.HTTPError):
         httpx2.post(shared_stub.route(world), timeout=LIMIT)
     query = "/requests?status=invalid-token"
-    # A caller whose connection breaks may be sooner than the journal.
+    # A caller whose connection breaks may notice before the request log has the entry.
     until(lambda: bool(shared_stub.control("GET", query, world=world).json()))
     (entry,) = shared_stub.control("GET", query, world=world).json()
     assert (entry["fault"], entry["status"]) == (fault, "invalid-token")

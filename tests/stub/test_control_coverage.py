@@ -57,7 +57,7 @@ def test_natural_and_forced_answers_are_counted_apart(
     assert shown["met"] == 5
 
 
-def test_a_complaint_of_the_stub_meets_nothing(shared_stub: LiveStub, world: str) -> None:
+def test_a_problem_of_the_stub_meets_nothing(shared_stub: LiveStub, world: str) -> None:
     shared_stub.sent({}, world, {"Prefer": "example=unheard-of"})
     shared_stub.control("GET", "/unheard-of", world=world)
     assert coverage(shared_stub, world)[1]["met"] == 0

@@ -129,7 +129,7 @@ def test_what_is_shown_is_never_an_old_copy(
     assert called(shared_stub, lived_in, path, method).headers["Cache-Control"] == "no-store"
 
 
-def test_a_complaint_is_as_the_document_has_it(shared_stub: LiveStub) -> None:
+def test_a_problem_is_as_the_document_has_it(shared_stub: LiveStub) -> None:
     answer = shared_stub.control("GET", "/outbox/latest", world="empty")
     assert schema_errors(OLDER, {"$ref": "#/components/schemas/Problem"}, answer.json()) == []
 

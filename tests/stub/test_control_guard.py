@@ -53,7 +53,7 @@ def asked(stub: LiveStub, method: str, path: str, **headers: str) -> Any:
 
 
 def refused(answer: Any, code: int, kind: str) -> bool:
-    """Whether `answer` is that complaint, and nothing that a page could read."""
+    """Whether `answer` is that problem, and contains nothing that a page could read."""
     problem = answer.json()
     return (
         (answer.status_code, answer.headers["Mock-Error"], problem["status"]) == (code, kind, code)
@@ -128,7 +128,7 @@ def test_a_preflight_of_an_allowed_page_is_allowed_all_there_is(
 
 
 @pytest.mark.parametrize("path", ["/clock", "/nothing"])
-def test_an_allowed_page_can_read_answers_and_complaints(open_stub: LiveStub, path: str) -> None:
+def test_an_allowed_page_can_read_answers_and_problems(open_stub: LiveStub, path: str) -> None:
     answer = asked(open_stub, "GET", path, Origin=FRIEND)
     assert answer.status_code == {"/clock": 200, "/nothing": 404}[path]
     assert answer.headers["Access-Control-Allow-Origin"] == FRIEND

@@ -1,4 +1,4 @@
-"""The journal of a world: what was asked and answered, and why."""
+"""The request log of a world: what was sent and answered, and why."""
 
 import gc
 import threading
@@ -46,7 +46,7 @@ def test_an_entry_tells_what_was_asked_and_answered(
 
 
 @pytest.mark.parametrize("place", ["/requests", "/requests/{id}"])
-def test_no_secret_is_in_the_journal(
+def test_no_secret_is_in_the_request_log(
     shared_stub: LiveStub, world: str, email: str, place: str
 ) -> None:
     sent = registration(email, token="liaison-session", Token="liaison-session")
@@ -139,9 +139,7 @@ def test_a_forced_answer_is_told_by_what_forced_it(
     assert "no rule was checked" in found["explanation"]["summary"]
 
 
-def test_a_complaint_of_the_stub_is_kept_without_a_status(
-    shared_stub: LiveStub, world: str
-) -> None:
+def test_a_problem_of_the_stub_is_kept_without_a_status(shared_stub: LiveStub, world: str) -> None:
     shared_stub.sent({}, world, {"Prefer": "example=unheard-of"})
     (found,) = entries(shared_stub, world)
     assert (found["code"], found["status"]) == (400, None)
@@ -181,7 +179,7 @@ def test_a_wait_for_nothing_ends(shared_stub: LiveStub, world: str) -> None:
     assert entries(shared_stub, world, "?wait=0.05") == []
 
 
-def test_an_emptied_journal_is_empty_and_its_numbers_go_on(
+def test_an_emptied_request_log_is_empty_and_its_numbers_go_on(
     shared_stub: LiveStub, world: str
 ) -> None:
     shared_stub.sent({}, world)
@@ -191,7 +189,7 @@ def test_an_emptied_journal_is_empty_and_its_numbers_go_on(
     assert [each["number"] for each in entries(shared_stub, world)] == [2]
 
 
-def test_the_journal_keeps_the_newest_and_no_more_than_it_may(
+def test_the_request_log_keeps_the_newest_and_no_more_than_it_may(
     shared_stub: LiveStub, world: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(traffic, "MAX_ENTRIES", 3)
@@ -200,7 +198,7 @@ def test_the_journal_keeps_the_newest_and_no_more_than_it_may(
     assert [each["number"] for each in entries(shared_stub, world)] == [3, 4, 5]
 
 
-def test_what_the_control_plane_is_asked_is_in_no_journal(
+def test_what_the_control_plane_is_asked_is_in_no_request_log(
     shared_stub: LiveStub, world: str
 ) -> None:
     shared_stub.control("GET", "/health", world=world)

@@ -52,7 +52,7 @@ def test_a_preflight_of_another_path_is_no_route(shared_stub: LiveStub, world: s
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Prefer": "example=invalid-token"}, {"Prefer": "example=nonsense"}],
-    ids=["earned", "forced", "a complaint"],
+    ids=["earned", "forced", "a problem"],
 )
 def test_a_page_may_read_every_answer_and_the_headers_that_matter(
     shared_stub: LiveStub, world: str, headers: dict[str, str]

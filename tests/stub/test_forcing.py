@@ -263,7 +263,9 @@ def test_a_reference_server_cannot_be_forced(start: Any) -> None:
     assert live.register("missing-param@status.test")["status"] == "action-successful"
 
 
-def test_the_journal_tells_what_a_forced_request_held(shared_stub: LiveStub, world: str) -> None:
+def test_the_request_log_shows_the_parameters_of_a_forced_request(
+    shared_stub: LiveStub, world: str
+) -> None:
     shared_stub.control("PUT", "/next", ["missing-param"], world)
     shared_stub.sent(registration("who@ever.test"), world)
     (entry,) = shared_stub.control("GET", "/requests", world=world).json()

@@ -1,6 +1,6 @@
 """Access to the file system: data files are read, written, locked and synced only through this.
 
-Tests replace `LOCAL` by a simulated disk.
+Tests pass a simulated disk in the place of `LOCAL`.
 """
 
 import os
@@ -75,7 +75,7 @@ class File:
             return False
 
     def set_permissions(self, permissions: Permissions) -> None:
-        """Sets mode and group of the file; without the right to set the group, only the owner's."""
+        """Sets mode and group; without the right to set the group, only the rights of the owner."""
         if not hasattr(os, "fchown"):
             return
         mode, group = permissions
@@ -202,15 +202,35 @@ class Disk:
 LOCAL = Disk()
 
 
+class StorageError(Exception):
+    """The files cannot be used; the message says what was expected, found, and what to do."""
+
+
+@contextmanager
+def explained(path: Path, action: str) -> Iterator[None]:
+    """Turns OSError into StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(path, action, error) from None
+
+
+def unusable(path: Path, action: str, error: OSError) -> StorageError:
+    """Returns an error that says that the data file cannot be read, written and so on."""
+    usual = (
+        "expected a readable and writable file, or a directory in which to create one; correct its"
+        " path or permissions"
+    )
+    return StorageError(
+        f"the data file {path} cannot be {action}: {error.strerror}; {remedy(error, usual)}"
+    )
+
+
 def remedy(error: OSError, usual: str) -> str:
-    """Returns what a user can do about `error`: the `usual`, if it is about the file at hand."""
+    """Returns what a user can do about `error`: the `usual`, unless too many files are open."""
     if error.errno in (EMFILE, ENFILE):
         return "raise the limit of open files (ulimit -n)"
     return usual
-
-
-class StorageError(Exception):
-    """The files cannot be used; the message says what was expected, found, and what to do."""
 
 
 class DataFileLock:
@@ -220,7 +240,7 @@ class DataFileLock:
     """
 
     def __init__(self, path: Path, disk: Disk) -> None:
-        """Locks by the lock file. Raises StorageError, for instance if another process has."""
+        """Locks by the lock file. Raises StorageError, for instance if another process has it."""
         self._path = path
         self._disk = disk
         self._file: File | None = None
@@ -234,7 +254,7 @@ class DataFileLock:
             raise unusable(path, "opened", error) from None
 
     def lock_data_file(self) -> None:
-        """Locks the data file. Raises OSError, or StorageError if another process has."""
+        """Locks the data file. Raises OSError, or StorageError if another process has it."""
         try:
             self._file = self._disk.lock(self._path)
         except BlockingIOError:
@@ -264,23 +284,3 @@ class DataFileLock:
         return StorageError(
             f"the data file {self._path} is in use by another process; stop that one"
         )
-
-
-@contextmanager
-def explained(path: Path, action: str) -> Iterator[None]:
-    """Turns OSError into StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise unusable(path, action, error) from None
-
-
-def unusable(path: Path, action: str, error: OSError) -> StorageError:
-    """Returns an error that says that the data file cannot be read, written and so on."""
-    usual = (
-        "expected a readable and writable file, or a directory in which to create one; correct its"
-        " path or permissions"
-    )
-    return StorageError(
-        f"the data file {path} cannot be {action}: {error.strerror}; {remedy(error, usual)}"
-    )

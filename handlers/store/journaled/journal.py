@@ -373,8 +373,8 @@ def replay(content: bytes, generation: int, tables: dict[str, Documents]) -> Val
 def _may_be_torn(line: bytes) -> bool:
     """Whether an interrupted write may have left `line`; a flipped bit does not leave such a line.
 
-    A bit makes a line feed another character, or a space a zero. What was not written is the begin
-    or the end of a line, or a sector in it.
+    A bit makes a line feed another character, or a space a zero. What was not written is the
+    beginning or the end of a line, or a sector in it.
     """
     if line[-1:] not in (b"\n", b"\0") and _LINE.fullmatch(line[:-1]):
         return False

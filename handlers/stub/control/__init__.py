@@ -2,6 +2,7 @@
 
 plane        admits requests; serves the console, the documents and the operations
 guard        who may use it
+call         arguments and results of an operation
 validation   parameters and bodies, against the document
 api          the operations
 """

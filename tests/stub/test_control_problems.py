@@ -1,4 +1,4 @@
-"""What the control plane is told wrong: each complaint names the place and the closest word."""
+"""Wrong calls of the control plane: each problem names the place and the closest word."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ OPERATIONS = [
 WHO = {"email": "client@personas.test"}
 
 # method, path, body, code, what the detail tells, what the hint suggests
-COMPLAINTS: list[tuple[str, str, Any, int, list[str], str]] = [
+PROBLEMS: list[tuple[str, str, Any, int, list[str], str]] = [
     ("GET", "/outbx", None, 404, ["'/outbx'"], "/outbox"),
     ("GET", "/outbox/last", None, 404, ["'/outbox/last'"], "/outbox/latest"),
     ("PUT", "/clocks", {}, 404, ["'/clocks'"], "/clock"),
@@ -93,7 +93,7 @@ COMPLAINTS: list[tuple[str, str, Any, int, list[str], str]] = [
 
 
 def is_problem(answer: Any) -> bool:
-    """Whether `answer` is a whole complaint, and by no look an answer of the API."""
+    """Whether `answer` is a complete problem, and cannot be mistaken for a response of the API."""
     problem = answer.json()
     return (
         answer.headers["Content-Type"] == "application/problem+json"
@@ -105,12 +105,12 @@ def is_problem(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "complaint", COMPLAINTS, ids=lambda row: f"{row[0]} {row[1][:30]} {str(row[2])[:30]}"
+    "problem", PROBLEMS, ids=lambda row: f"{row[0]} {row[1][:30]} {str(row[2])[:30]}"
 )
 def test_a_slip_is_told_with_place_found_and_the_closest_word(
-    shared_stub: LiveStub, complaint: tuple[str, str, Any, int, list[str], str]
+    shared_stub: LiveStub, problem: tuple[str, str, Any, int, list[str], str]
 ) -> None:
-    method, path, body, code, told, hint = complaint
+    method, path, body, code, told, hint = problem
     answer = shared_stub.control(method, path, body)
     assert (answer.status_code, is_problem(answer)) == (code, True)
     problem = answer.json()
