@@ -105,12 +105,12 @@ def is_problem(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "problem", PROBLEMS, ids=lambda row: f"{row[0]} {row[1][:30]} {str(row[2])[:30]}"
+    "row", PROBLEMS, ids=lambda row: f"{row[0]} {row[1][:30]} {str(row[2])[:30]}"
 )
 def test_a_slip_is_told_with_place_found_and_the_closest_word(
-    shared_stub: LiveStub, problem: tuple[str, str, Any, int, list[str], str]
+    shared_stub: LiveStub, row: tuple[str, str, Any, int, list[str], str]
 ) -> None:
-    method, path, body, code, told, hint = problem
+    method, path, body, code, told, hint = row
     answer = shared_stub.control(method, path, body)
     assert (answer.status_code, is_problem(answer)) == (code, True)
     problem = answer.json()
