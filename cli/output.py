@@ -1,18 +1,9 @@
-"""The standard streams: UTF-8 on every system, and tolerant of one that is closed or full.
+"""The standard streams: UTF-8 on every system, and tolerant of one that is closed or full."""
 
-Also the parser of arguments, because its help is printed there.
-"""
-
-import argparse
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
-
-from typing_extensions import override
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+from typing import TextIO
 
 
 def use_utf8() -> None:
@@ -63,11 +54,3 @@ def _redirect_to_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Raises OSError if its help cannot be written, which argparse ignores."""
-
-    @override
-    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
-        print(self.format_help(), end="", file=file)

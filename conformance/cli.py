@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import output
+from clients_register.argument_parser import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
@@ -37,7 +38,6 @@ from clients_register.conformance.response import cut_text
 from clients_register.conformance.results import ExitCode
 from clients_register.conformance.runner import describe_defect
 from clients_register.conformance.target import ProfileError, Target
-from clients_register.output import ArgumentParser
 from clients_register.spec.statuses import load_statuses
 
 EXIT_CODES = """\

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clients_register import spec
+from clients_register.argument_parser import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
@@ -38,7 +39,6 @@ from clients_register.conformance.runner import (
     runnable_cases,
 )
 from clients_register.conformance.target import Limiter, Target, target_for_url
-from clients_register.output import ArgumentParser
 from clients_register.spec.statuses import load_statuses
 
 # Verdicts that the progress bar counts as failed.

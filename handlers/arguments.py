@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Never
 
+from clients_register.argument_parser import ArgumentParser
 from clients_register.handlers.options import is_loopback
 from clients_register.handlers.settings import (
     GROUPS,
@@ -21,7 +22,6 @@ from clients_register.handlers.settings import (
     Settings,
     setting_options,
 )
-from clients_register.output import ArgumentParser
 
 log = logging.getLogger(__name__)
 

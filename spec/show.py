@@ -5,7 +5,7 @@ import json
 import yaml
 
 from clients_register import spec
-from clients_register.output import ArgumentParser
+from clients_register.argument_parser import ArgumentParser
 from clients_register.spec.schemas import to_openapi_3_1
 
 
