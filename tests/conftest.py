@@ -32,8 +32,8 @@ from clients_register.testing import stub as started_stub
 # pytester unloads modules that were imported during its run. httpx2 imports httpcore2 late, and
 # would then catch exceptions of the unloaded copy; here, it is imported beforehand.
 
-# Who starts the tests in the background of a shell has them ignore SIGINT, and every command that
-# they start, too.
+# Tests that are started in the background of a shell ignore SIGINT, and so do the commands that
+# they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures here are servers, whose state the properties do not depend on.
@@ -67,7 +67,7 @@ def measuring(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 LiveFactory = Callable[..., Live]
 
-# Whoever starts servers through these keeps their data where `--store` says.
+# These fixtures start servers with their data where `--store` says.
 ROOMS = frozenset({"keep", "keep_for_module"})
 
 # How many tests of each file `--smoke` runs, unless it marks some as `smoke`.

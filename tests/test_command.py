@@ -16,7 +16,7 @@ from clients_register import __version__, spec
 from clients_register.__main__ import COMMANDS
 from clients_register.spec.schemas import to_openapi_3_1
 
-# What takes long to import, and no help needs.
+# Modules that take long to import, and that no help text needs.
 HEAVY = ("connexion", "httpx2", "jsonschema", "starlette", "tinydb", "uvicorn", "yaml")
 
 SCRIPT = Path(sys.executable).with_name("clients-register")

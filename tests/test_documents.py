@@ -52,7 +52,7 @@ WRITES = re.compile(
     r"|python -m (playwright install|venv|clients_register\.conformance\.pairs)|\. \.venv"
 )
 
-# What makes a command of minutes one of seconds.
+# Options that shorten a command from minutes to seconds.
 SHORTER = (
     (r"--requests 20000", "--requests 30 --layer parameters"),
     (r"(fuzz http://\S+)$", r"\1 --requests 30 --layer parameters"),
@@ -76,7 +76,7 @@ claims: [core]
 email_domain: conformance.test
 """
 
-# An option of the command, as against an argument in capitals that stands for one of the reader's.
+# An option of the command; arguments in capitals are for the reader to replace.
 PLACEHOLDER = re.compile(r"(?<![-/\w])[A-Z]{2,}\b(?! http)")
 
 

@@ -1,4 +1,4 @@
-"""What people install: the wheel has one name at the top and everything below it, and it works."""
+"""The wheel has one top-level package with everything below it, and works when installed."""
 
 import re
 import shutil
@@ -46,7 +46,7 @@ def pip(*argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the tree, so that nothing is left beside the sources."""
+    """The wheel, built from a copy of the tree, so that no files are left among the sources."""
     directory = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT, directory / "tree", ignore=shutil.ignore_patterns(*LEFT_OUT))
     built = pip(
@@ -138,7 +138,7 @@ def test_what_was_installed_from_the_wheel_serves_and_registers(
     assert installed.returncode == 0, installed.stderr
     env = {"PYTHONPATH": str(target)}
 
-    # Not the checkout, which may be installed beside it.
+    # Not the checkout, which may be installed, too.
     script = "import clients_register.spec as spec; print(spec.__file__)"
     found = subprocess.run(
         [sys.executable, "-c", script],

@@ -1,4 +1,4 @@
-"""Case files: what is wrong with one is told before anything is sent."""
+"""Case files: errors in them are reported before anything is sent."""
 
 import pytest
 

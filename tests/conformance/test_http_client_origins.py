@@ -46,7 +46,7 @@ async def test_https_is_spoken_with_whom_the_context_trusts(certificate: Path) -
         async with HttpClient(origin, ssl_context=trusting) as wire:
             for _ in range(3):
                 assert (await wire.send(POST)).body == b"ok"
-        # The origin decides that it is TLS, and without a context nobody vouches for this server.
+        # The origin decides that it is TLS; without a context, the certificate is not trusted.
         async with HttpClient(origin) as wire:
             with pytest.raises(NoResponse, match="certificate") as failure:
                 await wire.send(POST)

@@ -16,10 +16,10 @@ from support.live import LiveStub
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 
-# What puts things on the machine: done once for all, by .ci/run and by the tests' own extras.
+# Commands that install something: .ci/run and the extras of the tests have done that already.
 INSTALLS = ("npm ci", "python -m pip install")
 
-# What else a folder's commands need -> whether it is there, and how to get it.
+# Requirements of a folder's commands -> whether they are met, and how to meet them.
 NEEDS: dict[str, list[tuple[str, Callable[[], object], str]]] = {
     "encoder": [("node", lambda: shutil.which("node"), "Node 18 or later")],
     "fetch": [("node", lambda: shutil.which("node"), "Node 18 or later")],
@@ -63,7 +63,7 @@ def check_needs(folder: str) -> None:
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Path:
-    """A copy, so that nothing is made beside the sources and no other folder's settings count."""
+    """A copy, so that no files appear among the sources, and no settings of other folders apply."""
     left_out = shutil.ignore_patterns("node_modules", "build", "schema.d.ts", "__pycache__", ".*")
     copy = shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=left_out)
     for modules in EXAMPLES.glob("*/node_modules"):

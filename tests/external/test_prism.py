@@ -1,4 +1,4 @@
-"""Prism's proxy, with our document, stands in front of our server and finds no violation."""
+"""Prism's proxy, with our document and in front of our server, finds no violation."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def origin_in(output: Iterable[str]) -> str:
 
 
 def violations(answer: httpx2.Response, of: str) -> list[Any]:
-    """What Prism has against the `request` or the `response`."""
+    """Returns the violations that Prism finds in the `request` or the `response`."""
     found = json.loads(answer.headers.get("sl-violations", "[]"))
     return [violation["message"] for violation in found if violation["location"][0] == of]
 

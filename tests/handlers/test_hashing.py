@@ -1,4 +1,4 @@
-"""Many passwords at once: hashed by processes, of which nobody has to know that they are there."""
+"""Many passwords at once are hashed in processes of their own, which callers never notice."""
 
 import asyncio
 import os

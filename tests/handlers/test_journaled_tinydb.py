@@ -66,7 +66,7 @@ def operations() -> st.SearchStrategy[Operation]:
 
 
 def outcome(operation: Operation, table: Table) -> Any:
-    """What the operation returns, or the type of the exception it raises."""
+    """Returns the result of the operation, or the type of the exception it raises."""
     try:
         return operation(table)
     except (ValueError, KeyError) as error:

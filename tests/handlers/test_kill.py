@@ -19,7 +19,7 @@ CALLERS = 8
 
 
 class Callers:
-    """Register one address after the other, each from a thread of its own, until nobody answers."""
+    """Threads that register one address after the other, until the server is gone."""
 
     def __init__(self, url: str, round_: int) -> None:
         self.answered: list[str] = []

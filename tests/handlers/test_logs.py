@@ -1,4 +1,4 @@
-"""What a crash leaves in the log: where it struck and why, and no words that quote the request."""
+"""Crashes in the log: where and why they happened, without quoting the request."""
 
 import base64
 import json

@@ -14,7 +14,7 @@ from support.servers import KEY, FakeMandrill, held_back
 
 CRASH = {"code": 500, "status": "application-crash"}
 
-# What a registration says to the database, in its order, once its rules have passed.
+# The statements of a registration, in order, after its rules have passed.
 STATEMENTS = [
     "UPDATE clients_register.meta",
     "INSERT INTO clients_register.users",

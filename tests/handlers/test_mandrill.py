@@ -98,7 +98,7 @@ async def transport(url: str, limit: float = LIMIT) -> AsyncIterator[Mandrill]:
 
 
 async def failure(url: str, limit: float = LIMIT) -> str:
-    """What the log will say of a mail that fails."""
+    """Returns the log message of a mail that fails."""
     async with transport(url, limit) as mandrill:
         with pytest.raises(MailFailed) as caught:
             await mandrill.send(MAIL, pending_registration())
@@ -214,7 +214,7 @@ async def test_a_server_that_speaks_no_tls_is_a_failure(api: FakeMandrill) -> No
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody vouches for, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     return certified(tmp_path_factory.mktemp("tls"))
 
 

@@ -1,4 +1,4 @@
-"""An address belongs to one person: it is taken once, and nobody takes over another's."""
+"""An address belongs to one person: it is taken once, and never taken over."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is wrong with parameters, and how it is told: every fault of a row, and of that row only."""
+"""Errors of parameters: a response lists all errors of one row, and of no other row."""
 
 from typing import Any
 

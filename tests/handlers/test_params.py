@@ -1,4 +1,4 @@
-"""What counts as passed."""
+"""Which parameters count as passed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Passwords: what can be hashed without loss, and that hashing holds nobody up."""
+"""Passwords: which can be hashed without loss; hashing does not delay other requests."""
 
 import asyncio
 import re

@@ -46,7 +46,7 @@ def clock() -> SettableClock:
 
 @pytest.fixture
 def plant(path: Path, store: Store, clock: SettableClock) -> Plant:
-    """What happens to the seed at each start."""
+    """A function that seeds the store, as each start of a server does."""
 
     async def plant() -> None:
         passwords = PasswordHasher(4)

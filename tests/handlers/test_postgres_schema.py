@@ -20,7 +20,7 @@ TABLES = (
     " WHERE relnamespace = to_regnamespace('clients_register') ORDER BY relname"
 )
 
-# What makes a database no store of ours -> the statement, and what is told of it.
+# Why a database is not a store of ours -> the statement, and words of the message.
 FOREIGN = {
     "tables of another program": (
         "CREATE SCHEMA clients_register; CREATE TABLE clients_register.customers ()",

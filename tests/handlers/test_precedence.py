@@ -104,7 +104,7 @@ def test_of_many_faults_the_one_whose_row_comes_first_is_told(
 
 @contextmanager
 def reordered(kept: dict[str, Any], order: tuple[int, ...]) -> Iterator[Live]:
-    """A server by a spec whose rows about parameters stand in another order."""
+    """A server by a spec whose rows about parameters have another order."""
     document = copy.deepcopy(spec.load("openapi"))
     rows = document["x-statuses"]
     places = [at for at, row in enumerate(rows) if row.get("stage") == Stage.PARAMS]

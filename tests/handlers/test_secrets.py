@@ -1,4 +1,4 @@
-"""What is secret stays so: in no answer, no log and no file, in whatever encoding."""
+"""Secrets appear in no response, log or file, in whatever encoding."""
 
 import base64
 import json
@@ -18,11 +18,11 @@ BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
 
 def traces(secret: str) -> set[str]:
-    """What would betray `secret`: itself, and its base64 at each of three alignments."""
+    """Returns the forms of `secret` to look for: itself, and its base64 at three alignments."""
     found = {secret}
     for shift in range(3):
         coded = base64.b64encode(b"x" * shift + secret.encode()).decode()
-        # The first and the last characters depend on what stands around the secret.
+        # The first and the last characters depend on the bytes around the secret.
         found.add(coded[4:-4])
     return found
 

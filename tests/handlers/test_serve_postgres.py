@@ -138,7 +138,7 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
 
 @contextmanager
 def stopped_database(server: Server) -> Iterator[None]:
-    """In the context the database is not there, which nobody waits long for."""
+    """Stops the database within the context, in which nothing waits long for it."""
     server.stop()
     try:
         with impatient():

@@ -22,7 +22,7 @@ def login(live: Live, email: str) -> str:
 
 
 def status(live: Live, token: str, email: str = "probe@tests.test", **changes: Any) -> str:
-    """What a registration with `token` is answered."""
+    """Returns the status of a registration with `token`."""
     answer: str = live.register(email, token=token, **changes)["status"]
     return answer
 
@@ -34,7 +34,7 @@ def use(live: Live, token: str) -> str:
 
 
 def kept(live: Live, token: str) -> dict[str, Any]:
-    """What the data file has of the session that `token` opens."""
+    """Returns the stored session of `token`, from the data file."""
     sessions = tables_of(live.settings)["sessions"]
     digest = hashlib.sha256(token.encode()).hexdigest()
     (record,) = (each for each in sessions.values() if each["digest"] == digest)

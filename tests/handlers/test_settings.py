@@ -14,7 +14,7 @@ NAMES = [each.name for each in fields(Settings)]
 
 KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
 
-# What some settings need beside them.
+# Other settings that some settings require.
 REFERENCE = {"CLIENTS_REGISTER_REFERENCE": "yes"}
 BESIDE = {
     "store": REFERENCE,

@@ -1,4 +1,4 @@
-"""Settings that cannot be used, and what is told of them."""
+"""Settings that cannot be used, and the messages about them."""
 
 import re
 

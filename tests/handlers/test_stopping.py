@@ -37,7 +37,7 @@ def request(body: bytes) -> bytes:
 
 
 def answer_on(caller: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
+    """Returns all that is received until the server closes the connection."""
     return b"".join(iter(lambda: caller.recv(65536), b""))
 
 

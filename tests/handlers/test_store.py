@@ -1,4 +1,4 @@
-"""What each store must do; conftest.py says which there are."""
+"""The promises of each store; conftest.py lists the stores."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The data file is written anew beside the writers, who neither wait for it nor lose by it."""
+"""The data file is rewritten while others write, who neither wait for it nor lose anything."""
 
 import asyncio
 import errno

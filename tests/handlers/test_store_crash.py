@@ -119,7 +119,7 @@ async def opened(disk: Disk, history: History) -> TinyDBStore:
 
 
 async def work(disk: Disk, history: History, pace: Pace) -> None:
-    """Writes of each kind, alone and at once, beside a compaction, and around a clean stop."""
+    """Writes of each kind, alone and at once, during a compaction, and around a clean stop."""
 
     async def settled() -> None:
         expect(await records(store), {history.acknowledged}, "what is visible", history.now)
@@ -283,7 +283,7 @@ class Fault:
 # So many operations fail in a row.
 LASTING = 6
 
-# Crashes are made up to so many operations after a failure, when its traces are gone.
+# Crashes are tried up to this many operations after a failure, when its traces are gone.
 AFTERMATH = 4
 
 

@@ -42,7 +42,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def refusal(path: Path) -> str:
-    """Why the file at `path` is not opened, which leaves it and what is beside it as it is."""
+    """Returns why the file at `path` is refused; checks that no file in its directory changes."""
     before = {each: each.read_bytes() for each in path.parent.iterdir() if each.suffix != ".lock"}
     with pytest.raises(StoreError) as caught:
         opened(path)

@@ -27,7 +27,7 @@ ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such si
 
 
 class Told:
-    """What processes were told is stored, by address."""
+    """What processes have reported as stored, by address."""
 
     def __init__(self) -> None:
         self.stored: dict[str, set[str]] = {}
@@ -47,7 +47,7 @@ class Told:
 
 
 async def missing(store: TinyDBStore, told: Told) -> list[tuple[str, str]]:
-    """What somebody was told is stored, or has left, and is not so."""
+    """Returns reports that are not true: of users that are not stored, or not removed."""
     recipients = {each.recipient for each in await store.mails()}
     wrong = []
     for email, words in told.stored.items():
@@ -65,7 +65,7 @@ async def missing(store: TinyDBStore, told: Told) -> list[tuple[str, str]]:
 
 
 async def half_written(store: TinyDBStore) -> list[object]:
-    """Users without client, mail or session, and sessions of nobody: no process writes them."""
+    """Users without client, mail or session, and sessions without user: no process writes them."""
     users, sessions = await store.users(), await store.sessions()
     known, digests = {each.id for each in users}, {each.digest for each in sessions}
     recipients = {each.recipient for each in await store.mails()}

@@ -32,7 +32,7 @@ T = TypeVar("T")
 NAMES = st.sampled_from("abcd")
 TOKENS = st.sampled_from("tuvw")
 
-# Who is seeded: users by id, no client among them.
+# The seeded users by id; none of them is a client.
 SEEDED = {7: "a", 8: "b"}
 
 

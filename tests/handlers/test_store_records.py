@@ -1,4 +1,4 @@
-"""What every engine keeps of a record, and the ids that it gives."""
+"""Every store keeps records as they are, and assigns ids."""
 
 from dataclasses import replace
 

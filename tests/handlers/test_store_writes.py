@@ -26,7 +26,7 @@ from clients_register.handlers.store.tinydb import TinyDBStore
 
 
 class Syncs:
-    """Counts what makes files durable, and fails those calls it is told to."""
+    """Counts the calls that make files durable, and lets some of them fail."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -70,7 +70,7 @@ def http() -> Iterator[httpx2.Client]:
 
 
 def stopped(process: Process, number: signal.Signals = signal.SIGTERM) -> str:
-    """What the process says at its end, which it comes to without complaint."""
+    """Returns the output of the process, after it has ended without an error."""
     process.tell(number)
     ended = process.ended()
     assert (ended.code, ended.err) == (0, "")

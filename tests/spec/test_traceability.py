@@ -35,7 +35,7 @@ UNLISTED_PARAMETERS = {"token": "Q-TOKEN"}
 
 
 def evidence(node: Any) -> Iterator[tuple[str, str]]:
-    """Each (key, grade) that stands in the document, at whatever depth."""
+    """Yields each (key, grade) in the document, at whatever depth."""
     if isinstance(node, dict):
         if set(node) == {"grade", "key"}:
             yield node["key"], node["grade"]
@@ -61,7 +61,7 @@ def schema_of(path: str) -> dict[str, Any]:
 
 
 def place(written: dict[str, Any]) -> tuple[int, int]:
-    """Where on the page the sentence stands: its section, and its position there, from 1."""
+    """The place of the sentence on the page: its section, and its position there, from 1."""
     return SECTIONS.index(written["section"]), written["position"]
 
 

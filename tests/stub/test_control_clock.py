@@ -9,7 +9,7 @@ from clients_register.handlers.models import format_time
 
 
 def clock(stub: LiveStub, world: str, **asked: Any) -> dict[str, Any]:
-    """What a world's clock shows after it was written, or as it is."""
+    """Returns the clock of a world, after setting it to what was `asked`, if anything."""
     answer = stub.control("PUT" if asked else "GET", "/clock", asked or None, world)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""Who may drive the control plane: programs and pages of this machine, and nobody else's pages."""
+"""Access to the control plane: for programs and pages of this machine, not for other pages."""
 
 import socket
 from collections.abc import Callable, Iterator

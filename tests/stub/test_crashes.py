@@ -1,4 +1,4 @@
-"""What goes wrong in the stub itself is an envelope, too, and leaves no secret in the log."""
+"""Crashes of the stub itself get an envelope, too, and leave no secret in the log."""
 
 from pathlib import Path
 

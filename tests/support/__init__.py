@@ -1,1 +1,1 @@
-"""What the tests share: a real server in a thread, a clock that can be set, a raw wire."""
+"""Shared by the tests: a real server in a thread, a clock that can be set, raw connections."""

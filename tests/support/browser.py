@@ -62,7 +62,7 @@ def window(opened: "Browser", url: str, **options: Any) -> Iterator["Page"]:
 
 
 def _watched(page: "Page", url: str) -> list[str]:
-    """What goes wrong in `page` from now on; the list grows."""
+    """Returns a list to which errors in `page` are added from now on."""
     wrong: list[str] = []
     origin = "/".join(url.split("/")[:3]) + "/"
 
@@ -73,7 +73,7 @@ def _watched(page: "Page", url: str) -> list[str]:
             wrong.append(f"console: {message.text}")
 
     def failed(request: "Request") -> None:
-        # Whoever leaves a page leaves its long poll.
+        # Leaving a page cancels its long poll.
         if request.failure != "net::ERR_ABORTED":
             wrong.append(f"failed: {request.url}: {request.failure}")
 

@@ -36,7 +36,7 @@ def absent(what: str) -> NoReturn:
 
 
 def needs_ipv6() -> None:
-    """Skips a test by name where the machine has no IPv6, which nobody can install there."""
+    """Skips a test by name on a machine without IPv6, which cannot be installed."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -95,7 +95,7 @@ ONE_SUCCESS = """
         assert status(clients_register) == "action-successful"
 """
 
-# What runs of pytest do without: the plugins of others, which take seconds to import.
+# Turned off in runs of pytest: plugins of others, which take seconds to import.
 OPTIONS = (
     *("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:asyncio"),
     *("-p", "no:hypothesispytest", "-p", "no:schemathesis"),
@@ -230,7 +230,7 @@ class Process:
         return Ended(self._process.returncode, out, err)
 
     def close(self) -> None:
-        """Ends it, if nobody has."""
+        """Ends it, if it is still running."""
         self._process.kill()
         self.ended()
 
@@ -273,10 +273,10 @@ def serving(
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port that the system gives to nobody else in the context; connections to it are refused.
+    """Reserves a port within the context; connections to it are refused.
 
-    A server can be told to listen there, though on Linux alone: a socket that is bound but does not
-    listen keeps the port from no other that also allows its address to be reused.
+    On Linux, a server can be started there nevertheless: a socket that is bound but does not listen
+    does not keep the port from another that also allows its address to be reused.
     """
     with socket.socket() as reserving:
         reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

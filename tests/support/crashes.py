@@ -60,10 +60,10 @@ class Event:
 
 
 class History:
-    """What was asked of stores on `disk`, where `before` was there, and what came of it.
+    """The operations of stores on `disk`, which contained `before`, and their outcomes.
 
-    If a failure of the disk is `lasting`, the store cannot cut off what a refused write has left
-    before it succeeds with another, which is when the event counts as refused.
+    If a failure of the disk is `lasting`, the store cannot remove the rest of a refused write
+    before another one succeeds; only then does the operation count as refused.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class History:
         return len(self._disk.operations)
 
     def allowed(self, now: int) -> set[Records]:
-        """What a store may hold if nothing happened to the disk after `now`."""
+        """Returns what a store may contain if nothing happened to the disk after `now`."""
         found = {self._before}
         for event in self.events:
             if event.acknowledged is not None and event.acknowledged <= now:
@@ -91,7 +91,7 @@ class History:
 
     @property
     def acknowledged(self) -> Records:
-        """What a store shows that is open."""
+        """Returns what an open store shows."""
         found = self._before
         for event in self.events:
             if event.acknowledged is not None:
@@ -162,8 +162,7 @@ class Crashes:
         self._found: dict[int, Records] = {}
         # One object for all records that are equal: they are compared all the time.
         self._known: dict[Records, Records] = {}
-        # What openings left that were followed by others, and what those began with that were
-        # interrupted.
+        # Keys of images that were opened a second time, and of those whose opening was interrupted.
         self._settled: set[int] = set()
         self._recovered: set[int] = set()
 
@@ -182,8 +181,8 @@ class Crashes:
     ) -> None:
         """Crashes after each count `when` of the operations. Raises Violation.
 
-        With `every_byte`, the last write is torn at every byte. What recovers from that is not
-        crashed in its turn; it is for other parts of the write.
+        With `every_byte`, the last write is torn at every byte, without further crashes during the
+        recovery from it.
         """
         medium, last = Medium(start), None
         for now in range(len(operations) + 1):
@@ -202,7 +201,7 @@ class Crashes:
                 await self._after_kill(killed, allowed, "a kill after", now, last)
 
     async def recovered(self, image: Image) -> Records:
-        """What is in a store that is opened on `image`, even if that is interrupted by a crash."""
+        """Returns what a store on `image` contains, even if a crash interrupts its opening."""
         key = key_of(image)
         if key in self._recovered:
             return self._found[key]
@@ -217,7 +216,7 @@ class Crashes:
         return found
 
     async def _opened(self, image: Image) -> Records:
-        """What is in a store that is opened on `image`, now, once more, and after a clean stop."""
+        """Returns what a store on `image` contains: now, opened again, and after a clean stop."""
         key = key_of(image)
         if key in self._found:
             return self._found[key]

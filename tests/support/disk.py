@@ -38,7 +38,7 @@ SECTOR = 512
 # Stands for a directory where there are numbers of files.
 DIRECTORY = 0
 
-# What a disk holds: the content of each file, None for a directory.
+# The content of a disk: that of each file, None for a directory.
 Image = Mapping[str, bytes | None]
 
 EMPTY: Image = {"/": None}
@@ -57,7 +57,7 @@ class Operation:
 
 
 class Medium:
-    """What is durable, and the operations that are only in the cache, in their order."""
+    """The durable content, and the operations that are only in the cache, in order."""
 
     def __init__(self, image: Image) -> None:
         self.names: dict[str, int] = {}
@@ -103,7 +103,7 @@ class Medium:
         return self._with(self.entries, self.writes)
 
     def after_kill(self) -> Iterator["Medium"]:
-        """What a killed process leaves: the whole cache, or a part of the last write."""
+        """Yields what a killed process may leave: the whole cache, or a part of the last write."""
         yield self
         if self.writes:
             last = self.writes[-1]
@@ -112,14 +112,14 @@ class Medium:
             yield half
 
     def after_torn(self, write: Operation) -> Iterator[Image]:
-        """What may be left if the last write comes to an end at any of its bytes."""
+        """Yields what may be left if the last write ends at any of its bytes."""
         for end in range(1, len(write.content)):
             part = replace(write, content=write.content[:end])
             yield _image(*self._with(self.entries, [*self.writes[:-1], part]))
             yield _image(*self._with([], [part]))
 
     def after_power_cut(self) -> Iterator[Image]:
-        """What may be left. Writes are torn in halves, and where sectors are."""
+        """Yields what may be left. Writes are torn in halves, and at the ends of sectors."""
         for entries in _subsets(self.entries):
             for writes in _subsets(self.writes):
                 yield _image(*self._with(entries, writes))
@@ -169,7 +169,7 @@ def _write_all(operations: Iterable[Operation], contents: dict[int, bytes]) -> N
 
 
 def _parts(write: Operation) -> Iterator[Sequence[Operation]]:
-    """What may have come to the disk of a write, apart from nothing and all of it."""
+    """Yields what a write may have left on the disk, apart from nothing and all of it."""
     content, length = write.content, len(write.content)
     if write.kind == "truncate":
         return
@@ -206,7 +206,7 @@ class SimulatedDisk(Disk):
         self._last = max([*self.entries.values(), *self.contents, 0])
 
     def image(self) -> Image:
-        """What processes see."""
+        """The content that processes see."""
         return _image(self.entries, self.contents)
 
     def make(self, kind: str, path: Path, **details: Any) -> None:

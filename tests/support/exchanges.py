@@ -38,7 +38,7 @@ def faults(live: Live, params: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 Exchange = Mapping[str, Any]
 
-# The discard port: nobody listens there, so a connection is refused at once.
+# The discard port: no server listens there, so a connection is refused at once.
 NOBODY = "http://127.0.0.1:9/"
 
 
@@ -127,7 +127,7 @@ def resolved(document: Document, node: Any) -> Any:
 
 
 def schema_errors(document: Document, schema: Any, value: Any) -> list[str]:
-    """What the edition of `document` has against `value` under `schema`."""
+    """Returns the errors of `value` by `schema`, in the edition of `document`."""
     # Of the 3.0 validators only this one asks for members that are never read back (a password).
     older = document["openapi"].startswith("3.0")
     dialect = OAS30WriteValidator if older else OAS31Validator

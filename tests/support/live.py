@@ -53,7 +53,7 @@ PASSWORD = "correct horse battery staple"
 
 
 class SettableClock:
-    """A clock that stands until it is moved."""
+    """A clock that moves only when it is set."""
 
     def __init__(self) -> None:
         self.present = START
@@ -104,9 +104,9 @@ class Live:
         alter: Callable[[Services], Services] = lambda services: services,
         before_routing: ASGIApp | None = None,
     ) -> None:
-        """`alter` may put parts of its own in place of some of the services.
+        """`alter` may replace some of the services.
 
-        `before_routing` stands in place of Connexion and its routes.
+        `before_routing` replaces Connexion and its routes.
         """
         self.settings = settings
         self.clock = SettableClock()
@@ -122,7 +122,7 @@ class Live:
 
     @asynccontextmanager
     async def product(self) -> AsyncIterator[Product]:
-        """What is served: the reference path, though with personas."""
+        """The product that is served: the reference, but with personas."""
         async with open_services(self.settings, self.clock) as whole:
             services = self._alter(whole)
             inner = self._before_routing or await build_registration_router(
@@ -201,7 +201,7 @@ WAIT = 59
 
 
 class LiveStub(Live):
-    """A running stub. Its worlds' clocks stand on a clock that the test moves."""
+    """A running stub. The clocks of its worlds are based on one that the test sets."""
 
     app: Any
 
@@ -241,5 +241,5 @@ class LiveStub(Live):
 
 
 def seen(open_stub: LiveStub, path: str, world: str | None = None) -> Any:
-    """What the control plane of `world` shows at `path`."""
+    """Returns what the control plane of `world` shows at `path`."""
     return open_stub.control("GET", path, world=world).json()

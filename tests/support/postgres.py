@@ -29,7 +29,7 @@ USER = "tester"
 # The database that every server has.
 SHARED = "postgres"
 
-# It may stand in no output; the characters are those that URLs are read wrongly by.
+# It must not appear in any output. Its characters are those that break the parsing of URLs.
 PASSWORD = "hush-7f3a@:/%?#"
 IN_URL = "hush-7f3a%40%3A%2F%25%3F%23"
 
@@ -136,7 +136,7 @@ class Server:
         return name
 
     def told(self, name: str, statement: str) -> list[tuple[Any, ...]]:
-        """What `statement` selects in the database of that name, if anything."""
+        """Returns the rows that `statement` selects in the database of that name, if any."""
         with psycopg.connect(**self.at(name).parameters(), autocommit=True) as connection:
             found = connection.execute(statement)
             return found.fetchall() if found.description else []
@@ -160,7 +160,7 @@ def postgres_server() -> Iterator[Server]:
 
 @contextmanager
 def nobody_writes(server: Server, name: str) -> Iterator[None]:
-    """Whoever writes to the tables in that database waits until the context ends."""
+    """Writes to the tables of that database wait until the context ends."""
     with psycopg.connect(**server.at(name).parameters()) as connection:
         connection.execute(
             "LOCK TABLE clients_register.meta, clients_register.users,"

@@ -209,7 +209,7 @@ class FakeMandrill:
         """With the path of a certificate and its key in one PEM file it speaks TLS."""
         self.calls: list[Call] = []
         self.answer: Behaviour = documented
-        # Set when nobody needs the answers that are being held back any more.
+        # Set once the responses that are being held back are no longer needed.
         self.released = threading.Event()
         # Set when a call has come.
         self.called = threading.Event()
@@ -238,7 +238,7 @@ class FakeMandrill:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the server; nobody listens on its port any more."""
+        """Ends the server; its port is closed afterwards."""
         self.released.set()
         self._server.shutdown()
         self._thread.join()

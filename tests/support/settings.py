@@ -5,7 +5,7 @@ from typing import Any
 
 from clients_register.handlers.store.postgres.address import DatabaseAddress
 
-# Name -> a text, and the value it stands for, which is not the default.
+# Name -> a text, and the value that it is parsed into, which is not the default.
 TEXTS: dict[str, tuple[str, Any]] = {
     "host": ("::1", "::1"),
     "port": ("0", 0),

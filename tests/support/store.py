@@ -57,8 +57,8 @@ async def opened(opening: Opening) -> AsyncIterator[Store]:
         await store.close()
 
 
-# The settings under which a server keeps its data in that file, or in what stands for it. For the
-# same file they are the same, so that a server finds what one before it has kept.
+# The settings with which a server keeps its data in that file, or in its equivalent. They are the
+# same for the same file, so that a server finds what an earlier one has stored.
 Keep = Callable[[Path], dict[str, Any]]
 
 
@@ -71,7 +71,7 @@ class Keeper(Protocol):
 
 
 class InFiles:
-    """See `Keeper`. Whoever asks has a directory of their own, which is not tidied here."""
+    """See `Keeper`. Each caller has a directory of its own, which is not cleaned up here."""
 
     @contextmanager
     def room(self) -> Iterator[Keep]:
@@ -119,7 +119,7 @@ ROWS = """
 
 
 def text_of(settings: Settings) -> str:
-    """All that is written there. What did not change is the same text."""
+    """Returns all that is stored there, as text that differs only where something has changed."""
     if settings.store is None:
         return stored_text(settings.data_file)
     with psycopg.connect(**settings.store.parameters()) as connection:
@@ -181,7 +181,7 @@ def clients_in(data: Path) -> list[str]:
     return [user["email"] for user in users if user["client"]]
 
 
-# What is there after each change of `work`: users, sessions, mails.
+# The records after each change of `work`: users, sessions, mails.
 AFTER = [(0, 0, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0), (2, 2, 1), (1, 1, 1), (1, 1, 0)]
 
 

@@ -1,4 +1,4 @@
-"""What fuzzing alone finds of the mutants, compared with plain Schemathesis: `--fuzz`."""
+"""Mutants that fuzzing alone finds, compared with plain Schemathesis: `--fuzz`."""
 
 import asyncio
 import json

@@ -39,7 +39,7 @@ Wins = Callable[[Registration, User | None, User], Awaitable[bool]]
 GAP = 0.05
 
 
-# What undoes the planted mutant, and a lock that one mutant at a time holds.
+# Restores what the planted mutant replaced; and a lock that one mutant at a time holds.
 _replacements = ExitStack()
 _planting = Lock()
 

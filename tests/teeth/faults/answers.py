@@ -1,4 +1,4 @@
-"""Faults in what stands in an answer."""
+"""Faults in the content of responses."""
 
 import gzip
 import hashlib

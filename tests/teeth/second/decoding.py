@@ -24,7 +24,7 @@ _BASE64 = re.compile(
 )
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
-# In JSON that was parsed, backslashes stand in strings only. Read from left to right, an escape is
+# In valid JSON, backslashes occur in strings only. Read from left to right, an escape is
 # a pair of surrogates, a lone one (the group), or anything else.
 _HEX = "[0-9A-Fa-f]{2}"
 _ESCAPE = re.compile(

@@ -1,4 +1,4 @@
-"""What is answered: a status with the parts it carries, as one JSON object."""
+"""Responses: a status with the parts it carries, as one JSON object."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ STATUSES = _spelt_otherwise()
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and the parts of the envelope beside `code` and `status`."""
+    """A status and the parts of the envelope other than `code` and `status`."""
 
     status: Status
     parts: Mapping[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def represented(kind: str, whole: Mapping[str, Any], view: Any) -> dict[str, Any
 
 
 def written(answer: Answer) -> bytes:
-    """The envelope of `answer` in ASCII JSON, keys in reverse order, with keys nobody asked for."""
+    """The envelope of `answer` in ASCII JSON: keys in reverse order, with additional ones."""
     envelope = {
         "code": answer.status.code,
         "status": answer.status.slug,

@@ -3,7 +3,7 @@
 from email.message import Message
 from io import BufferedIOBase
 
-# What the contract has every server accept, in bytes after transfer coding.
+# The size that the contract requires every server to accept, in bytes after transfer coding.
 MAX_BODY = 65_536
 
 # A line that gives the length of a chunk, or a trailer, in bytes.

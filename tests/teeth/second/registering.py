@@ -30,9 +30,9 @@ from teeth.second.state import (
 
 
 def register(state: State, decoded: Mapping[str, Any]) -> Answer:
-    """Registers a client; raises Refusal where the contract refuses to, PlantedError if told to.
+    """Registers a client; raises Refusal by the contract, PlantedError if that fault is set.
 
-    All happens under the lock of `state`, so nobody can take an address between look and leap.
+    The lock of `state` is held, so that no address is taken between the check and the write.
     """
     params = given(decoded)
     with state.lock:

@@ -1,4 +1,4 @@
-"""What parameters have to be like, each row of the contract by itself."""
+"""The rules about parameters, one function per row of the contract."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ APPLICATIONS = {
 }
 COMPANIES = frozenset({42, 43, 44})
 
-# What every password hash that is in use takes in whole, in bytes.
+# The length up to which every common password hash uses the whole password, in bytes.
 MAX_PASSWORD = 72
 
 # JSON has one type of number; an integer is what was written like one. A bool is an int in Python,
@@ -55,7 +55,7 @@ _LIMITS = {each.path: each.max_length for each in PARAMETERS if each.max_length 
 
 
 def given(params: Mapping[str, Any]) -> Given:
-    """What of `params` counts: neither nulls nor blanks nor names that the contract lacks."""
+    """Returns the `params` that count: no nulls, no blanks, no names that the contract lacks."""
     values: dict[str, Any] = {}
     blank = set()
     for parameter in PARAMETERS:
@@ -105,7 +105,7 @@ def _lacking(params: Given, container: str) -> Iterator[tuple[str, str]]:
 
 
 def _fault(parameter: Parameter, params: Given) -> str | None:
-    """What is wrong with the value of one parameter in itself; None if nothing is."""
+    """Returns the error of a single parameter, whatever the others are; None if it is valid."""
     value = params[parameter.path]
     if value is None:
         return None

@@ -17,7 +17,7 @@ IDLE_LIMIT = timedelta(hours=72)
 
 
 class Fault(StrEnum):
-    """What can be broken on purpose; the values are the names of states of the hook."""
+    """Faults that can be set; the values are the names of states of the hook."""
 
     SERVICE_UNDEPLOYED = "service-undeployed"
     ROUTE_UNDEPLOYED = "route-undeployed"
@@ -43,7 +43,7 @@ class Clock:
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def stop(self) -> None:
-        """Lets time stand still."""
+        """Freezes the time."""
         self._stopped = self.now()
 
     def advance(self, step: timedelta) -> None:
@@ -56,7 +56,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Password:
-    """What is kept of a password."""
+    """The stored form of a password."""
 
     salt: bytes
     digest: bytes
@@ -113,7 +113,7 @@ class Session:
 
 
 class State:
-    """The one state of the process. Whoever reads or writes it holds `lock`."""
+    """The state of the process. Hold `lock` to read or write it."""
 
     def __init__(self) -> None:
         self.lock = RLock()
@@ -130,7 +130,7 @@ class State:
         return self._users.get(key_of(email))
 
     def add_user(self, email: str, password: str | None, *, staff: bool = False) -> User:
-        """A new user of an address that nobody has."""
+        """Adds a user with a free address."""
         # Numbers have gaps, as those of a store that several routes write to.
         self._last_id += 1 + secrets.randbelow(1000)
         hashed = None if password is None else Password.of(password)
@@ -174,7 +174,7 @@ class State:
 
 
 def key_of(email: str) -> str:
-    """What distinguishes an address: all but ASCII letter case."""
+    """Returns the key that addresses are compared by: ASCII letter case is ignored."""
     return "".join(sign.lower() if sign.isascii() else sign for sign in email)
 
 
