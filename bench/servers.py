@@ -66,12 +66,15 @@ def until_answered(port: int) -> None:
 
 
 @contextmanager
-def product(*options: str) -> Iterator[Server]:
-    """Runs `clients-register serve` with `options` and its own data file."""
+def product(*options: str, under: Sequence[str] = ()) -> Iterator[Server]:
+    """Runs `clients-register serve` with `options` and its own data file.
+
+    `under` is a command that runs the rest of its arguments, such as a profiler.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "data.json")
-        command = [*PRODUCT, "serve", "--port", str(port), "--data", data, *options]
+        command = [*under, *PRODUCT, "serve", "--port", str(port), "--data", data, *options]
         with running(command, port) as server:
             yield server
 
@@ -86,11 +89,11 @@ def shared(store: str, workers: int) -> Iterator[Server]:
 
 
 @contextmanager
-def bare(kind: str) -> Iterator[Server]:
-    """Runs bare.py, the baseline."""
+def bare(kind: str, under: Sequence[str] = ()) -> Iterator[Server]:
+    """Runs bare.py, the baseline; `under` as for `product`."""
     port = free_port()
-    command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(port), kind]
-    with running(command, port) as server:
+    script = str(Path(__file__).with_name("bare.py"))
+    with running([*under, sys.executable, script, str(port), kind], port) as server:
         yield server
 
 
@@ -149,6 +152,14 @@ def available(name: str) -> bool:
     """Whether a peer is installed."""
     runs = name not in ("specmatic", "wiremock") or shutil.which("java") is not None
     return runs and testers.npm(COMMANDS.get(name, name)) is not None
+
+
+def pin(pid: int, core: int) -> None:
+    """Keeps a process, its threads and its child processes on one core, now and later."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split():
+        pin(int(child), core)
 
 
 def memory(pid: int) -> int:

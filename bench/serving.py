@@ -1,12 +1,14 @@
 """Measures responses per second, compared with a minimal server and with other tools.
 
-    python bench/serving.py [--rounds N] [--seconds N]
+    python bench/serving.py [--rounds N] [--seconds N] [--no-instructions]
 
-Each server is one process, warmed up, and runs alone; only wrk (one thread, 1 and 32 connections)
-competes for the same cores. Each round measures all servers in turn. The table shows medians of
-requests per second, with ratios to the bare application (bare.py), some of which have a target. It
-also shows the CPU time per request, of the server and its child processes, which depends least on
-other load.
+Each server is one process on one core; wrk is on another, with 1 and with 32 connections. All
+servers are started first, and wait while another is measured. Each round measures all in turn, and
+immediately before each of them the bare application (bare.py) that it is compared with. The table
+shows medians of all rounds, of the ratios too, with the least and the greatest ratio.
+
+The instructions per request are counted by callgrind in runs of their own (instructions.py). They
+do not include the kernel's, which are much the same for all servers.
 
 forced      a response selected by a header; other tools select it in their own way (peers.py)
 refused     a taken address: decoded, validated, looked up, refused by the real rules
@@ -15,132 +17,173 @@ registered  stored durably, after bcrypt at cost 4; the bare application does on
 
 import argparse
 import os
-import re
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import instructions
 import peers
 import servers
+import wrk
 
-SCRIPT = str(Path(__file__).with_name("load.lua"))
-CONNECTIONS = (1, 32)
+CONNECTIONS = (32, 1)
 PEERS = ("prism", "wiremock", "mockoon", "specmatic")
 
 # These serve the path without the base path of the document.
 BASELESS = ("prism", "specmatic")
 
+SERVER_CORE, WRK_CORE = 0, 1
+
 
 @dataclass(frozen=True)
 class Row:
-    """One server under one kind of load. `bar` is the minimum ratio to the row named `over`."""
+    """A server under one kind of load, and the kind of bare application it is compared with.
+
+    `bars` are the minimum ratios of requests per second with 32 connections and with 1, `slowest`
+    is the maximum ratio of the 99th percentiles of latency with 32.
+    """
 
     name: str
     kind: str
-    start: Callable[[], AbstractContextManager[servers.Server]]
-    over: str
-    bar: float | None = None
+    start: Callable[..., AbstractContextManager[servers.Server]]
+    bare: str = "bytes"
+    bars: tuple[float, float] | None = None
+    slowest: float | None = None
+
+    @property
+    def path(self) -> str:
+        """The path that the server has for the route."""
+        baseless = self.name.startswith(BASELESS)
+        return servers.ROUTE.removeprefix("/api/v1") if baseless else servers.ROUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What was measured of a server, and of the bare application immediately before."""
+
+    found: wrk.Load
+    bare: wrk.Load
 
 
 def rows(folder: Path) -> list[Row]:
     """Returns the rows to measure; prints the names of tools that are not installed."""
-    document, examples = peers.document(folder), peers.examples(folder)
-    mapping, environment = peers.mapping(folder), peers.environment(folder)
-    absent = [peer for peer in PEERS if not servers.available(peer)]
-    found = [
-        Row("bare", "forced", lambda: servers.bare("bytes"), "bare"),
-        Row("stub, forced", "forced", servers.product, "bare", 0.8),
-        Row("prism, forced", "forced", lambda: servers.prism(document), "bare"),
-        Row("wiremock, forced", "forced", lambda: servers.wiremock(mapping), "bare"),
-        Row("mockoon, forced", "forced", lambda: servers.mockoon(environment), "bare"),
-        Row("specmatic, forced", "forced", lambda: servers.specmatic(document, examples), "bare"),
-        Row("reference, refused", "refused", lambda: reference(folder), "bare", 0.35),
-        Row("stub, refused", "refused", servers.product, "bare", 0.25),
-        Row("bare, bcrypt", "registered", lambda: servers.bare("bcrypt"), "bare, bcrypt"),
-        Row("stub, registered", "registered", servers.product, "bare, bcrypt", 0.85),
+    reference = partial(servers.product, "--reference", "--seed", str(seed(folder)))
+    ours = [
+        Row("stub, forced", "forced", servers.product, bars=(0.95, 0.85)),
+        Row("reference, refused", "refused", reference, bars=(0.50, 0.60), slowest=2.0),
+        Row("stub, refused", "refused", servers.product, bars=(0.40, 0.45), slowest=2.0),
+        Row("stub, registered", "registered", servers.product, bare="bcrypt", bars=(0.85, 0.72)),
     ]
-    for peer in absent:
-        print(f"{peer}: absent; see bench/README.md for how to install it")
-    return [row for row in found if row.name.partition(",")[0] not in absent]
+    starts = {
+        "prism": partial(servers.prism, peers.document(folder)),
+        "wiremock": partial(servers.wiremock, peers.mapping(folder)),
+        "mockoon": partial(servers.mockoon, peers.environment(folder)),
+        "specmatic": partial(servers.specmatic, peers.document(folder), peers.examples(folder)),
+    }
+    for peer in PEERS:
+        if not servers.available(peer):
+            print(f"{peer}: absent; see bench/README.md for how to install it")
+            del starts[peer]
+    return [*ours, *(Row(f"{peer}, forced", "forced", start) for peer, start in starts.items())]
 
 
-def reference(folder: Path) -> AbstractContextManager[servers.Server]:
-    """Runs the plain reference with one client, whose address is taken."""
-    seed = folder / "seed.yaml"
-    seed.write_text(
+def seed(folder: Path) -> Path:
+    """Writes a seed file with one client, whose address is taken."""
+    file = folder / "seed.yaml"
+    file.write_text(
         "users: [{id: 1, email: client@personas.test, password: correct horse, client: {id: 2}}]\n"
     )
-    return servers.product("--reference", "--seed", str(seed))
+    return file
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The result of one run of wrk: requests per second, and microseconds of CPU time for each."""
+def measure(
+    measured: Sequence[Row], rounds: int, seconds: int
+) -> dict[tuple[Row, int], list[Pair]]:
+    """Measures all rows in turn, `rounds` times."""
+    pairs: dict[tuple[Row, int], list[Pair]] = {}
+    with ExitStack() as stack:
+        bare = {kind: stack.enter_context(servers.bare(kind)) for kind in ("bytes", "bcrypt")}
+        running = {row: stack.enter_context(row.start()) for row in measured}
+        for server in (*bare.values(), *running.values()):
+            servers.pin(server.pid, SERVER_CORE)
+        for number in range(-1, rounds):
+            for row in measured:
+                for connections in CONNECTIONS:
+                    load = partial(
+                        wrk.load, kind=row.kind, connections=connections, seconds=seconds,
+                        run=f"{number}c{connections}", core=WRK_CORE,
+                    )  # fmt: skip
+                    pair = Pair(bare=load(bare[row.bare]), found=load(running[row], path=row.path))
+                    # The first round warms up.
+                    if number >= 0:
+                        pairs.setdefault((row, connections), []).append(pair)
+    return pairs
 
-    rate: float
-    cost: float
 
-
-def load(row: Row, server: servers.Server, connections: int, seconds: int, run: str) -> Load:
-    """Runs wrk against a server."""
-    baseless = row.name.startswith(BASELESS)
-    path = servers.ROUTE.removeprefix("/api/v1") if baseless else servers.ROUTE
-    command = [
-        *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT),
-        *(f"http://127.0.0.1:{server.port}{path}", "--", row.kind, run),
-    ]
-    before = servers.processor(server.pid)
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    busy = servers.processor(server.pid) - before
-    if "Socket errors" in said:
-        print(f"{row.name}: {re.search('Socket errors.*', said)}", file=sys.stderr)
-    rate = re.search(r"Requests/sec: +([0-9.]+)", said)
-    answers = re.search(r"([0-9]+) requests in", said)
-    assert rate is not None, said
-    assert answers is not None, said
-    return Load(float(rate[1]), busy / int(answers[1]) * 1_000_000)
+def count(measured: Iterable[Row]) -> dict[tuple[str, int], float]:
+    """Counts the instructions of the rows with bars, and of what they are compared with, by name."""
+    counted: dict[tuple[str, int], float] = {}
+    for row in measured:
+        if row.bars is not None:
+            bare = partial(servers.bare, row.bare)
+            for name, start in ((f"bare, {row.bare}", bare), (row.name, row.start)):
+                for connections in CONNECTIONS:
+                    if (name, connections) not in counted:
+                        under = lambda command, start=start: start(under=command)  # noqa: E731
+                        counted[name, connections] = instructions.count(
+                            under, row.kind, connections
+                        )
+    return counted
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--no-instructions", action="store_true")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed: run `apt-get install wrk`")
-    loads: dict[tuple[str, int], list[Load]] = {}
+    wrk.require()
     with tempfile.TemporaryDirectory() as folder:
         measured = rows(Path(folder))
-        for number in range(options.rounds):
-            for row in measured:
-                with row.start() as server:
-                    load(row, server, 32, 1, f"{number}w")
-                    for connections in CONNECTIONS:
-                        run = f"{number}c{connections}"
-                        one = load(row, server, connections, options.seconds, run)
-                        loads.setdefault((row.name, connections), []).append(one)
-    print(f"medians of {options.rounds} rounds of {options.seconds} s, load average", end=" ")
-    print(f"{os.getloadavg()[1]:.1f}: requests per second (ratio), µs of CPU time for each")
-    heads = "".join(f"{f'{each} connections':>31}" for each in CONNECTIONS)
-    print(f"{'':<20}{heads}  target")
+        pairs = measure(measured, options.rounds, options.seconds)
+        counted = {}
+        if not options.no_instructions:
+            if instructions.available():
+                counted = count(row for row in measured)
+            else:
+                print("instructions: not counted; valgrind is not installed")
+    print(f"{options.rounds} rounds of {options.seconds} s, load average {os.getloadavg()[1]:.1f}")
+    print(f"{'':<20}{'':>4}{'requests/s':>12}{'CPU µs':>9}{'p99 ms':>9}", end="")
+    print(f"{'compared with bare':>28}{'target':>8}{'p99':>8}{'target':>8}{'instructions':>22}")
     for row in measured:
-        cells = ""
-        for connections in CONNECTIONS:
-            found, over = loads[row.name, connections], loads[row.over, connections]
-            rate = statistics.median(each.rate for each in found)
-            ratio = rate / statistics.median(each.rate for each in over)
-            cost = statistics.median(each.cost for each in found)
-            cells += f"{f'{rate:,.0f} (x{ratio:.2f})':>21}{cost:>10,.1f}"
-        print(
-            f"{row.name:<20}{cells}  {'' if row.bar is None else f'x{row.bar:.2f} of {row.over}'}"
-        )
+        for index, connections in enumerate(CONNECTIONS):
+            print(line(row, index, pairs[row, connections], counted))
+
+
+def line(row: Row, index: int, pairs: Sequence[Pair], counted: dict[tuple[str, int], float]) -> str:
+    """Formats the line of a row and a number of connections."""
+    connections = CONNECTIONS[index]
+    rates = [pair.found.rate / pair.bare.rate for pair in pairs]
+    latencies = [pair.found.latency / pair.bare.latency for pair in pairs]
+    found = [pair.found for pair in pairs]
+    cells = f"{row.name:<20}{connections:>4}"
+    cells += f"{statistics.median(each.rate for each in found):>12,.0f}"
+    cells += f"{statistics.median(each.cost for each in found) * 1e6:>9,.0f}"
+    cells += f"{statistics.median(each.latency for each in found) * 1e3:>9.2f}"
+    ratio = f"x{statistics.median(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})"
+    cells += f"{ratio:>28}{f'x{row.bars[index]:.2f}' if row.bars else '':>8}"
+    slowest = row.slowest if connections == max(CONNECTIONS) else None
+    cells += f"{f'x{statistics.median(latencies):.1f}':>8}"
+    cells += f"{f'x{slowest:.1f}' if slowest else '':>8}"
+    if (row.name, connections) in counted:
+        own, bare = counted[row.name, connections], counted[f"bare, {row.bare}", connections]
+        cells += f"{f'{own:,.0f} (x{bare / own:.2f})':>22}"
+    return cells
 
 
 if __name__ == "__main__":

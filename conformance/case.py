@@ -16,8 +16,6 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from clients_register import spec
 from clients_register.conformance.grades import (
@@ -30,7 +28,7 @@ from clients_register.conformance.grades import (
     strongest,
     weakest,
 )
-from clients_register.spec.schema_errors import explain
+from clients_register.spec.schema_errors import SchemaProblem, explain
 from clients_register.spec.statuses import StatusTable, load_statuses
 
 # The features that a case belongs to by default, and that of the cases about our stub itself.
@@ -214,14 +212,11 @@ def parse_cases(
     """
     problems: list[str] = []
     cases: list[Case] = []
-    validator = Draft202012Validator(_schema())
     for name, text in texts.items():
         try:
             document = spec.parse(text)
-            # Of the shapes of an expectation, best_match finds the one that it nearly has.
-            found = () if validated else validator.iter_errors(document)
-            errors = [best_match([error]) or error for error in found]
-            problems += [f"{name}, {explain(error)}" for error in errors]
+            errors = [] if validated else _find_schema_errors(document)
+            problems += [f"{name}, {each}" for each in errors]
         except (yaml.YAMLError, ValueError) as error:
             problems.append(f"{name}: expected YAML, found {error}")
             continue
@@ -287,11 +282,14 @@ def _read_lock(file: Traversable) -> dict[str, bool]:
     return {line.split()[0]: not line.endswith(RETIRED) for line in lines if line.strip()}
 
 
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(
-        (files(__package__) / "case.schema.json").read_text("utf-8")
-    )
-    return schema
+def _find_schema_errors(document: object) -> list[SchemaProblem]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    schema = json.loads((files(__package__) / "case.schema.json").read_text("utf-8"))
+    found = Draft202012Validator(schema).iter_errors(document)
+    # Of the shapes of an expectation, best_match finds the one that it nearly has.
+    return [explain(best_match([error]) or error) for error in found]
 
 
 def _parse_case(area: str, document: Mapping[str, Any], statuses: StatusTable) -> Case:

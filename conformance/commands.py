@@ -120,7 +120,9 @@ def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -
         created=campaign.created if campaign else {},
         warnings=warnings,
     )
-    return build_report(results, target, load_statuses(), summary)
+    # The terminal shows only what needs attention.
+    in_full = any(getattr(options, name) is not None for name in ("report", *FORMATS))
+    return build_report(results, target, load_statuses(), summary, in_full=in_full)
 
 
 async def run_suite(

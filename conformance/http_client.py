@@ -31,6 +31,10 @@ DEFAULT_TIMEOUT = 10.0
 # Seconds to wait for connections to close.
 CLOSE_TIMEOUT = 1.0
 
+# Bytes of a request that are written before the response is awaited. Larger requests are written
+# while the response is read.
+MAX_WRITTEN_AT_ONCE = 16 * 1024
+
 # Seconds that a server has for a response to a possibly incomplete request before our side of the
 # connection is closed.
 HALF_CLOSE_DELAY = 0.2
@@ -103,22 +107,26 @@ class _Connection:
         Unread bytes would be mistaken for the next response.
         """
         try:
-            # The first read lets the event loop receive what has arrived, the second finds it.
-            for _ in range(2):
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0):
-                        await self.reader.read(1)
-                        return False
+            return not (await self.reader.has_surplus() or self.writer.is_closing())
         except BaseException:
             self.abort()
             raise
-        return not self.writer.is_closing()
 
-    async def write(self, pieces: Sequence[bytes], half_close_delay: float | None = None) -> bool:
-        """Writes `pieces`; returns False if the connection broke (the reader has the reason).
+    def start_writing(
+        self, pieces: Sequence[bytes], half_close_delay: float | None
+    ) -> asyncio.Task[bool] | None:
+        """Writes `pieces`; what does not fit into the system's buffer, in the background.
 
-        With `half_close_delay`, closes our side of the connection that many seconds later.
+        The task returns False if the connection broke; the reader has the reason. With
+        `half_close_delay`, our side of the connection is closed that many seconds later.
         """
+        if half_close_delay is None and sum(map(len, pieces)) <= MAX_WRITTEN_AT_ONCE:
+            self.writer.writelines(pieces)
+            return None
+        # A server may respond and close before it has read a large body.
+        return asyncio.create_task(self._write(pieces, half_close_delay))
+
+    async def _write(self, pieces: Sequence[bytes], half_close_delay: float | None) -> bool:
         try:
             for piece in pieces:
                 # Receives an early response before a write can find the connection broken.
@@ -241,14 +249,15 @@ class HttpClient:
         reader = connection.reader
         reusable = False
         started = time.perf_counter()
-        # Read while writing: a server may respond and close before it has read a large body.
-        writing = asyncio.create_task(connection.write(pieces, half_close_delay))
+        writing = connection.start_writing(pieces, half_close_delay)
         try:
             head, body, keep_alive = await read_response(reader, method)
             seconds = time.perf_counter() - started
-            written = writing.done() and writing.result()
+            written = writing is None or (writing.done() and writing.result())
             # Bytes that may not be HTTP may well be two requests.
-            surplus = b"" if half_close_delay is not None else await reader.read_surplus()
+            surplus = b""
+            if half_close_delay is None and await reader.has_surplus():
+                surplus = await reader.read(MAX_HEAD)
             reusable = keep_alive and not closing and written and not surplus
         except NotHttp as error:
             raise NoResponse(NOT_HTTP, str(error)) from None
@@ -256,7 +265,8 @@ class HttpClient:
             why = "" if reader.broken_by is None else f" ({reader.broken_by})"
             raise NoResponse(CLOSED, f"the connection was closed: {error}{why}") from None
         finally:
-            writing.cancel()
+            if writing is not None:
+                writing.cancel()
             if reusable:
                 self._idle.append(connection)
             else:

@@ -3,8 +3,8 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import override
 
@@ -30,20 +30,44 @@ class NotHttp(Exception):
 
 
 class BufferedReader(asyncio.StreamReader):
-    """A stream reader that keeps received bytes readable after the connection broke.
+    """A stream reader that counts received bytes, and keeps them after the connection broke.
 
     A server may respond to a large body early and close the connection, which makes our writes
     fail; asyncio's reader then discards the response. `broken_by` is the error, if there was one.
     """
 
     broken_by: Exception | None = None
+    _unread = 0
 
-    async def read_surplus(self) -> bytes:
-        """Returns bytes that have arrived although nothing more was expected."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0):
-                return await self.read(MAX_HEAD)
-        return b""
+    async def has_surplus(self) -> bool:
+        """Tells whether bytes have arrived that were not read, or the end."""
+        # In its first turn the event loop receives what has arrived, after it has returned here.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        return self._unread > 0 or self.at_eof()
+
+    @override
+    def feed_data(self, data: Any) -> None:
+        self._unread += len(data)
+        super().feed_data(data)
+
+    @override
+    async def read(self, n: int = -1) -> bytes:
+        data = await super().read(n)
+        # Reading to the end is reading again and again.
+        return data if n < 0 else self._count(data)
+
+    @override
+    async def readexactly(self, n: int) -> bytes:
+        return self._count(await super().readexactly(n))
+
+    @override
+    async def readuntil(self, separator: Any = b"\n") -> bytes:
+        return self._count(await super().readuntil(separator))
+
+    def _count(self, data: bytes) -> bytes:
+        self._unread -= len(data)
+        return data
 
     @override
     def set_exception(self, exc: Exception) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema.exceptions import best_match
 
 from clients_register import spec
 from clients_register.conformance.case import load_cases
@@ -68,6 +67,8 @@ def _load_profile(path: Path, environment: Mapping[str, str]) -> Target:
         ) from None
     except (ValueError, yaml.YAMLError) as unreadable:
         raise ProfileError(f"{path}{_explain_yaml(unreadable)}") from None
+    from jsonschema.exceptions import best_match
+
     # Validated before it is filled, since a message may show a value.
     schema = spec.parse((files(__package__) / "profile.schema.json").read_text("utf-8"))
     error = best_match(strict_validator(schema).iter_errors(document))

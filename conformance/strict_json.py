@@ -5,6 +5,7 @@ one rejects NaN, byte order marks and lone surrogates, accepts numbers of any le
 the depth.
 """
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Longer integers are truncated, because CPython does not parse thousands of digits; no value that
 # the suite compares is as long.
 MAX_DIGITS = 100
+
+# Escapes that may be lone surrogates, and integers that are truncated.
+_UNUSUAL = re.compile(rf"\\u[dD]|[0-9]{{{MAX_DIGITS}}}")
 
 
 class NotJson(ValueError):
@@ -75,7 +79,53 @@ def parse_tolerantly(text: str, max_depth: int) -> Document:
     Replaces lone surrogates by U+FFFD: RFC 8259 permits them, but no report could contain them.
     Beyond `max_depth`, parsing ends: the depth is then larger, and the value is None.
     """
-    return _Parser(text, tolerant=True, max_depth=max_depth).document()
+    usual = _parse_usual(text, max_depth)
+    return usual or _Parser(text, tolerant=True, max_depth=max_depth).document()
+
+
+def _parse_usual(text: str, max_depth: int) -> Document | None:
+    """Parses `text` by the standard library, in a fifth of the time.
+
+    Returns None if there is anything about it that this might overlook.
+    """
+    if _UNUSUAL.search(text) or text.count("[") + text.count("{") > max_depth:
+        return None
+    try:
+        value = _USUAL_DECODER.decode(text)
+    except ValueError:
+        return None
+    return Document(value, _measure_depth(value))
+
+
+def _measure_depth(value: Any) -> int:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return 1 + max(map(_measure_depth, value), default=0)
+
+
+def _parse_float(number: str) -> float:
+    # Infinity, which larger numbers would become, cannot be represented in a report.
+    return max(-sys.float_info.max, min(float(number), sys.float_info.max))
+
+
+def _require_distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    holder = dict(members)
+    if len(holder) < len(members):
+        raise ValueError("a name occurs twice")
+    return holder
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_USUAL_DECODER = json.JSONDecoder(
+    object_pairs_hook=_require_distinct,
+    parse_float=_parse_float,
+    parse_constant=_refuse_constant,
+)
 
 
 class _Parser:
@@ -166,8 +216,7 @@ class _Parser:
         self._at = number.end()
         if number[2] is None and number[3] is None:
             return int(number[1][:MAX_DIGITS])
-        # Infinity, which larger numbers would become, cannot be represented in a report.
-        return max(-sys.float_info.max, min(float(number[0]), sys.float_info.max))
+        return _parse_float(number[0])
 
     def _string(self) -> str:
         pieces = []

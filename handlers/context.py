@@ -1,12 +1,15 @@
 """The context of a request: what it is processed with, what was sent, and what is known so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from typing_extensions import override
 
 from clients_register.handlers.decoding import Body, Params, email_key, lazy, trim_email
 from clients_register.handlers.mail import Mailer
-from clients_register.handlers.models import Clock, Registry, User
+from clients_register.handlers.models import Clock, Registry, User, repr_without
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.sessions import Bearer, Sessions
 from clients_register.handlers.store.base import Store
@@ -24,8 +27,7 @@ class Route(NamedTuple):
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """An error of one parameter; both fields are empty if no single parameter is to blame."""
 
     attr: str = ""
@@ -49,16 +51,18 @@ class Services:
     mailer: Mailer
 
 
-# Not frozen: creating a frozen one takes five times as long, for every request.
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """The parts of an HTTP request that matter here. `body` is None if it exceeds the limit."""
 
     id: str
     content_type: str
     content_encoding: str
-    body: bytes | None = field(repr=False)
-    _content: Body | None = field(default=None, init=False, repr=False)
+    body: bytes | None
+    _content: Body | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "body", "_content")
 
     @property
     def content(self) -> Body:
@@ -82,8 +86,8 @@ class Request:
         self._content = None
 
 
-@dataclass
-class RequestContext:
+# With a `__dict__`, for what is computed when it is first needed.
+class RequestContext(Struct, dict=True):
     """A request, the services that process it, and how far processing has come.
 
     `route` is None until the request is routed. `passed_rules` are the rules checked so far, in
@@ -96,8 +100,8 @@ class RequestContext:
     body_was_read: bool = True
     route: Route | None = None
     bearer: Bearer | None = None
-    passed_rules: list[str] = field(default_factory=list)
-    errors: list[FieldError] = field(default_factory=list)
+    passed_rules: list[str] = []
+    errors: list[FieldError] = []
     violated_rule: str | None = None
     status: Status | None = None
     envelope: Mapping[str, Any] | None = None

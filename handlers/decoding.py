@@ -8,7 +8,7 @@ import binascii
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Never
 
@@ -31,6 +31,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _DEPTH_CHANGES = {"[": 1, "{": 1, "]": -1, "}": -1}
 _WHITE_SPACE_BYTES = WHITE_SPACE.encode()
+_JSON_WHITE_SPACE = "\t\n\r "
 
 # A dot-atom at a host name of letters, digits and hyphens, with a top-level domain of letters:
 # valid for every server. email_validator rejects some of these, such as `a@ab--cd.test`, because
@@ -85,19 +86,20 @@ def parse_media_type(content_type: str) -> str:
 
 
 class Body:
-    """A request body, decoded step by step; each step runs once, when first needed."""
+    """A request body, decoded.
+
+    `stripped` is the raw body without ASCII white space, because `base64(1)` and MIME encoders wrap
+    lines. `decoded` is None if that is not base64, and `value` UNREADABLE if it is not JSON.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self.stripped = raw.translate(None, _WHITE_SPACE_BYTES)
+        self.decoded = self._decode()
+        self.value = self._parse()
+        self.params = Params(self.value if isinstance(self.value, dict) else {})
 
-    @lazy
-    def stripped(self) -> bytes:
-        """The raw body without ASCII white space: `base64(1)` and MIME encoders wrap lines."""
-        return self.raw.translate(None, _WHITE_SPACE_BYTES)
-
-    @lazy
-    def decoded(self) -> bytes | None:
-        """The base64-decoded body; None if it is not base64."""
+    def _decode(self) -> bytes | None:
         # Before 3.13, CPython's strict mode accepts padding after a complete quadruple.
         if len(self.stripped) % 4 or self.stripped.endswith(b"==="):
             return None
@@ -106,9 +108,7 @@ class Body:
         except binascii.Error:
             return None
 
-    @lazy
-    def value(self) -> Any | Unreadable:
-        """The JSON value; UNREADABLE if there is none."""
+    def _parse(self) -> Any | Unreadable:
         if self.decoded is None:
             return UNREADABLE
         try:
@@ -116,23 +116,18 @@ class Body:
         except ValueError:
             return UNREADABLE
 
-    @lazy
-    def params(self) -> "Params":
-        """The parameters; empty if the body contains no JSON object."""
-        return Params(self.value if isinstance(self.value, dict) else {})
 
-
-class Params:
+class Params(dict[str, Any]):
     """Parameters by dotted path: `params["client.email"]` is the value, or None if absent.
 
-    Null and blank values count as absent (Q-NULLS).
+    Null and blank values count as absent (Q-NULLS). Unknown parameters are included.
     """
 
     def __init__(self, sent: Mapping[str, Any]) -> None:
-        self._values: dict[str, Any] = {}
+        super().__init__()
         self._blank: set[str] = set()
         self._add(sent, prefix="")
-        client = self._values.get("client")
+        client = self["client"]
         if isinstance(client, dict):
             self._add(client, prefix="client.")
 
@@ -144,25 +139,16 @@ class Params:
             if isinstance(value, str) and not value.strip(WHITE_SPACE):
                 self._blank.add(prefix + name)
             else:
-                self._values[prefix + name] = value
+                self[prefix + name] = value
 
-    def __getitem__(self, path: str) -> Any:
-        return self._values.get(path)
+    def __missing__(self, path: str) -> None:
+        return None
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._values
-
-    def items(self) -> Iterable[tuple[str, Any]]:
-        """Path and value of each parameter, including unknown ones."""
-        return self._values.items()
-
-    def absence(self, path: str) -> str | None:
-        """Why `path` is absent: `missing` (not sent, or null) or `empty` (blank); None if it isn't.
+    def absence(self, path: str) -> str:
+        """Why `path` is absent: `missing` (not sent, or null) or `empty` (blank).
 
         These are messages of the envelope's `errors`.
         """
-        if path in self._values:
-            return None
         return "empty" if path in self._blank else "missing"
 
 
@@ -198,7 +184,10 @@ def _parse_json(text: str) -> Any:
     integers. The last one of duplicate keys wins.
     """
     _check_depth(text)
-    value = _DECODER.decode(text)
+    text = text.strip(_JSON_WHITE_SPACE)
+    value, end = _DECODER.raw_decode(text)
+    if end != len(text):
+        raise ValueError("more than one value")
     _check_surrogates(text)
     return value
 

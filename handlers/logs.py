@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from clients_register.handlers.context import Request
-from clients_register.handlers.decoding import Body, Params
+from clients_register.handlers.decoding import Body
 from clients_register.handlers.store.base import StoreError, StoreUnavailable
 
 # Seconds in which the same failure of a store is logged only once.
@@ -127,8 +127,7 @@ def _fragments(text: str) -> Iterator[str]:
 
 def _find_secrets(raw: bytes) -> list[str]:
     try:
-        value = Body(raw).value
-        params = Params(value if isinstance(value, dict) else {})
+        params = Body(raw).params
         secrets = [params[path] for path in SECRETS if path in params]
     except Exception:  # noqa: BLE001 - decoding may be what crashed
         return []

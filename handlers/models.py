@@ -1,13 +1,18 @@
-"""The records of the domain, immutable, and their JSON documents; time, and its text format."""
+"""The records of the domain, immutable, and their JSON documents; time, and its text format.
+
+Records, and other objects that are created for each request, are msgspec's structs. Creating one
+takes a fifth of the time of a dataclass.
+"""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import msgspec
+from msgspec import Struct
 from typing_extensions import override
 
 
@@ -24,19 +29,22 @@ class SystemClock(Clock):
 
     @override
     def now(self) -> datetime:
-        # Twice as fast as truncating with `replace`.
-        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+        return _moment(time.time_ns() // 1_000_000)
 
 
-# One registration formats the same moment eight times.
+# A registration asks for the time four times, and formats the same moment eight times.
+@lru_cache(maxsize=16)
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 @lru_cache(maxsize=16)
 def format_time(moment: datetime) -> str:
     """Formats `moment` (UTC) as in responses and files: 2026-01-15T09:30:00.000Z."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """The record that makes a user a client. `email` is as received, but trimmed."""
 
     id: int
@@ -50,8 +58,7 @@ class Client:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """A person. Two users never have the same `email_key`; `password_hash` is bcrypt's text.
 
     `roles` lists records other than the client ("employee", "liaison"); this route creates none.
@@ -60,9 +67,13 @@ class User:
     id: int
     email: str
     email_key: str
-    password_hash: str | None = field(repr=False)
+    password_hash: str | None
     roles: frozenset[str] = frozenset()
     client: Client | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "password_hash")
 
     @property
     def has_a_role(self) -> bool:
@@ -70,8 +81,7 @@ class User:
         return self.client is not None or bool(self.roles)
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Struct, frozen=True):
     """A client to be stored; the store assigns the id.
 
     `password_hash` is for a new user; None if the user already exists.
@@ -79,7 +89,7 @@ class Registration:
 
     email: str
     email_key: str
-    password_hash: str | None = field(repr=False)
+    password_hash: str | None
     first_name: str | None
     last_name: str | None
     phone: str | None
@@ -87,6 +97,10 @@ class Registration:
     company_name: str | None
     enterprise: bool
     created_at: datetime
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "password_hash")
 
     def to_client(self, client_id: int) -> Client:
         """Returns the client to store under `client_id`."""
@@ -103,16 +117,19 @@ class Registration:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A login. The token itself is never stored, only its SHA-256 (`digest`, hex)."""
 
-    digest: str = field(repr=False)
+    digest: str
     user_id: int
     application: str
     remember_me: bool
     created_at: datetime
     last_used_at: datetime
+
+    @override
+    def __repr__(self) -> str:
+        return repr_without(self, "digest")
 
     @property
     def sort_key(self) -> tuple[int, datetime, str]:
@@ -120,8 +137,7 @@ class Session:
         return self.user_id, self.created_at, self.digest
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(Struct, frozen=True):
     """An e-mail as handed to a transport. `request_id` identifies the request that caused it."""
 
     recipient: str
@@ -147,6 +163,13 @@ class Registry:
 
 
 Record = TypeVar("Record", User, Session, Mail)
+
+
+def repr_without(value: Struct, *secrets: str) -> str:
+    """Returns the usual `repr` of `value`, without the members that are `secrets`."""
+    shown = (name for name in value.__struct_fields__ if name not in secrets)
+    members = ", ".join(f"{name}={getattr(value, name)!r}" for name in shown)
+    return f"{type(value).__name__}({members})"
 
 
 def to_document(record: User | Session | Mail) -> dict[str, Any]:

@@ -18,13 +18,11 @@ async def register(context: RequestContext) -> Response:
     Raises RuleViolation for every status but success. After any other exception, a crash, the
     client is not stored (Q-CRASH).
     """
-    await check_rules(Stage.DEPLOYMENT, context)
-    await check_rules(Stage.TRANSPORT, context)
+    await check_rules(context, Stage.DEPLOYMENT, Stage.TRANSPORT)
     if "token" in context.params:
         token = context.params["token"]
         context.bearer = await context.services.sessions.authenticate(token)
-    await check_rules(Stage.IDENTITY, context)
-    await check_rules(Stage.PARAMS, context)
+    await check_rules(context, Stage.IDENTITY, Stage.PARAMS)
 
     existing_user = await context.find_user()
     registration = await build_registration(context, existing_user)

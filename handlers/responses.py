@@ -1,8 +1,9 @@
 """Envelopes (Q-ENVELOPE): from a status, and the records it shows, to the body of a response."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from clients_register.handlers.context import FieldError, RequestContext
 from clients_register.handlers.models import Session, User, format_time
@@ -14,17 +15,18 @@ from clients_register.spec.statuses import Status
 DEFAULT_VIEW = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A status, and the values of the other envelope keys that its row in the spec lists."""
 
     status: Status
-    parts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = {}
 
     def envelope(self) -> dict[str, Any]:
         """The body: `code`, `status`, and the keys that the row carries."""
-        carried = {key: self.parts[key] for key in self.status.carries}
-        return {"code": self.status.code, "status": self.status.slug, **carried}
+        envelope = {"code": self.status.code, "status": self.status.slug}
+        for key in self.status.carries:
+            envelope[key] = self.parts[key]
+        return envelope
 
 
 def success_response(context: RequestContext, user: User, session: Session, token: str) -> Response:

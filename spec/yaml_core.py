@@ -7,14 +7,14 @@ PyYAML implements version 1.1, in which `042` is 34, `1:30` is 90, `yes` is true
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.protocols import Validator
-from jsonschema.validators import extend
 
 from clients_register.spec.schema_errors import describe_type
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -76,12 +76,15 @@ for _name in _CONSTRUCTORS:
     CoreLoader.add_constructor(_TAG + _name, _construct_scalar)
 
 
-def strict_validator(schema: Mapping[str, Any]) -> Validator:
+def strict_validator(schema: Mapping[str, Any]) -> "Validator":
     """Returns a validator of loaded YAML for a JSON Schema.
 
     Stricter than JSON Schema: 1.0 is not an integer, .nan is not a number, and a lone surrogate is
     not text, because they could not be stored or sent.
     """
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
             "integer": lambda _, value: type(value) is int,

@@ -13,6 +13,7 @@ from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.redaction import Redactor, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
+from clients_register.conformance.report.model import LISTED
 from clients_register.conformance.response import ABSENT, as_id, cut_text
 from clients_register.conformance.results import (
     JUDGED,
@@ -58,9 +59,17 @@ class RunSummary:
 
 
 def build_report(
-    results: Sequence[Result], target: Target, statuses: StatusTable, summary: RunSummary
+    results: Sequence[Result],
+    target: Target,
+    statuses: StatusTable,
+    summary: RunSummary,
+    *,
+    in_full: bool = True,
 ) -> dict[str, Any]:
-    """Builds the report of a run, as described by report.schema.json."""
+    """Builds the report of a run, as described by report.schema.json.
+
+    Unless `in_full`, it has no exchanges of cases that need no attention.
+    """
     evidence = summary.evidence
     code, reason = summary.decision
     redactor = redactor_for(target)
@@ -108,7 +117,10 @@ def build_report(
         "requirements": _report_requirements(results),
         "questions": _report_questions(results),
         "statuses": _report_statuses(results, statuses),
-        "cases": [_report_case(each, target, summary.command) for each in results],
+        "cases": [
+            _report_case(each, target, summary.command, in_full=in_full or each.verdict in LISTED)
+            for each in results
+        ],
         **({} if campaign is None else {"fuzz": campaign}),
     }
 
@@ -153,8 +165,10 @@ def _list_created(created: Mapping[str, int | None]) -> list[dict[str, Any]]:
     return [{"email": email, "id": number} for email, number in created.items()]
 
 
-def _report_case(result: Result, target: Target, command: Sequence[str]) -> dict[str, Any]:
-    case = result.case
+def _report_case(
+    result: Result, target: Target, command: Sequence[str], *, in_full: bool
+) -> dict[str, Any]:
+    case, exchanges = result.case, result.exchanges if in_full else ()
     redactor = redactor_for(target, result)
     return {
         "id": case.id,
@@ -168,7 +182,7 @@ def _report_case(result: Result, target: Target, command: Sequence[str]) -> dict
         "seconds": round(result.seconds, 4),
         "rerun": shlex.join(["clients-register", *(result.rerun or (*command, "--only", case.id))]),
         "findings": [_report_finding(each, result, redactor) for each in result.findings],
-        "exchanges": [_report_exchange(each, target, redactor) for each in result.exchanges],
+        "exchanges": [_report_exchange(each, target, redactor) for each in exchanges],
     }
 
 

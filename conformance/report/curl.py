@@ -11,15 +11,21 @@ from clients_register.conformance.http_client import HttpRequest
 DEFAULT_HEADERS = ("Content-Type", "Accept", "User-Agent", "Expect")
 
 PRINTABLE = range(0x20, 0x7F)
+_PRINTABLE_TEXT = re.compile(rb"[ -~]*")
+
+# Escapes of bytes for a format of printf, which must not begin with a hyphen.
+_ESCAPES = {
+    byte: f"\\{byte:03o}" for byte in range(256) if byte not in PRINTABLE or chr(byte) in "\\%-"
+}
 
 # Bytes in one argument of a command; Linux allows 131,072.
 MAX_ARGUMENT = 100_000
 
+# Bytes that one `printf` writes, before they are escaped.
+MAX_TEXT = 60_000
+
 # As many equal bytes in a row are a run, which a command generates instead of containing it.
 MIN_RUN = 512
-_PIECES = re.compile(
-    rb"(.)\1{%d,}|(?:(?!(.)\2{%d,}).){1,60000}" % (MIN_RUN - 1, MIN_RUN - 1), re.DOTALL
-)
 _RUN = re.compile(rb"(.)\1{%d,}" % (MIN_RUN - 1), re.DOTALL)
 
 # Seconds after which curl stops waiting for the body of a response to HEAD, which has none.
@@ -45,7 +51,7 @@ def render_curl(request: HttpRequest, origin: str) -> str:
     if bodiless:
         return shlex.join([*words, *url])
     body = request.body
-    plain = all(byte in PRINTABLE for byte in body) and body[:1] != b"@"
+    plain = _PRINTABLE_TEXT.fullmatch(body) and body[:1] != b"@"
     if plain and len(body) <= MAX_ARGUMENT and not _RUN.search(body):
         return shlex.join([*words, "--data-binary", body.decode(), *url])
     piped = shlex.join([*words, "--data-binary", "@-", *url])
@@ -80,15 +86,15 @@ def _header_options(request: HttpRequest, *, bodiless: bool) -> list[str]:
 
 def _printf_commands(body: bytes) -> Iterator[str]:
     """Yields commands that print `body` one after another; long runs are generated."""
-    for found in _PIECES.finditer(body):
-        piece = found[0]
-        if found[1] is None:
-            yield f"printf {shlex.quote(''.join(map(_escape, piece)))}"
-        else:
-            yield f"head -c {len(piece)} /dev/zero | tr '\\0' '\\{piece[0]:03o}'"
+    end = 0
+    for run in _RUN.finditer(body):
+        yield from _printf_text(body[end : run.start()])
+        yield f"head -c {len(run[0])} /dev/zero | tr '\\0' '\\{run[0][0]:03o}'"
+        end = run.end()
+    yield from _printf_text(body[end:])
 
 
-def _escape(byte: int) -> str:
-    """Escapes a byte for a format of printf, which must not begin with a hyphen."""
-    character = chr(byte)
-    return character if byte in PRINTABLE and character not in "\\%-" else f"\\{byte:03o}"
+def _printf_text(text: bytes) -> Iterator[str]:
+    for start in range(0, len(text), MAX_TEXT):
+        piece = text[start : start + MAX_TEXT]
+        yield f"printf {shlex.quote(piece.decode('latin-1').translate(_ESCAPES))}"

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.report.campaign_tables import coverage_tables, precedence_rows
 from clients_register.conformance.report.model import Report, describe_missing, format_counts
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def render_html(report: Report) -> str:
@@ -30,7 +31,10 @@ def render_html(report: Report) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    # Most runs write no page.
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(
         autoescape=True,
         finalize=_escape_text,

@@ -6,9 +6,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.response import MAX_DEPTH
 from clients_register.conformance.results import Verdict, failing_verdicts, pluralize
@@ -40,6 +37,9 @@ def load_report(path: Path) -> Report:
             f"{path}: expected a report of `clients-register verify`, found one with more than"
             f" {MAX_REPORT_DEPTH} levels"
         )
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     schema = json.loads((files(__package__) / "report.schema.json").read_text("utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(report))
     if error is not None:

@@ -32,7 +32,7 @@ Style = Callable[[str, str], str]
 def render_terminal(report: Mapping[str, Any], *, color: bool) -> str:
     """Renders the output of `verify`."""
     # Before the styles are added, whose codes must reach the terminal.
-    report = escape_all(report)
+    report = escape_all({**report, "cases": list(listed_cases(report))})
     style = _apply_style if color else _keep_plain
     lines = [line for case in listed_cases(report) for line in _render_case(report, case, style)]
     missing = list(describe_missing(report))

@@ -143,8 +143,12 @@ class RequestCycle:
     def _serialize_head(self, start: Message, body: bytes, *, more: bool) -> bytes:
         """Serializes status and headers, and determines how the body is delimited."""
         headers = [*self._channel.default_headers, *start.get("headers", ())]
-        named = dict(headers)
-        length = named.get(b"content-length")
+        length = connection = None
+        for name, value in headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"connection":
+                connection = value
         self._is_bodiless = self.scope["method"] == "HEAD" or start["status"] in _BODILESS
         if length is not None:
             self._remaining = int(length)
@@ -155,8 +159,8 @@ class RequestCycle:
             self._is_chunked = self.scope["http_version"] == "1.1"
             if self._is_chunked:
                 headers.append((b"transfer-encoding", b"chunked"))
-        if b"connection" in named:
-            self.keep_alive = self.keep_alive and named[b"connection"].lower() != b"close"
+        if connection is not None:
+            self.keep_alive = self.keep_alive and connection.lower() != b"close"
         elif not (self.keep_alive and self.complete):
             headers.append((b"connection", b"close"))
         return serialize_head(start["status"], headers)

@@ -6,7 +6,7 @@ llhttp (httptools) does the parsing.
 import ipaddress
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -139,8 +139,8 @@ class RequestParser:
             raise Refusal(505, f"expected HTTP/1.1, found HTTP/{version}")
         if not target.startswith(b"/"):
             target = resolve_target(target, method, headers)
-        check_host(headers, version)
         named = dict(headers)
+        check_host(headers, named, version)
         if _CODINGS in named and not _is_chunked(headers):
             raise Refusal(501, "expected no transfer coding but chunked, found another")
         raw_path, _, query = target.partition(b"#")[0].partition(b"?")
@@ -217,15 +217,20 @@ def _parse_authority(value: bytes) -> Authority:
     return Authority(host.lower(), int(found[3]) if found[3] else None)
 
 
-def check_host(headers: Sequence[Header], version: str) -> None:
-    """Raises Refusal unless there is one valid `Host` (RFC 9112, 3.2); HTTP/1.0 needs none."""
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version != "1.0"):
-        found = len(hosts) or "none"
+def check_host(headers: Sequence[Header], named: Mapping[bytes, bytes], version: str) -> None:
+    """Raises Refusal unless there is one valid `Host` (RFC 9112, 3.2); HTTP/1.0 needs none.
+
+    `named` maps the names of all `headers` to one value of each.
+    """
+    count = 1 if b"host" in named else 0
+    if len(named) < len(headers):
+        count = sum(name == b"host" for name, _ in headers)
+    if count > 1 or (not count and version != "1.0"):
+        found = count or "none"
         raise Refusal(400, f"expected one Host header (RFC 9112, section 3.2), found {found}")
     try:
-        for host in hosts:
-            parse_authority(host)
+        if count:
+            parse_authority(named[b"host"])
     except ValueError as error:
         raise Refusal(400, f"Host: {error}") from None
 

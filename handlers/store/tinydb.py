@@ -12,12 +12,12 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from tinydb.table import Document
 from typing_extensions import override
 

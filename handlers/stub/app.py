@@ -4,8 +4,8 @@ import logging
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients_register.handlers.app import (
@@ -76,8 +76,7 @@ class Cors:
         ]
 
 
-@dataclass(slots=True)
-class StubRequest:
+class StubRequest(Struct):
     """A request to a world, and the response it gets.
 
     `complete` says whether all of the body was read. The response is held back until it is
@@ -92,7 +91,7 @@ class StubRequest:
     receive: Receive
     headers: Headers
     is_registration: bool
-    response: list[Message] = field(default_factory=list)
+    response: list[Message] = []
 
     async def hold_back(self, message: Message) -> None:
         """Takes the place of ASGI's `send`."""
@@ -131,9 +130,9 @@ class Stub:
             name, path = split_path(scope["path"])
             if path != scope["path"]:
                 scope = {**scope, "path": path, "raw_path": path.encode()}
-            if f"{path}/".startswith(f"{CONTROL_PATH}/"):
+            if path != self._route and f"{path}/".startswith(f"{CONTROL_PATH}/"):
                 await self._control(name, scope, receive, send)
-            elif path == self._route and _is_preflight(scope):
+            elif scope["method"] == "OPTIONS" and path == self._route and _is_preflight(scope):
                 allowed = self._cors.preflight_headers(scope["headers"])
                 for message in response_messages(204, allowed):
                     await send(message)
@@ -255,11 +254,11 @@ class Stub:
     def _respond_with_example(
         self, request: StubRequest, example: Example, *headers: Header
     ) -> None:
-        entry = request.entry
-        entry.slug, entry.code = example.status.slug, example.status.code
-        entry.envelope = example.envelope
-        own = [*headers, (b"x-request-id", entry.id.encode())]
-        request.response = example.messages([*own, *request.headers])
+        entry, status = request.entry, example.status
+        entry.slug, entry.code, entry.envelope = status.slug, status.code, example.envelope
+        request.response = example.messages(
+            *headers, (b"x-request-id", entry.id.encode()), *request.headers
+        )
 
     async def _respond_with_problem(self, request: StubRequest, problem: Problem) -> None:
         entry = request.entry
@@ -278,8 +277,6 @@ class Stub:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    if scope["method"] != "OPTIONS":
-        return False
     names = {name for name, _ in scope["headers"]}
     return names >= {b"origin", b"access-control-request-method"}
 

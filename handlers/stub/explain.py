@@ -1,12 +1,13 @@
 """Explains a response: the rules that passed, the one violated, and the one that would be next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from clients_register.handlers.context import FieldError, RequestContext
 from clients_register.handlers.responses import error_list
-from clients_register.handlers.rules import RULES
+from clients_register.handlers.rules import RULES, check_rule
 from clients_register.spec.statuses import Stage, Status
 
 # The stages whose rules have no side effects, so that they can be checked again.
@@ -98,7 +99,7 @@ async def _find_next(context: RequestContext, stopped_by: Status) -> dict[str, A
         copy.errors = []
         violated = None
         for rule in row.rules:
-            copy.errors += await RULES[rule](copy)
+            copy.errors += await check_rule(rule, copy)
             violated = violated or (rule if copy.errors else None)
         if violated is not None:
             return _describe(violated, row, context.services.severity, copy.errors)

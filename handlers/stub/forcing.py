@@ -19,7 +19,7 @@ from starlette.types import Message
 from clients_register.handlers.context import Request
 from clients_register.handlers.decoding import email_key, parse_media_type, trim_email
 from clients_register.handlers.http.parser import Header
-from clients_register.handlers.stub.problems import Headers, Problem
+from clients_register.handlers.stub.problems import Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.schemas import operation
 from clients_register.spec.statuses import SpecError, Status, StatusTable
@@ -56,7 +56,7 @@ class Example:
     body: bytes
     headers: tuple[Header, ...]
 
-    def messages(self, headers: Headers) -> list[Message]:
+    def messages(self, *headers: Header) -> list[Message]:
         """Returns the response as ASGI messages, with additional `headers`."""
         own = [*self.headers, *headers]
         return [

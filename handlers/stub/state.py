@@ -18,7 +18,7 @@ from clients_register.handlers.models import Clock
 from clients_register.handlers.sessions import token_digest
 from clients_register.handlers.stub.faults import Faults
 from clients_register.handlers.stub.problems import Problem
-from clients_register.handlers.stub.traffic import Coverage, LogEntry, RequestLog
+from clients_register.handlers.stub.traffic import Coverage, RequestLog
 
 T = TypeVar("T")
 
@@ -47,12 +47,6 @@ class WorldState:
         self.faults = Faults()
         self.request_log = RequestLog()
         self.coverage = Coverage()
-
-    def record(self, entry: LogEntry) -> None:
-        """Adds `entry` to the request log, and its status to the coverage."""
-        if entry.slug is not None:
-            self.coverage.count(entry.slug, forced=entry.forced is not None)
-        self.request_log.add(entry)
 
     def reset_settings(self) -> None:
         """Resets clock, script and faults; known tokens remain known."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.models import format_time
 from clients_register.handlers.stub.explain import explain_response
@@ -37,8 +39,7 @@ SECRETS = frozenset({"password", "token"})
 ALL, COMMON = "all", "common"
 
 
-@dataclass(slots=True)
-class LogEntry:
+class LogEntry(Struct):
     """One request and its response.
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`

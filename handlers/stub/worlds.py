@@ -64,7 +64,7 @@ class World:
         self.changes = Notifier()
         self.active_requests = 0
         self._request_ended = Notifier()
-        self._connections: list[Connection] = []
+        self._connections: set[Connection] = set()
         self._files = files
         self._used_at = time.monotonic()
         self._resources = resources
@@ -92,7 +92,7 @@ class World:
     def begin_request(self, connection: Connection | None) -> None:
         """Keeps the world open until `end_request`. `connection` is that of the request."""
         if connection is not None:
-            self._connections.append(connection)
+            self._connections.add(connection)
         self._begin_use()
 
     def end_request(self, connection: Connection | None) -> None:
@@ -131,8 +131,13 @@ class World:
         return None if self._store is None else await self._store.count_clients()
 
     def record(self, entry: LogEntry) -> None:
-        """Records a request, and wakes requests that wait for it or for its mail."""
-        self.state.record(entry)
+        """Adds `entry` to the request log, and its status to the coverage.
+
+        Wakes requests that wait for it or for its mail.
+        """
+        if entry.slug is not None:
+            self.state.coverage.count(entry.slug, forced=entry.forced is not None)
+        self.state.request_log.add(entry)
         self.changes.notify()
 
     async def reset(self) -> None:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients_register.conformance.strict_json import NotJson, parse_json
+from clients_register.conformance.strict_json import (
+    Document,
+    NotJson,
+    _Parser,
+    parse_json,
+    parse_tolerantly,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -24,6 +30,46 @@ VALUES = st.recursive(
 def test_what_python_writes_is_read_as_it_was(value: Any, ascii_only: bool, indent: Any) -> None:
     written = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     assert parse_json(written.encode()).value == value
+
+
+def carefully(text: str, max_depth: int) -> Document | None:
+    """What the suite's own parser makes of `text`, without the help of Python's."""
+    try:
+        return _Parser(text, tolerant=True, max_depth=max_depth).document()
+    except NotJson:
+        return None
+
+
+def tolerantly(text: str, max_depth: int) -> Document | None:
+    try:
+        return parse_tolerantly(text, max_depth)
+    except NotJson:
+        return None
+
+
+UNUSUAL = [
+    '{"a":1,"a":2}',
+    '{"a":{"b":1,"b":1}}',
+    '"\\ud800"',
+    '"\\uD83D\\uDE00"',
+    "[NaN]",
+    "[-Infinity]",
+    "[1e999,-1e999]",
+    "9" * 101,
+    "[[[[]]]]",
+    '["[[[["]',
+    "{}x",
+    "\ufeff{}",
+    "[1,]",
+    '"\t"',
+    "",
+]
+
+
+@given(VALUES.map(json.dumps) | st.sampled_from(UNUSUAL) | st.text('[]{}",:\\ntrue0.eE+-u1d8 '))
+def test_the_shortcut_of_usual_documents_finds_the_same(text: str) -> None:
+    for max_depth in (3, 100):
+        assert tolerantly(text, max_depth) == carefully(text, max_depth)
 
 
 @given(st.text(st.sampled_from('[]{}",:\\ntrue0.eE+-u1d8 '), max_size=12))

@@ -5,11 +5,11 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.disk import InterceptedDisk
 from support.limits import LIMIT
 from support.records import about_to_register, mail, register_client, session, user

@@ -1,8 +1,7 @@
 """Every store keeps records as they are, and assigns ids."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from support.records import about_to_register, client, mail, register_client, user
 
 from clients_register.handlers.store.base import Store

@@ -1,10 +1,10 @@
 """Records for tests of the store, valid in every field."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from support.live import START
 
 from clients_register.handlers.models import Client, Mail, Registration, Session, User

@@ -8,13 +8,13 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from support.command import environment
 from support.limits import LIMIT
 from support.postgres import Server

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
+from msgspec import structs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients_register.handlers import app, decoding, register, resources
@@ -71,7 +72,7 @@ def forget(*facts: str) -> None:
         _replace_rule(fact, _holding)
 
 
-async def _holding(_attempt: RequestContext) -> Errors:
+def _holding(_attempt: RequestContext) -> Errors:
     return PASSED
 
 
@@ -80,7 +81,8 @@ def rule(fact: str, judge: Callable[[RequestContext, Errors], Errors]) -> None:
     before = RULES[fact]
 
     async def judged(context: RequestContext) -> Errors:
-        return judge(context, await before(context))
+        errors = before(context)
+        return judge(context, errors if isinstance(errors, list) else await errors)
 
     _replace_rule(fact, judged)
 
@@ -172,7 +174,7 @@ def params(change: Callable[[dict[str, Any], Mapping[str, Any]], None]) -> None:
     class Altered(Params):
         def __init__(self, sent: Mapping[str, Any]) -> None:
             super().__init__(sent)
-            change(self._values, sent)
+            change(self, sent)
 
     swap(decoding, "Params", lambda _: Altered)
 
@@ -208,7 +210,9 @@ def race_won_if(wins: Wins) -> None:
                 if not await wins(registration, user, owner):
                     raise
                 other = f"{registration.email_key} {token_hex(4)}"
-                async with right(store, replace(registration, email_key=other), None) as pending:
+                async with right(
+                    store, structs.replace(registration, email_key=other), None
+                ) as pending:
                     yield pending
 
         return begin_registration

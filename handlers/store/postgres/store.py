@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any, LiteralString, Self
 
 import msgspec
+from msgspec.structs import replace
 from psycopg import Rollback
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from typing_extensions import override

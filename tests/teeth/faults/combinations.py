@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import replace
 from secrets import token_hex
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 from teeth.planting import GAP, Layer, around_register, holds_if, race_won_if, swap
 
@@ -183,7 +183,7 @@ def proven_by_password_only_in_the_same_letters() -> None:
         proven_by_token = context.params["token"] is not None
         if not proven_by_token and await mismatch(context):
             # As if it were the address of somebody else, whose password this is not.
-            context.params._values["client.password"] = token_hex(16)
+            context.params["client.password"] = token_hex(16)
         answer: Response = await right(context)
         return answer
 
@@ -338,7 +338,7 @@ def _leak(path: str, leaks: Callable[[RequestContext, bool], object]) -> None:
         world = _world(context)
         own = context.params[path]
         if own is None and world in left:
-            context.params._values[path] = left.pop(world)
+            context.params[path] = left.pop(world)
         refused = True
         try:
             answer: Response = await right(context)
@@ -372,7 +372,7 @@ def _leak_on_connection(path: str) -> Layer:
         own = context.params[path]
         before = left.pop(place.get(), None)
         if own is None and before is not None:
-            context.params._values[path] = before
+            context.params[path] = before
         elif (own is not None and path != "token") or (
             own is not None and await _is_session(context, own)
         ):

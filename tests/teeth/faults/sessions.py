@@ -1,9 +1,9 @@
 """Faults in tokens, and in the limits of sessions."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from teeth.planting import broken_if, forget, swap
 
 from clients_register.handlers import sessions

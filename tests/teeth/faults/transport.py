@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from teeth.planting import Layer, broken_if, holds_if, request, swap
 
 from clients_register.handlers import decoding
-from clients_register.handlers.decoding import Body, lazy, parse_media_type
+from clients_register.handlers.decoding import Body, parse_media_type
 
 
 def post_is_no_route() -> Layer:
@@ -102,29 +102,23 @@ def limit_short_by_one() -> None:
 
 
 def _decoded(change: Callable[[Body, bytes | None], bytes | None]) -> None:
-    right = Body.__dict__["decoded"].func
-    _put("decoded", lambda body: change(body, right(body)))
+    swap(Body, "_decode", lambda right: lambda body: change(body, right(body)))
 
 
 def _value(read: Callable[[Body], Any]) -> None:
-    right = Body.__dict__["value"].func
+    def make(right: Callable[[Body], Any]) -> Callable[[Body], Any]:
+        def parse(body: Body) -> Any:
+            found = right(body)
+            if body.decoded is None:
+                return found
+            try:
+                return read(body)
+            except ValueError:
+                return found
 
-    def value(body: Body) -> Any:
-        found = right(body)
-        if body.decoded is None:
-            return found
-        try:
-            return read(body)
-        except ValueError:
-            return found
+        return parse
 
-    _put("value", value)
-
-
-def _put(name: str, compute: Callable[[Body], Any]) -> None:
-    computed = lazy(compute)
-    computed.__set_name__(Body, name)
-    swap(Body, name, lambda _: computed)
+    swap(Body, "_parse", make)
 
 
 def _urlsafe(text: bytes) -> bytes | None:
