@@ -56,7 +56,7 @@ def count(start: Start, kind: str, connections: int) -> float:
 def control(state: str, pid: int) -> None:
     """Starts or stops counting."""
     subprocess.run(
-        ["callgrind_control", "-i", state, str(pid)],
+        [shutil.which("callgrind_control") or "", "-i", state, str(pid)],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -5,6 +5,9 @@ sends.
 """
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import bare
@@ -12,9 +15,35 @@ import servers
 
 from clients_register import spec
 
+Start = Callable[[], AbstractContextManager[servers.Server]]
+
+NAMES = ("prism", "wiremock", "mockoon", "specmatic")
+
 NAME = "missing-param"
 PREFER = f"code=400, example={NAME}"
 JSON = {"Content-Type": "application/json"}
+
+
+def starts(folder: Path) -> dict[str, Start]:
+    """Returns how each tool is started, by name; prints the names of those not installed."""
+    found: dict[str, Start] = {}
+    for name in NAMES:
+        if servers.available(name):
+            found[name] = _start(name, folder)
+        else:
+            print(f"{name}: absent; see bench/README.md for how to install it")
+    return found
+
+
+def _start(name: str, folder: Path) -> Start:
+    match name:
+        case "prism":
+            return partial(servers.prism, document(folder))
+        case "wiremock":
+            return partial(servers.wiremock, mapping(folder))
+        case "mockoon":
+            return partial(servers.mockoon, environment(folder))
+    return partial(servers.specmatic, document(folder), examples(folder))
 
 
 def document(folder: Path) -> Path:

@@ -16,7 +16,6 @@ registered  stored durably, after bcrypt at cost 4; the bare application does on
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +30,6 @@ import servers
 import wrk
 
 CONNECTIONS = (32, 1)
-PEERS = ("prism", "wiremock", "mockoon", "specmatic")
 
 # These serve the path without the base path of the document.
 BASELESS = ("prism", "specmatic")
@@ -78,17 +76,8 @@ def rows(folder: Path) -> list[Row]:
         Row("stub, refused", "refused", servers.product, bars=(0.40, 0.45), slowest=2.0),
         Row("stub, registered", "registered", servers.product, bare="bcrypt", bars=(0.85, 0.72)),
     ]
-    starts = {
-        "prism": partial(servers.prism, peers.document(folder)),
-        "wiremock": partial(servers.wiremock, peers.mapping(folder)),
-        "mockoon": partial(servers.mockoon, peers.environment(folder)),
-        "specmatic": partial(servers.specmatic, peers.document(folder), peers.examples(folder)),
-    }
-    for peer in PEERS:
-        if not servers.available(peer):
-            print(f"{peer}: absent; see bench/README.md for how to install it")
-            del starts[peer]
-    return [*ours, *(Row(f"{peer}, forced", "forced", start) for peer, start in starts.items())]
+    others = peers.starts(folder)
+    return [*ours, *(Row(f"{name}, forced", "forced", start) for name, start in others.items())]
 
 
 def seed(folder: Path) -> Path:
@@ -125,7 +114,7 @@ def measure(
 
 
 def count(measured: Iterable[Row]) -> dict[tuple[str, int], float]:
-    """Counts the instructions of the rows with bars, and of what they are compared with, by name."""
+    """Counts the instructions of rows with bars, and of what they are compared with, by name."""
     counted: dict[tuple[str, int], float] = {}
     for row in measured:
         if row.bars is not None:
@@ -150,6 +139,7 @@ def main() -> None:
     wrk.require()
     with tempfile.TemporaryDirectory() as folder:
         measured = rows(Path(folder))
+        stolen_before = servers.stolen()
         pairs = measure(measured, options.rounds, options.seconds)
         counted = {}
         if not options.no_instructions:
@@ -157,7 +147,8 @@ def main() -> None:
                 counted = count(row for row in measured)
             else:
                 print("instructions: not counted; valgrind is not installed")
-    print(f"{options.rounds} rounds of {options.seconds} s, load average {os.getloadavg()[1]:.1f}")
+    stolen = servers.stolen() - stolen_before
+    print(f"{options.rounds} rounds of {options.seconds} s; the hypervisor took {stolen:.0f} s")
     print(f"{'':<20}{'':>4}{'requests/s':>12}{'CPU µs':>9}{'p99 ms':>9}", end="")
     print(f"{'compared with bare':>28}{'target':>8}{'p99':>8}{'target':>8}{'instructions':>22}")
     for row in measured:

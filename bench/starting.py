@@ -2,24 +2,29 @@
 
     python bench/starting.py [--rounds N]
 
-Times are wall times of whole processes, measured in turn. The table shows medians, with ratios to
-the unavoidable part: importing Connexion for a server, starting Python for `--help` and
-`--version`. Memory is the resident set of one stub after 10,000 and after 100,000 requests, whose
-responses are forced, so that nothing is stored.
+Times are wall times of whole processes, measured in turn. The table shows medians, with the least
+and the greatest, and the median of the ratios to the unavoidable part: importing Connexion for a
+server, starting Python for `--help` and `--version`. A server has started when it has sent its
+first response; the other mocks are those of serving.py.
+
+Memory is the resident set of one stub after 10,000 and after 100,000 requests, whose responses are
+forced, so that nothing is stored.
 """
 
 import argparse
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+import peers
 import servers
-from serving import SCRIPT
+import wrk
 from testers import QUIET
 
 MEMORY_BAR = 1.1
@@ -32,28 +37,32 @@ def ran(*words: str) -> float:
     return time.perf_counter() - begun
 
 
-def answered(*options: str) -> float:
+def answered(start: Callable[[], AbstractContextManager[servers.Server]]) -> float:
     """Returns the time from the command to the first response, in seconds."""
-    port = servers.free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        data = str(Path(folder) / "data.json")
-        begun = time.perf_counter()
-        command = [*servers.PRODUCT, "serve", "--port", str(port), "--data", data, *options]
-        with servers.running(command, port):
-            return time.perf_counter() - begun
+    begun = time.perf_counter()
+    with start():
+        return time.perf_counter() - begun
 
 
-# Name -> (how it is measured, what it is compared with, the target).
-MEASURED: dict[str, tuple[Callable[[], float], str, float | None]] = {
-    "python -c pass": (lambda: ran("-c", "pass"), "python -c pass", None),
-    "--version": (lambda: ran("-m", "clients_register", "--version"), "python -c pass", 6),
-    "--help": (lambda: ran("-m", "clients_register", "--help"), "python -c pass", 6),
-    "import connexion": (
-        lambda: ran("-W", "ignore", "-c", "import connexion"), "import connexion", None,
-    ),
-    "stub, first response": (answered, "import connexion", 1.5),
-    "reference, first response": (lambda: answered("--reference"), "import connexion", 1.5),
-}  # fmt: skip
+# How it is measured, what it is compared with, and the target.
+Row = tuple[Callable[[], float], str, float | None]
+
+IMPORT = "import connexion"
+
+
+def rows(folder: Path) -> dict[str, Row]:
+    """Returns what is measured, by name; prints the names of tools that are not installed."""
+    found: dict[str, Row] = {
+        "python -c pass": (partial(ran, "-c", "pass"), "python -c pass", None),
+        "--version": (partial(ran, "-m", "clients_register", "--version"), "python -c pass", 6),
+        "--help": (partial(ran, "-m", "clients_register", "--help"), "python -c pass", 6),
+        IMPORT: (partial(ran, "-W", "ignore", "-c", "import connexion"), IMPORT, None),
+        "stub": (partial(answered, servers.product), IMPORT, 1.25),
+        "reference": (partial(answered, partial(servers.product, "--reference")), IMPORT, 1.25),
+    }
+    for name, start in peers.starts(folder).items():
+        found[name] = partial(answered, start), IMPORT, None
+    return found
 
 
 def grown() -> tuple[int, int]:
@@ -73,7 +82,7 @@ def forced(port: int, requests: int) -> None:
     """Sends at least this many requests."""
     url = f"http://127.0.0.1:{port}{servers.ROUTE}"
     while requests > 0:
-        command = ["wrk", "-t1", "-c8", "-d1s", "-s", SCRIPT, url, "--", "forced"]
+        command = ["wrk", "-t1", "-c8", "-d1s", "-s", wrk.SCRIPT, url, "--", "forced"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         requests -= int(said.partition(" requests in")[0].split()[-1])
 
@@ -83,19 +92,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    taken: dict[str, list[float]] = {name: [] for name in MEASURED}
-    for _ in range(rounds):
-        for name, (measure, _, _) in MEASURED.items():
-            taken[name].append(measure())
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    print(f"medians of {rounds} rounds")
-    for name, (_, over, bar) in MEASURED.items():
-        ratio = medians[name] / medians[over]
+    wrk.require()
+    with tempfile.TemporaryDirectory() as folder:
+        measured = rows(Path(folder))
+        taken: dict[str, list[float]] = {name: [] for name in measured}
+        for _ in range(rounds):
+            for name, (measure, _, _) in measured.items():
+                taken[name].append(measure())
+    print(f"medians of {rounds} rounds (least to greatest), ms")
+    for name, (_, over, bar) in measured.items():
+        times = [seconds * 1000 for seconds in taken[name]]
+        ratio = statistics.median(a / b for a, b in zip(taken[name], taken[over], strict=True))
+        spread = f"({min(times):.0f} to {max(times):.0f})"
         told = "" if bar is None else f"target x{bar:g} of {over}"
-        print(f"{name:<25} {medians[name] * 1000:7.0f} ms  x{ratio:.2f}  {told}")
-    if shutil.which("wrk") is None:
-        print("memory: not measured; wrk is not installed: run `apt-get install wrk`")
-        return
+        print(f"{name:<18}{statistics.median(times):7.0f} {spread:<18} x{ratio:<6.2f} {told}")
     before, after = grown()
     print(
         f"resident after 10,000 requests {before / 2**20:.1f} MiB, after 100,000"

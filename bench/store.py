@@ -29,15 +29,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from clients_register.handlers.models import (
     Client,
     Mail,
     Registration,
     Session,
     User,
-    to_document,
+    encode_record,
 )
 from clients_register.handlers.store.journaled.storage import FileFormat, JournalStorage
 from clients_register.handlers.store.tinydb import INITIAL, TinyDBStore, document_id
@@ -108,21 +106,16 @@ def filled(file: Path, clients: int) -> Path:
     for number in range(clients):
         user_id, address = 1001 + 2 * number, f"person.{number}@example.test"
         registration = about_to_register(address)
-        fields = {name: getattr(registration, name) for name in Registration.__slots__}
+        fields = {name: getattr(registration, name) for name in Registration.__struct_fields__}
         made = {name: value for name, value in fields.items() if name not in _OF_THE_USER}
         client = Client(id=user_id + 1, **made)
-        users[user_id] = encoded(User(user_id, address, address, HASH, frozenset(), client))
+        users[user_id] = encode_record(User(user_id, address, address, HASH, frozenset(), client))
         session = session_of(user_id)
-        sessions[document_id(session.digest)] = encoded(session)
-        outbox[number + 1] = encoded(mail_to(address))
+        sessions[document_id(session.digest)] = encode_record(session)
+        outbox[number + 1] = encode_record(mail_to(address))
     tables = {**INITIAL, "users": users, "sessions": sessions, "outbox": outbox}
     JournalStorage(file, file_format=FileFormat(tables)).close()
     return file
-
-
-def encoded(record: User | Session | Mail) -> bytes:
-    """Returns the document of `record`, as a data file contains it."""
-    return msgspec.json.encode(to_document(record))
 
 
 _OF_THE_USER = {"email_key", "password_hash"}

@@ -13,23 +13,26 @@ registered  stored durably, after bcrypt at cost 4: one transaction
 
 import argparse
 import statistics
-from contextlib import ExitStack
 from functools import partial
 
 import servers
-from serving import Row, load
+import wrk
+from peers import Start
 
 KINDS = ("refused", "registered")
 WORKERS = (1, 2, 4)
 REFERENCE = ("--reference", "--bcrypt-cost", "4")
 
 
-def rows(store: str, kind: str) -> list[Row]:
-    """Returns the rows to measure under that kind of load."""
-    found = [Row("file, 1 process", kind, partial(servers.product, *REFERENCE), "")]
+FILE = "file, 1 process"
+
+
+def starts(store: str) -> dict[str, Start]:
+    """Returns how each server is started, by name."""
+    found: dict[str, Start] = {FILE: partial(servers.product, *REFERENCE)}
     for count in WORKERS:
         name = f"PostgreSQL, {count} process{'es' * (count > 1)}"
-        found.append(Row(name, kind, partial(servers.shared, store, count), ""))
+        found[name] = partial(servers.shared, store, count)
     return found
 
 
@@ -40,25 +43,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
     options = parser.parse_args()
+    wrk.require()
     rates: dict[tuple[str, str], list[float]] = {}
+    servers_to_start = starts(options.store)
     for number in range(options.rounds):
-        kinds = (rows(options.store, kind) for kind in KINDS)
-        for place, places in enumerate(zip(*kinds, strict=True)):
-            with ExitStack() as stack:
-                server = stack.enter_context(places[0].start())
-                for row in places:
-                    load(row, server, 32, 1, f"{number}.{place}w")
-                    rate = load(row, server, 32, options.seconds, f"{number}.{place}c").rate
-                    rates.setdefault((row.name, row.kind), []).append(rate)
+        for place, (name, start) in enumerate(servers_to_start.items()):
+            with start() as server:
+                for kind in KINDS:
+                    wrk.load(server, kind, 32, 1, run=f"{number}.{place}w")
+                    run = f"{number}.{place}c"
+                    rate = wrk.load(server, kind, 32, options.seconds, run=run).rate
+                    rates.setdefault((name, kind), []).append(rate)
     print(f"medians of {options.rounds} rounds of {options.seconds} s: requests per second (ratio)")
     print(f"{'':<24}" + "".join(f"{kind:>20}" for kind in KINDS))
-    for row in rows(options.store, KINDS[0]):
+    for name in servers_to_start:
         cells = ""
         for kind in KINDS:
-            rate = statistics.median(rates[row.name, kind])
-            ratio = rate / statistics.median(rates["file, 1 process", kind])
+            rate = statistics.median(rates[name, kind])
+            ratio = rate / statistics.median(rates[FILE, kind])
             cells += f"{rate:>11,.0f} (x{ratio:.2f})".rjust(20)
-        print(f"{row.name:<24}{cells}")
+        print(f"{name:<24}{cells}")
 
 
 if __name__ == "__main__":

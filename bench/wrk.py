@@ -32,7 +32,7 @@ def require() -> None:
         raise SystemExit("wrk is not installed: run `apt-get install wrk`")
 
 
-def load(
+def load(  # noqa: PLR0913 - all but two have one value in most calls
     server: servers.Server,
     kind: str,
     connections: int,
@@ -42,9 +42,9 @@ def load(
     path: str = servers.ROUTE,
     core: int | None = None,
 ) -> Load:
-    """Puts `server` under that kind of load. The word `run` makes the addresses of this run unique.
+    """Puts `server` under that kind of load for some seconds.
 
-    With `core`, wrk stays on that one.
+    The word `run` makes the addresses of a run unique. With `core`, wrk stays on that one.
     """
     pinned = () if core is None else ("taskset", "-c", str(core))
     command = [
@@ -54,10 +54,12 @@ def load(
     before = servers.processor(server.pid)
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     busy = servers.processor(server.pid) - before
-    if "Socket errors" in said or ("Non-2xx" in said and kind == "registered"):
-        print(f"{kind}: expected only responses, found in\n{said}", file=sys.stderr)
+    if "Socket errors" in said:
+        print(f"{kind}: expected no errors, found in\n{said}", file=sys.stderr)
     rate = re.search(r"Requests/sec: +([0-9.]+)", said)
     answers = re.search(r"([0-9]+) requests in", said)
     latency = re.search(r"99% +([0-9.]+)(us|ms|s)", said)
-    assert rate and answers and latency, said
+    assert rate is not None, said
+    assert answers is not None, said
+    assert latency is not None, said
     return Load(float(rate[1]), busy / int(answers[1]), float(latency[1]) * _SECONDS[latency[2]])

@@ -60,10 +60,19 @@ class StoreErrorLog:
 store_errors = StoreErrorLog()
 
 
+class RequestedCrash(RuntimeError):
+    """A crash that somebody asked for, to see what happens."""
+
+
 def log_crash(request: Request, error: BaseException, where: str = "crash") -> None:
-    """Logs a crash report, see `crash_report`; only now and then if the store is unavailable."""
+    """Logs a crash report, see `crash_report`; only now and then if the store is unavailable.
+
+    A requested crash is logged in one line.
+    """
     if isinstance(error, StoreUnavailable):
         store_errors.error(f"{request.id}: {where}", error)
+    elif isinstance(error, RequestedCrash):
+        log.error("%s: %s: %s", request.id, where, error)
     else:
         log.error("%s", crash_report(request, error, where))
 

@@ -172,10 +172,9 @@ def repr_without(value: Struct, *secrets: str) -> str:
     return f"{type(value).__name__}({members})"
 
 
-def to_document(record: User | Session | Mail) -> dict[str, Any]:
-    """Returns the JSON object of a record: times as text (RFC 3339), sets as sorted lists."""
-    document: dict[str, Any] = msgspec.to_builtins(record, order="deterministic")
-    return document
+def encode_record(record: User | Session | Mail) -> bytes:
+    """Returns the JSON of a record: times as text (RFC 3339), sets as sorted lists."""
+    return msgspec.json.encode(record, order="deterministic")
 
 
 def check_document(kind: type[Record], encoded: bytes, where: str) -> Any:

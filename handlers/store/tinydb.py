@@ -18,7 +18,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import replace
-from tinydb.table import Document
 from typing_extensions import override
 
 from clients_register.handlers.models import (
@@ -27,7 +26,7 @@ from clients_register.handlers.models import (
     Session,
     User,
     check_document,
-    to_document,
+    encode_record,
 )
 from clients_register.handlers.store.base import (
     LAST_SEEDED_ID,
@@ -337,16 +336,15 @@ class TinyDBStore(Store):
         return {each.id: each for each in stored if each is not None}
 
     def _put_user(self, user: User) -> None:
-        self._users.put(Document(to_document(user), doc_id=user.id))
+        self._users.put(user.id, encode_record(user))
 
     def _put_session(self, session: Session) -> None:
-        document = Document(to_document(session), doc_id=document_id(session.digest))
-        self._sessions.put(document)
+        self._sessions.put(document_id(session.digest), encode_record(session))
 
     def _add_mail(self, mail: Mail) -> None:
         # TinyDB would look for the next id in the whole table.
         self._last_mail_number += 1
-        self._outbox.put(Document(to_document(mail), doc_id=self._last_mail_number))
+        self._outbox.put(self._last_mail_number, encode_record(mail))
 
     def _remove_users(self, user_ids: Iterable[int]) -> None:
         """Removes users, and their sessions."""

@@ -16,12 +16,12 @@ from clients_register.handlers.app import (
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.http.parser import Header
-from clients_register.handlers.logs import store_errors
+from clients_register.handlers.logs import RequestedCrash, store_errors
 from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.plane import ControlPlane
-from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection, InjectedCrash
+from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
 from clients_register.handlers.stub.problems import (
     Headers,
@@ -282,4 +282,4 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 async def _crash(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise InjectedCrash("a crash before routing was requested")
+    raise RequestedCrash("by the faults of the world")

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from clients_register.handlers.context import Services
 from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.logs import RequestedCrash
 from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.models import Mail
 from clients_register.handlers.store.base import PendingRegistration
@@ -34,10 +35,6 @@ SLOW_DELAY = 0.02
 
 # SO_LINGER on, with a timeout of 0: closing sends a reset (RST) instead of FIN.
 _LINGER = struct.pack("ii", 1, 0)
-
-
-class InjectedCrash(RuntimeError):
-    """A crash requested through the control plane."""
 
 
 @dataclass(slots=True)
@@ -92,7 +89,7 @@ class FaultyTransport(Transport):
     @override
     async def send(self, mail: Mail, pending: PendingRegistration) -> None:
         if self._faults.crash == IN_HANDLER:
-            raise InjectedCrash("a crash in the handler was requested")
+            raise RequestedCrash("by the faults of the world")
         if self._faults.mail_failures > 0:
             self._faults.mail_failures -= 1
             raise MailFailed("a failure of the mail was requested")

@@ -23,6 +23,16 @@ def base(server: Live) -> str:
     return server.origin + server.settings.base_path
 
 
+def written_profile(pytester: pytest.Pytester, server: Live, line: str) -> Path:
+    """A profile of `server` with one more line."""
+    profile = Path(pytester.path / "profile.yaml")
+    profile.write_text(
+        f"profile: 1\nname: some server\nbase_url: {base(server)}\n"
+        f"email_domain: tests.test\n{line}\n"
+    )
+    return profile
+
+
 @pytest.fixture(autouse=True)
 def plain(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings of this run reach the inner one."""
@@ -54,11 +64,7 @@ def test_what_is_not_claimed_is_skipped(pytester: pytest.Pytester, shared: Live)
 def test_a_failure_is_told_with_its_curl_line(
     pytester: pytest.Pytester, shared_stub: LiveStub
 ) -> None:
-    profile = Path(pytester.path / "profile.yaml")
-    profile.write_text(
-        f"profile: 1\nname: some server\nbase_url: {base(shared_stub)}\n"
-        "email_domain: tests.test\ncompany: 987654\n"
-    )
+    profile = written_profile(pytester, shared_stub, "company: 987654")
     done = pytester.runpytest_inprocess(
         *OPTIONS, "--clients-register-profile", str(profile), "-k", "company/known"
     )
@@ -117,11 +123,7 @@ def test_whoever_interrupts_a_case_interrupts_the_run(
 def test_the_limits_of_a_profile_apply_to_all_tests_together(
     pytester: pytest.Pytester, stub: LiveStub, workers: int
 ) -> None:
-    profile = Path(pytester.path / "profile.yaml")
-    profile.write_text(
-        f"profile: 1\nname: some server\nbase_url: {base(stub)}\n"
-        "email_domain: tests.test\nlimits: {requests: 7}\n"
-    )
+    profile = written_profile(pytester, stub, "limits: {requests: 7}")
     done = pytester.runpytest_subprocess(
         *OPTIONS, PROFILE, str(profile), "-k", "media-type", "-rs", "-n", str(workers)
     )

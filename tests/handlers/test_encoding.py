@@ -10,14 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.records import HASH, client, mail, session, user
+from support.records import HASH, client, mail, session, to_document, user
 
 from clients_register.handlers.models import (
     Mail,
     Session,
     User,
     check_document,
-    to_document,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

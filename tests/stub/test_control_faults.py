@@ -76,6 +76,18 @@ def test_a_crash_before_routing_strikes_whatever_is_asked(
         assert answer.json() == {"code": 500, "status": "identify-request-error"}
 
 
+@pytest.mark.parametrize("crash", ["before-routing", "in-handler"])
+def test_a_requested_crash_is_one_line_in_the_log(
+    shared_stub: LiveStub, world: str, email: str, crash: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared_stub.control("PUT", "/faults", {"crash": crash}, world)
+    answer = shared_stub.sent(registration(email), world)
+    (message,) = caplog.messages
+    assert message.startswith(f"{answer.headers['X-Request-Id']}: crash")
+    assert message.endswith(": by the faults of the world")
+    assert "\n" not in message
+
+
 def test_a_refused_write_leaves_the_faults_as_they_are(shared_stub: LiveStub, world: str) -> None:
     shared_stub.control("PUT", "/faults", {"mail_failures": 2}, world)
     shared_stub.control("PUT", "/faults", {"mail_failures": -1}, world)

@@ -29,7 +29,7 @@ USER = "tester"
 # The database that every server has.
 SHARED = "postgres"
 
-# It must not appear in any output. Its characters are those that break the parsing of URLs.
+# It must not appear in any output. Its characters would mislead a naive parser of URLs.
 PASSWORD = "hush-7f3a@:/%?#"
 IN_URL = "hush-7f3a%40%3A%2F%25%3F%23"
 

@@ -18,9 +18,17 @@ from msgspec.structs import replace
 from support.command import environment
 from support.limits import LIMIT
 from support.postgres import Server
-from support.records import about_to_register, mail, register_client, registered, session, user
+from support.records import (
+    about_to_register,
+    mail,
+    register_client,
+    registered,
+    session,
+    to_document,
+    user,
+)
 
-from clients_register.handlers.models import Mail, Session, User, to_document
+from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import Store, StoreError
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk

@@ -15,7 +15,7 @@ from collections.abc import (
 from typing import Any, Never, TypeVar, cast
 
 import msgspec
-from tinydb.table import Document, Table
+from tinydb.table import Table
 from typing_extensions import override
 
 from clients_register.handlers.store.journaled.journal import MAX_ID, Change
@@ -81,9 +81,13 @@ class JournaledTable(Table):
         self._layers = layers
         self._indexes = {path: Index(path, self._stored) for path in indexed}
 
-    def put(self, document: Document) -> None:
-        """Stores a document, and replaces one with the same id; `upsert` would merge them."""
-        self._open_changes()[document.doc_id] = _encode(document.doc_id, document)
+    def put(self, doc_id: int, encoded: bytes) -> None:
+        """Stores a document, which must be the JSON of an object; faster than `insert`.
+
+        Replaces a document with the same id; `upsert` would merge them.
+        """
+        _check_id(doc_id)
+        self._open_changes()[doc_id] = encoded
 
     # These methods see only durable documents, also in a transaction.
 
@@ -319,12 +323,16 @@ def _decode(encoded: bytes) -> dict[str, Any]:
 
 def _encode(doc_id: int, document: dict[str, Any]) -> bytes:
     """Encodes a document. Raises ValueError if it could not be read back equal."""
-    if type(doc_id) is not int or not 0 < doc_id < MAX_ID:
-        raise ValueError(f"expected an id from 1 to {MAX_ID - 1}, found {doc_id!r:.40}")
+    _check_id(doc_id)
     encoded = msgspec.json.encode(document)
     if _decode(encoded) != document:
         raise ValueError("expected a document of JSON values, found other keys or numbers")
     return encoded
+
+
+def _check_id(doc_id: int) -> None:
+    if type(doc_id) is not int or not 0 < doc_id < MAX_ID:
+        raise ValueError(f"expected an id from 1 to {MAX_ID - 1}, found {doc_id!r:.40}")
 
 
 def refuse(found: str) -> Never:

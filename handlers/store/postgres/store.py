@@ -17,7 +17,7 @@ from clients_register.handlers.models import (
     Session,
     User,
     check_document,
-    to_document,
+    encode_record,
 )
 from clients_register.handlers.store.base import (
     LAST_SEEDED_ID,
@@ -305,7 +305,7 @@ async def fetch_records(
 
 
 def _encode(record: User | Session | Mail) -> str:
-    return msgspec.json.encode(to_document(record)).decode()
+    return encode_record(record).decode()
 
 
 def _decode(kind: type[Record], text: str) -> Record:
