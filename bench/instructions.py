@@ -1,7 +1,7 @@
 """Counts the instructions that a server executes per request, with callgrind.
 
-Unlike time, they depend neither on other load nor on the machine's mood: two runs differ by less
-than 1 %. Those of the kernel are not counted, nor those of child processes.
+Unlike time, they hardly depend on anything else that the machine does: two runs differ by less than
+1 %. Those of the kernel are not counted, nor those of child processes.
 """
 
 import base64
@@ -92,7 +92,9 @@ def read_response(link: socket.socket) -> None:
     """Reads one response, whose length its header states."""
     received = b""
     while True:
-        received += link.recv(65536)
+        piece = link.recv(65536)
+        assert piece, "expected a response, found the connection closed"
+        received += piece
         head, end, body = received.partition(b"\r\n\r\n")
         if end:
             length = re.search(rb"content-length: ([0-9]+)", head, re.IGNORECASE)

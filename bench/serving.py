@@ -16,8 +16,10 @@ registered  stored durably, after bcrypt at cost 4; the bare application does on
 """
 
 import argparse
+import os
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ CONNECTIONS = (32, 1)
 # These serve the path without the base path of the document.
 BASELESS = ("prism", "specmatic")
 
-SERVER_CORE, WRK_CORE = 0, 1
+CORES = sorted(os.sched_getaffinity(0))[:2]
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,13 @@ def measure(
         bare = {kind: stack.enter_context(servers.bare(kind)) for kind in ("bytes", "bcrypt")}
         running = {row: stack.enter_context(row.start()) for row in measured}
         for server in (*bare.values(), *running.values()):
-            servers.pin(server.pid, SERVER_CORE)
+            servers.pin(server.pid, CORES[0])
         for number in range(-1, rounds):
             for row in measured:
                 for connections in CONNECTIONS:
                     load = partial(
                         wrk.load, kind=row.kind, connections=connections, seconds=seconds,
-                        run=f"{number}c{connections}", core=WRK_CORE,
+                        run=f"{number}c{connections}", core=CORES[1],
                     )  # fmt: skip
                     pair = Pair(bare=load(bare[row.bare]), found=load(running[row], path=row.path))
                     # The first round warms up.
@@ -138,18 +140,22 @@ def main() -> None:
     parser.add_argument("--no-instructions", action="store_true")
     options = parser.parse_args()
     wrk.require()
+    if CORES[1:] == []:
+        raise SystemExit("expected two processors, one of them for wrk; found one")
     with tempfile.TemporaryDirectory() as folder:
         measured = rows(Path(folder))
-        stolen_before = servers.stolen()
+        begun, stolen_before = time.perf_counter(), servers.stolen()
         pairs = measure(measured, options.rounds, options.seconds)
+        elapsed = (time.perf_counter() - begun) * (os.cpu_count() or 1)
+        stolen = (servers.stolen() - stolen_before) / elapsed
         counted = {}
         if not options.no_instructions:
             if instructions.available():
                 counted = count(row for row in measured)
             else:
                 print("instructions: not counted; valgrind is not installed")
-    stolen = servers.stolen() - stolen_before
-    print(f"{options.rounds} rounds of {options.seconds} s; the hypervisor took {stolen:.0f} s")
+    print(f"{options.rounds} rounds of {options.seconds} s, of which the hypervisor took", end=" ")
+    print(f"{stolen:.0%}")
     print(f"{'':<20}{'':>4}{'requests/s':>12}{'CPU µs':>9}{'p99 ms':>9}", end="")
     print(f"{'compared with bare':>28}{'target':>8}{'p99':>8}{'target':>8}{'instructions':>22}")
     for row in measured:

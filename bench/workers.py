@@ -21,10 +21,8 @@ from peers import Start
 
 KINDS = ("refused", "registered")
 WORKERS = (1, 2, 4)
-REFERENCE = ("--reference", "--bcrypt-cost", "4")
-
-
 FILE = "file, 1 process"
+REFERENCE = ("--reference", "--bcrypt-cost", "4")
 
 
 def starts(store: str) -> dict[str, Start]:

@@ -31,8 +31,8 @@ DEFAULT_TIMEOUT = 10.0
 # Seconds to wait for connections to close.
 CLOSE_TIMEOUT = 1.0
 
-# Bytes of a request that are written before the response is awaited. Larger requests are written
-# while the response is read.
+# A request of at most as many bytes is written before its response is awaited; others, and those in
+# chunks, are written while it is read.
 MAX_WRITTEN_AT_ONCE = 16 * 1024
 
 # Seconds that a server has for a response to a possibly incomplete request before our side of the
@@ -115,13 +115,15 @@ class _Connection:
     def start_writing(
         self, pieces: Sequence[bytes], half_close_delay: float | None
     ) -> asyncio.Task[bool] | None:
-        """Writes `pieces`; what does not fit into the system's buffer, in the background.
+        """Writes `pieces`: a single small one at once, others in a task, one after another.
 
-        The task returns False if the connection broke; the reader has the reason. With
-        `half_close_delay`, our side of the connection is closed that many seconds later.
+        Returns None if all was written. The task returns False if the connection broke; the reader
+        has the reason. With `half_close_delay`, our side of the connection is closed that many
+        seconds later.
         """
-        if half_close_delay is None and sum(map(len, pieces)) <= MAX_WRITTEN_AT_ONCE:
-            self.writer.writelines(pieces)
+        first, *others = pieces
+        if half_close_delay is None and not others and len(first) <= MAX_WRITTEN_AT_ONCE:
+            self.writer.write(first)
             return None
         # A server may respond and close before it has read a large body.
         return asyncio.create_task(self._write(pieces, half_close_delay))

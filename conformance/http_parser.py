@@ -40,8 +40,9 @@ class BufferedReader(asyncio.StreamReader):
     _unread = 0
 
     async def has_surplus(self) -> bool:
-        """Tells whether bytes have arrived that were not read, or the end."""
-        # In its first turn the event loop receives what has arrived, after it has returned here.
+        """Tells whether bytes that were not read, or the end, have arrived."""
+        # The event loop resumes this coroutine before it reads from sockets, so that only its
+        # second turn shows what has arrived.
         for _ in range(2):
             await asyncio.sleep(0)
         return self._unread > 0 or self.at_eof()
@@ -54,7 +55,7 @@ class BufferedReader(asyncio.StreamReader):
     @override
     async def read(self, n: int = -1) -> bytes:
         data = await super().read(n)
-        # Reading to the end is reading again and again.
+        # Without a limit, this calls itself with one.
         return data if n < 0 else self._count(data)
 
     @override

@@ -2,7 +2,7 @@
 
 The parser of the standard library would overlook the faults that servers in Python owe to it. This
 one rejects NaN, byte order marks and lone surrogates, accepts numbers of any length, and measures
-the depth.
+the depth. Documents that both read alike are left to the standard library, which is faster.
 """
 
 import json
@@ -86,7 +86,7 @@ def parse_tolerantly(text: str, max_depth: int) -> Document:
 def _parse_usual(text: str, max_depth: int) -> Document | None:
     """Parses `text` by the standard library, in a fifth of the time.
 
-    Returns None if there is anything about it that this might overlook.
+    Returns None if the two parsers might differ on it.
     """
     if _UNUSUAL.search(text) or text.count("[") + text.count("{") > max_depth:
         return None

@@ -179,9 +179,9 @@ async def build_router(
 class CachedRouting(RoutingMiddleware):
     """Connexion's routing with a cache, and without redirects from trailing slashes.
 
-    Connexion always finds the same operation for a path. Finding it takes a fifth of the time of a
-    refused request: 9 of 48 microseconds, and 7 for garbage collection, because it leaves copies of
-    the scope in reference cycles.
+    Connexion always finds the same operation for a method and a path. Finding it takes a fifth of
+    the time of a refused request, half of that for garbage collection: it leaves copies of the
+    scope in reference cycles.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -206,7 +206,7 @@ class CachedRouting(RoutingMiddleware):
         found, path_params = cached
         extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: found}
         await self._next(
-            {**scope, "path_params": path_params, "extensions": extensions}, receive, send
+            {**scope, "path_params": {**path_params}, "extensions": extensions}, receive, send
         )
 
     async def _after_routing(self, scope: Scope, receive: Receive, send: Send) -> None:

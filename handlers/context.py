@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from typing_extensions import override
 
 from clients_register.handlers.decoding import Body, Params, email_key, lazy, trim_email
 from clients_register.handlers.mail import Mailer
-from clients_register.handlers.models import Clock, Registry, User, repr_without
+from clients_register.handlers.models import Clock, HidesSecrets, Registry, User
 from clients_register.handlers.passwords import PasswordHasher
 from clients_register.handlers.sessions import Bearer, Sessions
 from clients_register.handlers.store.base import Store
@@ -51,8 +50,10 @@ class Services:
     mailer: Mailer
 
 
-class Request(Struct):
+class Request(HidesSecrets, Struct):
     """The parts of an HTTP request that matter here. `body` is None if it exceeds the limit."""
+
+    SECRETS = frozenset({"body", "_content"})
 
     id: str
     content_type: str
@@ -60,13 +61,9 @@ class Request(Struct):
     body: bytes | None
     _content: Body | None = None
 
-    @override
-    def __repr__(self) -> str:
-        return repr_without(self, "body", "_content")
-
     @property
     def content(self) -> Body:
-        """The body, decoded step by step."""
+        """The body, decoded when it is first needed."""
         if self._content is None:
             self._content = Body(self.body or b"")
         return self._content
@@ -108,7 +105,7 @@ class RequestContext(Struct, dict=True):
 
     @lazy
     def body(self) -> Body:
-        """The body, decoded step by step."""
+        """The body, decoded when it is first needed."""
         return self.request.content
 
     @lazy

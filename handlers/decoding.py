@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Never
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from typing_extensions import override
 
 # The contract's white space. `str.strip()` and `str.isspace()` would include Unicode spaces.
 WHITE_SPACE = "\t\n\v\f\r "
@@ -143,6 +144,11 @@ class Params(dict[str, Any]):
 
     def __missing__(self, path: str) -> None:
         return None
+
+    @override
+    def __repr__(self) -> str:
+        # The values include a password.
+        return f"Params({sorted(self)})"
 
     def absence(self, path: str) -> str:
         """Why `path` is absent: `missing` (not sent, or null) or `empty` (blank).

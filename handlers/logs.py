@@ -1,7 +1,8 @@
 """Crash reports for the log: everything that helps, and nothing secret.
 
-Stack traces are always logged. The message of an exception is left out if it quotes the request,
-because any library may put a value into its messages, in whole or in part, escaped or not.
+A report has the stack trace. The message of an exception is left out if it quotes the request,
+because any library may put a value into its messages, in whole or in part, escaped or not. One line
+suffices for a crash that was requested, and for a store that is unavailable.
 """
 
 import json
@@ -61,7 +62,7 @@ store_errors = StoreErrorLog()
 
 
 class RequestedCrash(RuntimeError):
-    """A crash that somebody asked for, to see what happens."""
+    """A crash that was requested for a test. Its stack trace would say nothing."""
 
 
 def log_crash(request: Request, error: BaseException, where: str = "crash") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -32,16 +32,34 @@ class SystemClock(Clock):
         return _moment(time.time_ns() // 1_000_000)
 
 
-# A registration asks for the time four times, and formats the same moment eight times.
+# A registration asks for the time four times.
 @lru_cache(maxsize=16)
 def _moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+# It formats the same moment eight times.
 @lru_cache(maxsize=16)
 def format_time(moment: datetime) -> str:
     """Formats `moment` (UTC) as in responses and files: 2026-01-15T09:30:00.000Z."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+class HidesSecrets:
+    """A base of structs whose `repr` leaves out their `SECRETS`, which are names of members."""
+
+    __slots__ = ()
+    __struct_fields__: ClassVar[tuple[str, ...]]
+    SECRETS: ClassVar[frozenset[str]]
+
+    @override
+    def __repr__(self) -> str:
+        members = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({members})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = (name for name in self.__struct_fields__ if name not in self.SECRETS)
+        return [(name, getattr(self, name)) for name in shown]
 
 
 class Client(Struct, frozen=True):
@@ -58,11 +76,13 @@ class Client(Struct, frozen=True):
     created_at: datetime
 
 
-class User(Struct, frozen=True):
+class User(HidesSecrets, Struct, frozen=True):
     """A person. Two users never have the same `email_key`; `password_hash` is bcrypt's text.
 
     `roles` lists records other than the client ("employee", "liaison"); this route creates none.
     """
+
+    SECRETS = frozenset({"password_hash"})
 
     id: int
     email: str
@@ -71,21 +91,19 @@ class User(Struct, frozen=True):
     roles: frozenset[str] = frozenset()
     client: Client | None = None
 
-    @override
-    def __repr__(self) -> str:
-        return repr_without(self, "password_hash")
-
     @property
     def has_a_role(self) -> bool:
         """Whether the user has a client, employee or liaison record (R-NO-ROLE)."""
         return self.client is not None or bool(self.roles)
 
 
-class Registration(Struct, frozen=True):
+class Registration(HidesSecrets, Struct, frozen=True):
     """A client to be stored; the store assigns the id.
 
     `password_hash` is for a new user; None if the user already exists.
     """
+
+    SECRETS = frozenset({"password_hash"})
 
     email: str
     email_key: str
@@ -97,10 +115,6 @@ class Registration(Struct, frozen=True):
     company_name: str | None
     enterprise: bool
     created_at: datetime
-
-    @override
-    def __repr__(self) -> str:
-        return repr_without(self, "password_hash")
 
     def to_client(self, client_id: int) -> Client:
         """Returns the client to store under `client_id`."""
@@ -117,8 +131,10 @@ class Registration(Struct, frozen=True):
         )
 
 
-class Session(Struct, frozen=True):
+class Session(HidesSecrets, Struct, frozen=True):
     """A login. The token itself is never stored, only its SHA-256 (`digest`, hex)."""
+
+    SECRETS = frozenset({"digest"})
 
     digest: str
     user_id: int
@@ -126,10 +142,6 @@ class Session(Struct, frozen=True):
     remember_me: bool
     created_at: datetime
     last_used_at: datetime
-
-    @override
-    def __repr__(self) -> str:
-        return repr_without(self, "digest")
 
     @property
     def sort_key(self) -> tuple[int, datetime, str]:
@@ -163,13 +175,6 @@ class Registry:
 
 
 Record = TypeVar("Record", User, Session, Mail)
-
-
-def repr_without(value: Struct, *secrets: str) -> str:
-    """Returns the usual `repr` of `value`, without the members that are `secrets`."""
-    shown = (name for name in value.__struct_fields__ if name not in secrets)
-    members = ", ".join(f"{name}={getattr(value, name)!r}" for name in shown)
-    return f"{type(value).__name__}({members})"
 
 
 def encode_record(record: User | Session | Mail) -> bytes:

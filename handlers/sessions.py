@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
-from typing_extensions import override
 
-from clients_register.handlers.models import Clock, Registry, Session, User, repr_without
+from clients_register.handlers.models import Clock, HidesSecrets, Registry, Session, User
 from clients_register.handlers.store.base import Store
 
 MAX_AGE = timedelta(days=7)
@@ -32,18 +31,16 @@ def expires_at(session: Session) -> datetime | None:
     return min(session.created_at + MAX_AGE, session.last_used_at + MAX_IDLE)
 
 
-class Bearer(Struct, frozen=True):
+class Bearer(HidesSecrets, Struct, frozen=True):
     """The holder of a token: an application, the user of a session, or unknown."""
+
+    SECRETS = frozenset({"token"})
 
     token: str
     is_application: bool = False
     session: Session | None = None
     user: User | None = None
     is_live: bool = False
-
-    @override
-    def __repr__(self) -> str:
-        return repr_without(self, "token")
 
     @property
     def is_known(self) -> bool:

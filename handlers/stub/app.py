@@ -282,4 +282,4 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 async def _crash(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise RequestedCrash("by the faults of the world")
+    raise RequestedCrash("requested by the faults of the world")

@@ -89,7 +89,7 @@ class FaultyTransport(Transport):
     @override
     async def send(self, mail: Mail, pending: PendingRegistration) -> None:
         if self._faults.crash == IN_HANDLER:
-            raise RequestedCrash("by the faults of the world")
+            raise RequestedCrash("requested by the faults of the world")
         if self._faults.mail_failures > 0:
             self._faults.mail_failures -= 1
             raise MailFailed("a failure of the mail was requested")

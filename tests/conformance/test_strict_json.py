@@ -55,7 +55,12 @@ UNUSUAL = [
     "[NaN]",
     "[-Infinity]",
     "[1e999,-1e999]",
-    "9" * 101,
+    *("9" * digits for digits in (99, 100, 101)),
+    *("-" + "9" * digits for digits in (99, 100, 101)),
+    "0." + "3" * 100,
+    '"' + "9" * 100 + '"',
+    "[1.0,1e0,-0,-0.0,true]",
+    "[[[]]]",
     "[[[[]]]]",
     '["[[[["]',
     "{}x",
@@ -69,7 +74,8 @@ UNUSUAL = [
 @given(VALUES.map(json.dumps) | st.sampled_from(UNUSUAL) | st.text('[]{}",:\\ntrue0.eE+-u1d8 '))
 def test_the_shortcut_of_usual_documents_finds_the_same(text: str) -> None:
     for max_depth in (3, 100):
-        assert tolerantly(text, max_depth) == carefully(text, max_depth)
+        # By their text, because 1 equals 1.0 and True.
+        assert repr(tolerantly(text, max_depth)) == repr(carefully(text, max_depth))
 
 
 @given(st.text(st.sampled_from('[]{}",:\\ntrue0.eE+-u1d8 '), max_size=12))

@@ -84,7 +84,7 @@ def test_a_requested_crash_is_one_line_in_the_log(
     answer = shared_stub.sent(registration(email), world)
     (message,) = caplog.messages
     assert message.startswith(f"{answer.headers['X-Request-Id']}: crash")
-    assert message.endswith(": by the faults of the world")
+    assert message.endswith(": requested by the faults of the world")
     assert "\n" not in message
 
 

@@ -82,7 +82,7 @@ class JournaledTable(Table):
         self._indexes = {path: Index(path, self._stored) for path in indexed}
 
     def put(self, doc_id: int, encoded: bytes) -> None:
-        """Stores a document, which must be the JSON of an object; faster than `insert`.
+        """Stores a document, which must be the JSON of an object; that is not checked.
 
         Replaces a document with the same id; `upsert` would merge them.
         """
@@ -104,7 +104,7 @@ class JournaledTable(Table):
         return self._stored.keys()
 
     def load(self, doc_id: int, kind: type[T]) -> T | None:
-        """Decodes a document into `kind`, such as a dataclass; faster than `get`."""
+        """Decodes a document into `kind`, such as a struct; faster than `get`."""
         encoded = self._stored.get(doc_id)
         return None if encoded is None else msgspec.json.decode(encoded, type=kind)
 
