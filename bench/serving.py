@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What was measured of a server, and of the bare application immediately before."""
+    """The results of a server, and those of the bare application, measured immediately before."""
 
     found: wrk.Load
     bare: wrk.Load

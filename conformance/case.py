@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -30,6 +30,9 @@ from clients_register.conformance.grades import (
 )
 from clients_register.spec.schema_errors import SchemaProblem, explain
 from clients_register.spec.statuses import StatusTable, load_statuses
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 # The features that a case belongs to by default, and that of the cases about our stub itself.
 CORE = "core"
@@ -282,14 +285,20 @@ def _read_lock(file: Traversable) -> dict[str, bool]:
     return {line.split()[0]: not line.endswith(RETIRED) for line in lines if line.strip()}
 
 
-def _find_schema_errors(document: object) -> list[SchemaProblem]:
-    from jsonschema import Draft202012Validator
+def _find_schema_errors(document: Any) -> list[SchemaProblem]:
     from jsonschema.exceptions import best_match
 
-    schema = json.loads((files(__package__) / "case.schema.json").read_text("utf-8"))
-    found = Draft202012Validator(schema).iter_errors(document)
+    found = _load_validator().iter_errors(document)
     # Of the shapes of an expectation, best_match finds the one that it nearly has.
     return [explain(best_match([error]) or error) for error in found]
+
+
+@cache
+def _load_validator() -> "Validator":
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads((files(__package__) / "case.schema.json").read_text("utf-8"))
+    return Draft202012Validator(schema)
 
 
 def _parse_case(area: str, document: Mapping[str, Any], statuses: StatusTable) -> Case:

@@ -107,7 +107,7 @@ class _Connection:
         Unread bytes would be mistaken for the next response.
         """
         try:
-            return not (await self.reader.has_surplus() or self.writer.is_closing())
+            return not (await self.reader.is_readable() or self.writer.is_closing())
         except BaseException:
             self.abort()
             raise
@@ -258,7 +258,7 @@ class HttpClient:
             written = writing is None or (writing.done() and writing.result())
             # Bytes that may not be HTTP may well be two requests.
             surplus = b""
-            if half_close_delay is None and await reader.has_surplus():
+            if half_close_delay is None and await reader.is_readable():
                 surplus = await reader.read(MAX_HEAD)
             reusable = keep_alive and not closing and written and not surplus
         except NotHttp as error:

@@ -39,8 +39,8 @@ class BufferedReader(asyncio.StreamReader):
     broken_by: Exception | None = None
     _unread = 0
 
-    async def has_surplus(self) -> bool:
-        """Tells whether bytes that were not read, or the end, have arrived."""
+    async def is_readable(self) -> bool:
+        """Tells whether something has arrived that was not read: bytes, or the end."""
         # The event loop resumes this coroutine before it reads from sockets, so that only its
         # second turn shows what has arrived.
         for _ in range(2):

@@ -33,7 +33,7 @@ def test_what_python_writes_is_read_as_it_was(value: Any, ascii_only: bool, inde
 
 
 def carefully(text: str, max_depth: int) -> Document | None:
-    """What the suite's own parser makes of `text`, without the help of Python's."""
+    """Parses `text` with the suite's own parser alone, without Python's; None if it is not JSON."""
     try:
         return _Parser(text, tolerant=True, max_depth=max_depth).document()
     except NotJson:

@@ -32,7 +32,7 @@ def test_a_secret_is_not_shown(holder: object, secret: str) -> None:
     assert kind(holder) in repr(holder)
     assert secret not in repr(holder)
     if isinstance(holder, Struct):
-        # What the library `rich` shows.
+        # `rich` calls this in place of `repr`.
         assert secret not in str(dict(holder.__rich_repr__()))
 
 
