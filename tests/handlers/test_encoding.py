@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.records import HASH, client, mail, session, to_document, user
+from support.records import HASH, client, mail, session, user
+from support.store import to_document
 
 from clients_register.handlers.models import (
     Mail,

@@ -322,13 +322,22 @@ def test_a_document_that_would_not_be_read_back_equal_is_refused(
 
 
 @pytest.mark.parametrize("doc_id", [0, -1, 10**19, True])
-def test_an_id_that_a_file_cannot_contain_is_refused(tmp_path: Path, doc_id: int) -> None:
-    with (
-        opened(tmp_path / "data.json") as journaled,
-        journaled.transaction(),
-        pytest.raises(ValueError, match="expected an id from 1 to 9999999999999999999"),
-    ):
-        journaled.table("t").insert(Document({"a": 1}, doc_id))
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda table, doc_id: table.insert(Document({"a": 1}, doc_id)),
+        lambda table, doc_id: table.put(doc_id, b'{"a":1}'),
+    ],
+    ids=["insert", "put"],
+)
+def test_an_id_that_a_file_cannot_contain_is_refused(
+    tmp_path: Path, operation: Callable[[Table, int], Any], doc_id: int
+) -> None:
+    with opened(tmp_path / "data.json") as journaled, journaled.transaction():
+        table = journaled.table("t")
+        with pytest.raises(ValueError, match="expected an id from 1 to 9999999999999999999"):
+            operation(table, doc_id)
+        assert content(table) == {}
 
 
 async def test_a_callback_that_raises_affects_no_other_commit(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from support.records import about_to_register, mail, register_client, user
 from support.store import (
     AFTER,
     asked,
-    document_of,
     edited,
     everything,
     files,
     journal_of,
     killed,
     refusal,
+    to_document,
 )
 from tinydb import TinyDB, where
 
@@ -59,7 +59,7 @@ def test_a_journal_with_another_name_is_refused(data: Path) -> None:
 
 
 def test_a_data_file_that_was_edited_against_its_journal_is_refused(data: Path) -> None:
-    bea = document_of(user(8, "bea@x.test"))
+    bea = to_document(user(8, "bea@x.test"))
     data.write_bytes(edited(data.read_bytes(), lambda tables: tables.update(users={"8": bea})))
     message = refusal(data)
     assert "with its journals, is damaged: users.7: expected each email_key once" in message

@@ -13,20 +13,20 @@ from support.records import mail, session, user
 from support.store import (
     AFTER,
     asked,
-    document_of,
     everything,
     flipped,
     journal_of,
     killed,
     lengths,
     refusal,
+    to_document,
 )
 
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.store.journaled.journal import encode_line, replay
 from clients_register.handlers.store.tinydb import TinyDBStore
 
-BEA = document_of(user(8, "bea@x.test"))
+BEA = to_document(user(8, "bea@x.test"))
 
 
 def test_each_change_is_a_line_of_json(left: Path) -> None:
@@ -151,7 +151,7 @@ INVALID = {
     "users.8: Object missing required field": '{"users": {"8": {}}}',
     "users.9.id: expected the number of the record": f'{{"users": {{"9": {json.dumps(BEA)}}}}}',
     "sessions.9.digest: expected a SHA-256 with that number": (
-        f'{{"sessions": {{"9": {json.dumps(document_of(session("t", 7)))}}}}}'
+        f'{{"sessions": {{"9": {json.dumps(to_document(session("t", 7)))}}}}}'
     ),
 }
 

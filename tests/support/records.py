@@ -1,21 +1,13 @@
 """Records for tests of the store, valid in every field."""
 
 import hashlib
-import json
 from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
 from support.live import START
 
-from clients_register.handlers.models import (
-    Client,
-    Mail,
-    Registration,
-    Session,
-    User,
-    encode_record,
-)
+from clients_register.handlers.models import Client, Mail, Registration, Session, User
 from clients_register.handlers.store.base import Commit, PendingRegistration, Store
 
 HASH = "$2b$04$ibkOcb/P3vGEcti0hNhc3.tFkgxXoWnqEwhEkoT/7Qzmxwpvju80G"
@@ -64,12 +56,6 @@ def session(token: str, user_id: int, **changes: Any) -> Session:
 def mail(recipient: str) -> Mail:
     """A mail to somebody."""
     return Mail(recipient, "from@x.test", "Subject", "Two\nlines", "0123456789abcdef", START)
-
-
-def to_document(record: User | Session | Mail) -> dict[str, Any]:
-    """The document of a record, as it is stored."""
-    document: dict[str, Any] = json.loads(encode_record(record))
-    return document
 
 
 class Nowhere:

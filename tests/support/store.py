@@ -24,11 +24,10 @@ from support.records import (
     register_client,
     registered,
     session,
-    to_document,
     user,
 )
 
-from clients_register.handlers.models import Mail, Session, User
+from clients_register.handlers.models import Mail, Session, User, encode_record
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import Store, StoreError
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk
@@ -142,9 +141,10 @@ def tables_of(settings: Settings) -> dict[str, Any]:
         return {name: dict(connection.execute(query)) for name, query in TABLES.items()}
 
 
-def document_of(record: User | Session | Mail) -> dict[str, Any]:
-    """The record, as it is written there."""
-    return to_document(record)
+def to_document(record: User | Session | Mail) -> dict[str, Any]:
+    """The document of a record, as it is stored."""
+    document: dict[str, Any] = json.loads(encode_record(record))
+    return document
 
 
 def files(data: Path) -> list[Path]:

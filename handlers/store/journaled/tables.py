@@ -84,7 +84,8 @@ class JournaledTable(Table):
     def put(self, doc_id: int, encoded: bytes) -> None:
         """Stores a document, which must be the JSON of an object; that is not checked.
 
-        Replaces a document with the same id; `upsert` would merge them.
+        Replaces a document with the same id; `upsert` would merge them. Raises ValueError for an id
+        that a file cannot contain.
         """
         _check_id(doc_id)
         self._open_changes()[doc_id] = encoded
