@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from fnmatch import fnmatchcase
 
 from clients_register.conformance.case import Case
 from clients_register.conformance.exchange import Exchange
@@ -116,6 +117,23 @@ class Result:
     emails: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     rerun: tuple[str, ...] = ()
+
+
+def apply_profile(result: Result, target: Target) -> None:
+    """Applies the answers to open questions and the known failures of a profile to a result."""
+    answers = [target.answers[key] for key in result.case.questions if key in target.answers]
+    if answers and result.verdict in (Verdict.NOTE, Verdict.WARN):
+        result.verdict = Verdict.OBSERVED
+        result.reason = f"an open question with another answer in the profile: {answers[0]}"
+    for known in target.known_failures:
+        if not fnmatchcase(result.case.id, known.cases):
+            continue
+        since = f"{known.reason} (since {known.since})"
+        if result.verdict is Verdict.FAIL:
+            result.verdict, result.reason = Verdict.EXPECTED_FAILURE, since
+        elif result.verdict is Verdict.PASS:
+            result.verdict = Verdict.UNEXPECTED_PASS
+            result.reason = f"passes but is known to fail: {since}; remove it from the profile"
 
 
 @dataclass(frozen=True)

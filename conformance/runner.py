@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from clients_register.conformance.case import (
@@ -41,7 +40,14 @@ from clients_register.conformance.http_client import REFUSED, HttpClient, NoResp
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
 from clients_register.conformance.response import ABSENT
-from clients_register.conformance.results import MISSED, Finding, Result, Verdict, worst
+from clients_register.conformance.results import (
+    MISSED,
+    Finding,
+    Result,
+    Verdict,
+    apply_profile,
+    worst,
+)
 from clients_register.conformance.states import (
     EffectObserver,
     HookClient,
@@ -423,23 +429,6 @@ def reason_not_claimed(case: Case, target: Target) -> str | None:
         if each not in target.claims:
             return f"the target does not claim {each}"
     return None
-
-
-def apply_profile(result: Result, target: Target) -> None:
-    """Applies the answers to open questions and the known failures of a profile to a result."""
-    answers = [target.answers[key] for key in result.case.questions if key in target.answers]
-    if answers and result.verdict in (Verdict.NOTE, Verdict.WARN):
-        result.verdict = Verdict.OBSERVED
-        result.reason = f"an open question with another answer in the profile: {answers[0]}"
-    for known in target.known_failures:
-        if not fnmatchcase(result.case.id, known.cases):
-            continue
-        since = f"{known.reason} (since {known.since})"
-        if result.verdict is Verdict.FAIL:
-            result.verdict, result.reason = Verdict.EXPECTED_FAILURE, since
-        elif result.verdict is Verdict.PASS:
-            result.verdict = Verdict.UNEXPECTED_PASS
-            result.reason = f"passes but is known to fail: {since}; remove it from the profile"
 
 
 async def _finish(work: Coroutine[Any, Any, object]) -> None:

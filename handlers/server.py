@@ -17,7 +17,8 @@ from clients_register import __version__, output, spec
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
 from clients_register.handlers.decoding import email_key
-from clients_register.handlers.http.connection import Connection, ConnectionConfig, ConnectionLimits
+from clients_register.handlers.http.connection import Connection, ConnectionConfig
+from clients_register.handlers.http.deadlines import ConnectionLimits
 from clients_register.handlers.resources import Product
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.workers import Worker

@@ -1,1 +1,1 @@
-"""HTTP/1.1, from the transport to ASGI: parser, cycles of request and response, connections."""
+"""HTTP/1.1, from transport to ASGI: parser, request-response cycles, connections, deadlines."""

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from clients_register.handlers.http.connection import (
-    MAX_PARSED,
-    Connection,
-    ConnectionConfig,
-    ConnectionLimits,
-)
+from clients_register.handlers.http.connection import MAX_PARSED, Connection, ConnectionConfig
 from clients_register.handlers.http.cycle import MAX_UNREAD, MAX_WRITTEN
+from clients_register.handlers.http.deadlines import ConnectionLimits
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
 LIMITS = ConnectionLimits(max_head=8192, receive_timeout=30, idle_timeout=75)

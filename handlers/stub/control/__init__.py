@@ -5,4 +5,5 @@ guard        who may use it
 call         arguments and results of an operation
 validation   parameters and bodies, against the document
 api          the operations
+records      users, sessions and mails as the operations show them
 """

@@ -5,43 +5,32 @@ Where an operation refuses a call, it raises Problem.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 from clients_register import __version__, spec
 from clients_register.handlers.decoding import email_key, trim_email
 from clients_register.handlers.models import Mail, Session, User, format_time
-from clients_register.handlers.responses import client_view
-from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at, token_digest
+from clients_register.handlers.sessions import token_digest
 from clients_register.handlers.stub.control.call import (
     NO_CONTENT,
     ControlCall,
     ControlResponse,
     ControlStream,
 )
+from clients_register.handlers.stub.control.records import (
+    LIVE,
+    REMEMBERED,
+    SESSION_TIMES,
+    show_mail,
+    show_session,
+    show_user,
+)
 from clients_register.handlers.stub.faults import faults_for_states
 from clients_register.handlers.stub.problems import Problem
 from clients_register.handlers.stub.state import ScriptItem, parse_duration, parse_moment
 from clients_register.handlers.stub.traffic import ALL, LogEntry, parse_required, summarize_coverage
 from clients_register.spec.schema_errors import suggest
-
-# The view in which the control plane shows clients.
-CLIENT_VIEW = "client_read"
-
-LIVE, TOO_OLD, UNUSED, REMEMBERED = "live", "too-old", "unused", "remembered"
-
-# How far a session is past a limit, or how recently it was used otherwise.
-PAST_LIMIT = timedelta(hours=1)
-RECENT = timedelta(minutes=1)
-
-# The age of a session and the time since its last use, by state.
-SESSION_TIMES = {
-    LIVE: (PAST_LIMIT, RECENT),
-    TOO_OLD: (MAX_AGE + PAST_LIMIT, RECENT),
-    UNUSED: (MAX_IDLE + PAST_LIMIT, MAX_IDLE + PAST_LIMIT),
-    REMEMBERED: (4 * MAX_AGE, 4 * MAX_AGE),
-}
 
 # Health and statuses
 
@@ -127,7 +116,7 @@ async def list_clients(call: ControlCall) -> list[dict[str, Any]]:
         users: Sequence[User] = [] if found is None else [found]
     else:
         users = await services.store.users()
-    return [await _show_user(call, user) for user in users]
+    return [await show_user(call, user) for user in users]
 
 
 async def restore_persona(call: ControlCall) -> list[dict[str, Any]]:
@@ -141,7 +130,7 @@ async def restore_persona(call: ControlCall) -> list[dict[str, Any]]:
     await call.world.reset_persona(name)
     user = await (await call.world.services()).store.user(personas[name]["id"])
     assert user is not None, "it was just stored"
-    return [await _show_user(call, user)]
+    return [await show_user(call, user)]
 
 
 async def reset_clients(call: ControlCall) -> list[dict[str, Any]]:
@@ -150,25 +139,12 @@ async def reset_clients(call: ControlCall) -> list[dict[str, Any]]:
     return await list_clients(call)
 
 
-async def _show_user(call: ControlCall, user: User) -> dict[str, Any]:
-    views = (await call.world.services()).views
-    persona = next((entry for entry in call.world.personas.values() if entry["id"] == user.id), {})
-    return {
-        "user_id": user.id,
-        "email": user.email,
-        "persona": persona.get("persona"),
-        "password": persona.get("password"),
-        "roles": sorted(user.roles),
-        "client": client_view(views, CLIENT_VIEW, user) if user.client else None,
-    }
-
-
 async def list_sessions(call: ControlCall) -> list[dict[str, Any]]:
     """Lists all sessions."""
     store = (await call.world.services()).store
     emails = {user.id: user.email for user in await store.users()}
     return [
-        _show_session(call, session, emails[session.user_id]) for session in await store.sessions()
+        show_session(call, session, emails[session.user_id]) for session in await store.sessions()
     ]
 
 
@@ -184,7 +160,7 @@ async def get_session(call: ControlCall) -> list[dict[str, Any]]:
             "GET /_mock/sessions lists the sessions",
             404,
         )
-    return [_show_session(call, session, user.email)]
+    return [show_session(call, session, user.email)]
 
 
 async def set_session(call: ControlCall) -> list[dict[str, Any]]:
@@ -221,37 +197,13 @@ async def set_session(call: ControlCall) -> list[dict[str, Any]]:
         last_used_at=now - idle,
     )
     await services.store.put_session(session)
-    return [_show_session(call, session, user.email)]
+    return [show_session(call, session, user.email)]
 
 
 async def reset_sessions(call: ControlCall) -> list[dict[str, Any]]:
     """Restores the initial sessions, and removes all others."""
     await call.world.reset_sessions()
     return await list_sessions(call)
-
-
-def _show_session(call: ControlCall, session: Session, email: str) -> dict[str, Any]:
-    expiry = expires_at(session)
-    return {
-        "token": call.world.state.tokens.find(session.digest),
-        "user_id": session.user_id,
-        "email": email,
-        "state": _session_state(call, session),
-        "application": session.application,
-        "remember_me": session.remember_me,
-        "created_at": format_time(session.created_at),
-        "last_used_at": format_time(session.last_used_at),
-        "expires_at": format_time(expiry) if expiry else None,
-    }
-
-
-def _session_state(call: ControlCall, session: Session) -> str:
-    now = call.world.state.clock.now()
-    if session.remember_me:
-        return REMEMBERED
-    if now > session.created_at + MAX_AGE:
-        return TOO_OLD
-    return UNUSED if now > session.last_used_at + MAX_IDLE else LIVE
 
 
 # Script and faults
@@ -306,7 +258,7 @@ async def reset_faults(call: ControlCall) -> dict[str, Any]:
 
 async def list_mails(call: ControlCall) -> list[dict[str, Any]]:
     """Lists mails, oldest first; waits for the first one if asked to."""
-    return [_show_mail(mail) for mail in await _find_mails(call)]
+    return [show_mail(mail) for mail in await _find_mails(call)]
 
 
 async def get_latest_mail(call: ControlCall) -> dict[str, Any]:
@@ -319,7 +271,7 @@ async def get_latest_mail(call: ControlCall) -> dict[str, Any]:
             "GET /_mock/outbox lists all mails; ?wait=5 waits for one on the server",
             404,
         )
-    return _show_mail(mails[-1])
+    return show_mail(mails[-1])
 
 
 async def reset_outbox(call: ControlCall) -> ControlResponse:
@@ -342,17 +294,6 @@ async def _find_mails(call: ControlCall) -> list[Mail]:
         ]
 
     return await call.world.changes.wait_for(find, call.query["wait"])
-
-
-def _show_mail(mail: Mail) -> dict[str, Any]:
-    return {
-        "request_id": mail.request_id,
-        "to": mail.recipient,
-        "from": mail.sender,
-        "subject": mail.subject,
-        "text": mail.text,
-        "sent_at": format_time(mail.sent_at),
-    }
 
 
 # Request log and coverage
