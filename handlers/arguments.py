@@ -52,6 +52,8 @@ examples:
       on a free port, which is printed, with another data file
   {PROGRAM} --seed company.yaml
       with your own applications, companies and users
+  {PROGRAM} --upstream https://staging.example.com
+      as the whole API of a frontend: other paths are forwarded
   {PREFIX}STORE=postgresql://USER:PASSWORD@HOST/DATABASE {PROGRAM} --reference
       the plain reference, with its data in a PostgreSQL database
   {PREFIX}STORE=... {PROGRAM} --reference --workers 4
@@ -141,6 +143,11 @@ def _check_stub(settings: Settings) -> None:
             f"--store {settings.store}: expected --reference with it, since the stub keeps its data"
             f" in a file, found none; add --reference, or leave --store and {_variable('store')}"
             " out and name the file with --data"
+        )
+    if settings.passthrough and not settings.upstream:
+        raise SettingError(
+            "--passthrough: expected an --upstream with it, to which the route is forwarded, found"
+            f" none; name it, or leave --passthrough and {_variable('passthrough')} out"
         )
     if settings.workers > 1:
         raise SettingError(

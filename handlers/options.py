@@ -179,9 +179,14 @@ def key(text: str) -> str:
     return text
 
 
-def _is_host(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether `text` is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return _HOST_NAME.fullmatch(text) is not None
+        return False
     return True
+
+
+def _is_host(text: str) -> bool:
+    return is_address(text) or _HOST_NAME.fullmatch(text) is not None

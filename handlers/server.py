@@ -37,7 +37,7 @@ clients-register {version}, {mode}{workers}
   listening  {url}
   {storage:<9}  {data} ({clients})
   mail       {mail}
-{pages}Register a client:
+{upstream}{pages}Register a client:
   {curl}
 Stop with Ctrl-C.
 """
@@ -171,12 +171,20 @@ async def build_banner(settings: Settings, product: Product, listener: socket.so
         data=settings.store or settings.data_file,
         clients="1 client" if count == 1 else f"{count} clients",
         mail=mail[settings.mail],
+        upstream=_describe_upstream(settings),
         pages="".join(
             f"  {name:<10} {_origin(_reachable_host(host), port)}{path}\n"
             for name, path in product.pages
         ),
         curl=await _curl_command(services, _route_url(_reachable_host(host), port, settings)),
     )
+
+
+def _describe_upstream(settings: Settings) -> str:
+    if not settings.upstream:
+        return ""
+    paths = "every path" if settings.passthrough else "every other path"
+    return f"  upstream   {settings.upstream} ({paths})\n"
 
 
 def _route_url(host: str, port: int, settings: Settings) -> str:

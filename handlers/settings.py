@@ -187,6 +187,34 @@ class Settings:
         ),
     ] = None
 
+    upstream: Annotated[
+        str,
+        Option(
+            STUB,
+            "URL",
+            options.url,
+            "backend to forward all other paths to, so that one base URL serves a whole frontend",
+        ),
+    ] = ""
+    passthrough: Annotated[
+        bool,
+        Option(
+            STUB,
+            "",
+            options.boolean,
+            "forward the route to the --upstream as well, unless a status is forced or a fault is"
+            " set",
+        ),
+    ] = False
+    upstream_timeout: Annotated[
+        float,
+        Option(
+            STUB,
+            "SECONDS",
+            options.seconds,
+            "how long the --upstream may take to begin a response",
+        ),
+    ] = 60.0
     watch: Annotated[
         bool,
         Option(
@@ -239,7 +267,8 @@ class Settings:
             STUB,
             "NAMES",
             options.comma_separated(options.host),
-            "host names, separated by commas, that the control plane accepts besides loopback",
+            "host names, separated by commas, that the control plane and forwarded requests may use"
+            " besides loopback",
         ),
     ] = ()
     control_origin: Annotated[

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import math
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -394,7 +395,9 @@ class Connection(asyncio.Protocol):
         self._lingered = 0
         self._abort_due = self._loop.time() + LINGER_TIMEOUT
         self.resume_reading()
-        self._transport.write_eof()
+        # The client may have reset the connection, without the event loop knowing yet.
+        with suppress(OSError):
+            self._transport.write_eof()
         self._update_deadline()
 
     def _release_drain(self) -> None:

@@ -16,7 +16,7 @@ MAX_WRITTEN = 64 * 1024
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {
-    code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(100, 600)
+    code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}\r\n".encode() for code in range(100, 1000)
 }
 
 # Responses without a body.
@@ -28,7 +28,7 @@ class Channel(Protocol):
 
     @property
     def default_headers(self) -> list[Header]:
-        """The headers of every response, such as `Date`."""
+        """The headers of every response that has no `Date` of its own."""
 
     def write(self, content: bytes) -> None:
         """Sends `content`, now or when the client has read what precedes it."""
@@ -142,13 +142,17 @@ class RequestCycle:
 
     def _serialize_head(self, start: Message, body: bytes, *, more: bool) -> bytes:
         """Serializes status and headers, and determines how the body is delimited."""
-        headers = [*self._channel.default_headers, *start.get("headers", ())]
-        length = connection = None
+        headers = [*start.get("headers", ())]
+        length = connection = date = None
         for name, value in headers:
             if name == b"content-length":
                 length = value
             elif name == b"connection":
                 connection = value
+            elif name == b"date":
+                date = value
+        if date is None:
+            headers = [*self._channel.default_headers, *headers]
         self._is_bodiless = self.scope["method"] == "HEAD" or start["status"] in _BODILESS
         if length is not None:
             self._remaining = int(length)

@@ -3,7 +3,8 @@
 import logging
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,7 @@ from clients_register.handlers.settings import CONTROL_PATH
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.plane import ControlPlane
+from clients_register.handlers.stub.cors import Cors, is_preflight
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
 from clients_register.handlers.stub.problems import (
@@ -29,51 +31,13 @@ from clients_register.handlers.stub.problems import (
     response_messages,
 )
 from clients_register.handlers.stub.traffic import LogEntry
-from clients_register.handlers.stub.worlds import World, Worlds, split_path
+from clients_register.handlers.stub.worlds import PREFIX, World, Worlds, split_path
+
+if TYPE_CHECKING:
+    # Imports an HTTP client, which is slow and otherwise not needed.
+    from clients_register.handlers.stub.forwarding import Forwarding
 
 log = logging.getLogger(__name__)
-
-_EXPOSED_HEADERS = (
-    b"access-control-expose-headers",
-    b"X-Request-Id, Mock-Forced, Mock-Error, Preference-Applied",
-)
-
-
-class Cors:
-    """Headers that let pages call the route: any without credentials, some with (Fetch, CORS)."""
-
-    def __init__(self, origins: Iterable[str]) -> None:
-        """`origins` are those whose pages may send credentials."""
-        self._origins = frozenset(origin.encode() for origin in origins)
-        any_origin = (b"access-control-allow-origin", b"*")
-        self._public: Headers = [any_origin, _EXPOSED_HEADERS]
-
-    def headers(self, request_headers: Iterable[Header]) -> Headers:
-        """Returns the headers of a response."""
-        if not self._origins:
-            return self._public
-        vary = (b"vary", b"Origin")
-        for name, value in request_headers:
-            if name == b"origin" and value.lower() in self._origins:
-                return [
-                    (b"access-control-allow-origin", value),
-                    (b"access-control-allow-credentials", b"true"),
-                    _EXPOSED_HEADERS,
-                    vary,
-                ]
-        return [*self._public, vary]
-
-    def preflight_headers(self, request_headers: Sequence[Header]) -> Headers:
-        """Returns the headers that allow the POST announced by a preflight request."""
-        requested = [
-            value for name, value in request_headers if name == b"access-control-request-headers"
-        ]
-        return [
-            *self.headers(request_headers),
-            (b"access-control-allow-methods", b"POST"),
-            (b"access-control-max-age", b"600"),
-            *((b"access-control-allow-headers", value) for value in requested),
-        ]
 
 
 class StubRequest(Struct):
@@ -103,11 +67,21 @@ class StubRequest(Struct):
 class Stub:
     """The pipeline. The docstring of the package names its steps."""
 
-    def __init__(self, worlds: Worlds, max_body: int, cors_origins: Iterable[str] = ()) -> None:
-        """`max_body` is in bytes. `configure` has to be called before the first request."""
+    def __init__(
+        self,
+        worlds: Worlds,
+        max_body: int,
+        cors: Cors,
+        forwarding: "Forwarding | None" = None,
+    ) -> None:
+        """`configure` has to be called before the first request.
+
+        `max_body` is in bytes. With `forwarding`, other paths than the route are forwarded.
+        """
         self.worlds = worlds
         self._max_body = max_body
-        self._cors = Cors(cors_origins)
+        self._cors = cors
+        self._forwarding = forwarding
 
     def configure(self, parts: StubParts, router: ASGIApp, control: ControlPlane) -> None:
         """Sets everything that is built from the document; `router` is that of the contract."""
@@ -129,13 +103,17 @@ class Stub:
         try:
             name, path = split_path(scope["path"])
             if path != scope["path"]:
-                scope = {**scope, "path": path, "raw_path": path.encode()}
-            if path != self._route and f"{path}/".startswith(f"{CONTROL_PATH}/"):
+                raw_path = _without_world(scope["raw_path"], name, path)
+                scope = {**scope, "path": path, "raw_path": raw_path}
+            is_route = path == self._route
+            if not is_route and f"{path}/".startswith(f"{CONTROL_PATH}/"):
                 await self._control(name, scope, receive, send)
-            elif scope["method"] == "OPTIONS" and path == self._route and _is_preflight(scope):
-                allowed = self._cors.preflight_headers(scope["headers"])
+            elif is_route and is_preflight(scope):
+                allowed = self._cors.preflight_headers(scope, b"POST")
                 for message in response_messages(204, allowed):
                     await send(message)
+            elif self._forwarding is not None and self._forwarding.takes(scope, self._route):
+                await self._forwarding(name, scope, receive, send)
             else:
                 await self._serve(name, scope, receive, send, headers)
         except Problem as problem:
@@ -226,7 +204,7 @@ class Stub:
             await self._apply_rules(request)
 
     async def _apply_rules(self, request: StubRequest) -> None:
-        """Calls the reference implementation, unless the e-mail address forces a status."""
+        """Calls the reference implementation or an upstream, unless an address forces a status."""
         world, entry, message = request.world, request.entry, request.message
         services = await world.services()
         try:
@@ -238,6 +216,13 @@ class Stub:
             self._force(request, "address", slug)
             return
         faults = world.state.faults
+        if (
+            self._forwarding is not None
+            and request.is_registration
+            and self._forwarding.takes_registration(message, faults)
+        ):
+            await self._forward_registration(request, self._forwarding)
+            return
         context = RequestContext(message, faults.apply(services), request.complete)
         router = _crash if faults.crash == BEFORE_ROUTING else self._router
         await dispatch(router, context, request.scope, request.receive, request.hold_back)
@@ -245,6 +230,17 @@ class Stub:
         if context.status is not None:
             entry.slug, entry.code = context.status.slug, context.status.code
             entry.envelope = context.envelope
+
+    async def _forward_registration(self, request: StubRequest, forwarding: "Forwarding") -> None:
+        try:
+            response = await forwarding.register(
+                request.entry, request.message, request.scope, request.world, self._examples
+            )
+        except Problem as problem:
+            await self._respond_with_problem(request, problem)
+            return
+        for message in response:
+            await request.hold_back(message)
 
     def _force(self, request: StubRequest, how: str, slug: str) -> None:
         """Responds with the example of `slug`."""
@@ -276,9 +272,13 @@ class Stub:
             await send(message)
 
 
-def _is_preflight(scope: Scope) -> bool:
-    names = {name for name, _ in scope["headers"]}
-    return names >= {b"origin", b"access-control-request-method"}
+def _without_world(raw_path: bytes, name: str, path: str) -> bytes:
+    """Returns the part of `raw_path` below the world, whose decoded form is `path`."""
+    prefix = f"{PREFIX}{name}".encode()
+    if raw_path.startswith(prefix):
+        return raw_path.removeprefix(prefix)
+    # The prefix itself was encoded.
+    return quote(path).encode()
 
 
 async def _crash(_scope: Scope, _receive: Receive, _send: Send) -> None:

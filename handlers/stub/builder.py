@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files as resource_files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from starlette.types import ASGIApp
@@ -23,12 +23,16 @@ from clients_register.handlers.stub.app import Stub
 from clients_register.handlers.stub.control.call import StubParts
 from clients_register.handlers.stub.control.guard import Guard
 from clients_register.handlers.stub.control.plane import PREFIX, ControlPlane, build_control_router
+from clients_register.handlers.stub.cors import Cors
 from clients_register.handlers.stub.forcing import MagicAddresses, load_examples
 from clients_register.handlers.stub.traffic import summarize
 from clients_register.handlers.stub.world_files import WorldFiles
 from clients_register.handlers.stub.worlds import WorldLimits, Worlds
 from clients_register.spec.schemas import media_type
 from clients_register.spec.statuses import SpecError, StatusTable
+
+if TYPE_CHECKING:
+    from clients_register.handlers.stub.forwarding import Forwarding
 
 # Seconds between two comparisons of files (`--watch`). A change is handled once it is found twice,
 # because editors write several times.
@@ -57,6 +61,7 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(worlds.close)
         services = await worlds.default.services()
         builder = StubBuilder(settings, resources, worlds)
+        stack.push_async_callback(builder.close)
         await builder.build()
         if settings.watch:
             await stack.enter_async_context(watching(settings.seed, builder.reload))
@@ -75,7 +80,12 @@ class StubBuilder:
 
     def __init__(self, settings: Settings, resources: SharedResources, worlds: Worlds) -> None:
         """`build` has to be called before the first request."""
-        self.stub = Stub(worlds, settings.max_body, settings.cors_origin)
+        self._guard = Guard(
+            settings.control_host, settings.control_origin, settings.control_token or None
+        )
+        cors = Cors(settings.cors_origin)
+        self._forwarding = _build_forwarding(settings, worlds, self._guard, cors)
+        self.stub = Stub(worlds, settings.max_body, cors, self._forwarding)
         self.statuses = StatusTable.from_document(resources.document)
         self._settings = settings
         self._resources = resources
@@ -83,6 +93,11 @@ class StubBuilder:
     async def build(self) -> None:
         """Builds the stub from the loaded document."""
         self.stub.configure(*await self._build(self._resources.document))
+
+    async def close(self) -> None:
+        """Closes the connections to the upstream."""
+        if self._forwarding is not None:
+            await self._forwarding.close()
 
     async def reload(self) -> None:
         """Loads spec and fixtures again. If this raises anything, nothing has changed."""
@@ -109,12 +124,20 @@ class StubBuilder:
             addresses=MagicAddresses(settings.status_domain, statuses.slugs, media_type(document)),
             route=settings.base_path + path,
         )
-        guard = Guard(
-            settings.control_host, settings.control_origin, settings.control_token or None
-        )
-        control = ControlPlane(await build_control_router(), parts, guard)
+        control = ControlPlane(await build_control_router(), parts, self._guard)
         router = await build_registration_router(document, settings.base_path)
         return parts, router, control
+
+
+def _build_forwarding(
+    settings: Settings, worlds: Worlds, guard: Guard, cors: Cors
+) -> "Forwarding | None":
+    if not settings.upstream:
+        return None
+    # Imports an HTTP client, which is slow and otherwise not needed.
+    from clients_register.handlers.stub.forwarding import Forwarding
+
+    return Forwarding(settings, worlds, guard, cors)
 
 
 @asynccontextmanager

@@ -24,15 +24,21 @@ FORCED = {
 
 
 async def explain_response(
-    context: RequestContext | None, slug: str | None, forced: str | None
+    context: RequestContext | None,
+    slug: str | None,
+    forced: str | None,
+    forwarded_to: str | None,
 ) -> dict[str, Any]:
     """Returns the explanation as a JSON value.
 
-    `slug` is None if the response is a problem, `context` if no rules were checked. The next
+    `slug` is None if the response is a problem, `context` if no rules were checked; `forwarded_to`
+    is the URL that an upstream got the request for. The next
     violation is determined by the present state of the world.
     """
     if forced is not None:
         return _explanation(FORCED[forced])
+    if forwarded_to is not None:
+        return _explanation(f"Forwarded to {forwarded_to}; no rule was checked here.")
     if slug is None:
         return _explanation("The stub was used incorrectly; see the response.")
     if context is None or context.route is None:

@@ -46,6 +46,11 @@ class Faults:
     crash: str | None = None
     mail_failures: int = 0
 
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any."""
+        return self != Faults()
+
     def set(self, **values: Any) -> None:
         """Sets all faults; those left out are reset."""
         for name, value in asdict(Faults(**values)).items():

@@ -43,8 +43,9 @@ class LogEntry(Struct):
     """One request and its response.
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
-    shows the item of the script it used. `request` is None if the world could not be opened, and
-    `context` if no rules were checked. `size` is about how many bytes of memory a log needs for it.
+    shows the item of the script it used, and `forwarded_to` is the URL at which an upstream got it.
+    `request` is None if the world could not be opened or the body was not kept, and `context` if no
+    rules were checked. `size` is about how many bytes of memory a log needs for it.
     """
 
     id: str
@@ -58,6 +59,7 @@ class LogEntry(Struct):
     forced: str | None = None
     fault: str | None = None
     script: Mapping[str, Any] | None = None
+    forwarded_to: str | None = None
     client_left: bool = False
     envelope: Mapping[str, Any] | None = None
     request: Request | None = None
@@ -84,7 +86,9 @@ class LogEntry(Struct):
         await asyncio.sleep(0)
         params = redact(value) if isinstance(value, dict) else None
         await asyncio.sleep(0)
-        explanation = await explain_response(self.context, self.slug, self.forced)
+        explanation = await explain_response(
+            self.context, self.slug, self.forced, self.forwarded_to
+        )
         await asyncio.sleep(0)
         return {
             "number": self.number,
@@ -98,6 +102,7 @@ class LogEntry(Struct):
             "forced": self.forced,
             "fault": self.fault,
             "script": self.script,
+            "forwarded_to": self.forwarded_to,
             "client_left": self.client_left,
             "params": params,
             "answer": redact(dict(self.envelope or {})),

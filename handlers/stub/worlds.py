@@ -81,7 +81,7 @@ class World:
     @property
     def base(self) -> str:
         """The path prefix of this world."""
-        return "" if self.name == DEFAULT else PREFIX + self.name
+        return path_prefix(self.name)
 
     @property
     def personas(self) -> dict[str, Mapping[str, Any]]:
@@ -401,6 +401,11 @@ class Worlds:
     def _finish_removal(self, world: World) -> None:
         del self._removals[world]
         self._removed_coverage.add(world.state.coverage)
+
+
+def path_prefix(name: str) -> str:
+    """Returns the path prefix of the world `name`, which need not exist."""
+    return "" if name == DEFAULT else PREFIX + name
 
 
 def split_path(path: str) -> tuple[str, str]:

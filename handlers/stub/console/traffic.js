@@ -83,11 +83,11 @@ function narrow() {
   empty.hidden = count > 0;
   empty.textContent = list().children.length
     ? "No request matches."
-    : "No requests yet. Requests to the route of this world appear here immediately.";
+    : "No requests yet. Requests to this world appear here immediately.";
 }
 
 function line(entry) {
-  const status = entry.status ?? "problem reported by the stub";
+  const status = entry.status ?? (passedOn(entry) ? "forwarded" : "problem reported by the stub");
   const body = h("div", { class: "more" });
   const details = h(
     "details",
@@ -105,6 +105,7 @@ function line(entry) {
         "span",
         { class: "flags" },
         entry.forced ? badge(`by ${entry.forced}`) : null,
+        entry.forwarded_to ? badge("upstream") : null,
         entry.fault ? badge(entry.fault, "bad") : null,
         entry.client_left ? badge("client left", "bad") : null,
         entry.explanation.ignored.length ? badge(`${entry.explanation.ignored.length} ignored`, "bad") : null,
@@ -118,7 +119,18 @@ function line(entry) {
   return h("li", { "data-words": words.toLowerCase(), "data-id": entry.id }, details);
 }
 
+/** Whether another server has answered. */
+const passedOn = (entry) => entry.forwarded_to !== null && !("hint" in entry.answer);
+
 function more(entry) {
+  const when = h(
+    "p",
+    { class: "quiet small" },
+    `${moment(entry.at)} UTC by this world's clock · request ${entry.id}`,
+  );
+  if (passedOn(entry) && !entry.status && !entry.params) {
+    return [explanation(entry.explanation), none("Bodies of forwarded requests are not kept."), when];
+  }
   return [
     h("h4", {}, "Why this response"),
     explanation(entry.explanation),
@@ -126,7 +138,7 @@ function more(entry) {
     entry.params === null ? none("No parameters were decoded.") : json(entry.params, "Decoded parameters"),
     h("h4", {}, "Response"),
     json(entry.answer, "Response"),
-    h("p", { class: "quiet small" }, `${moment(entry.at)} UTC by this world's clock · request ${entry.id}`),
+    when,
   ];
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from starlette.types import Scope
 
 from clients_register.handlers.http.parser import parse_authority
-from clients_register.handlers.options import is_loopback
+from clients_register.handlers.options import is_address, is_loopback
 from clients_register.handlers.stub.problems import Headers, Problem
 
 
@@ -55,6 +55,15 @@ class Guard:
                 403,
             )
         return _cors_headers(origin) if origin and not own else []
+
+    def check_name(self, scope: Scope) -> None:
+        """Raises Problem if the `Host` is a name that pages of another site may have chosen.
+
+        An address is none: DNS rebinding needs a name.
+        """
+        host = parse_authority(dict(scope["headers"]).get(b"host", b"localhost")).host
+        if not is_address(host):
+            self._check_host(host)
 
     def _check_host(self, name: str) -> None:
         if name not in self._hosts and ("%" in name or not is_loopback(name)):

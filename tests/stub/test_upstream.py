@@ -1,0 +1,617 @@
+"""With `--upstream`, a stub forwards all other paths to the real backend, as a gateway should."""
+
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from support.backend import Backend, Exchange, echo
+from support.command import certified
+from support.limits import LIMIT
+from support.live import LiveStub
+
+from clients_register.handlers.settings import Settings
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
+
+
+@pytest.fixture(scope="module")
+def shared_backend() -> Iterator[Backend]:
+    with Backend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(shared_backend: Backend) -> Backend:
+    shared_backend.answer = echo
+    shared_backend.exchanges.clear()
+    return shared_backend
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, shared_backend: Backend
+) -> Iterator[LiveStub]:
+    """A stub in front of the backend's folder `base`."""
+    data = tmp_path_factory.mktemp("gateway") / "data.json"
+    upstream = f"{shared_backend.url}/base/"
+    with LiveStub(Settings(port=0, bcrypt_cost=4, data=data, upstream=upstream)) as stub:
+        yield stub
+
+
+def raw(stub: LiveStub, request: str, body: bytes = b"") -> bytes:
+    """Sends literal bytes, whose connection is to be closed afterwards; returns the response."""
+    with connected(stub) as client:
+        client.sendall(request.replace("\n", "\r\n").encode("latin-1") + body)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def connected(stub: LiveStub) -> socket.socket:
+    host, _, port = stub.origin.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=LIMIT)
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Waits until the server closes or resets the connection."""
+    try:
+        return b"" in iter(lambda: client.recv(65536), None)
+    except ConnectionResetError:
+        return True
+
+
+def entries(stub: LiveStub, world: str | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stub.control("GET", "/requests", world=world).json()
+    return found
+
+
+# Which requests are forwarded
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_method_of_another_path_is_forwarded(
+    gateway: LiveStub, backend: Backend, method: str
+) -> None:
+    response = gateway.http.request(method, gateway.at("/api/v1/projects"), content=b"content")
+    assert response.status_code == 200
+    assert backend.last.line == f"{method} /base/api/v1/projects HTTP/1.1"
+    assert response.content == (b"" if method == "HEAD" else backend.last.line.encode())
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/a/../b/./c",
+        "//double//slash/",
+        "/%2e%2e/%41%7c?x=%20&y=+&&z",
+        "/a?",
+        "/quote'|{}[]?q='|{}[]",
+        "/_mocked/not-the-control-plane",
+    ],
+)
+def test_paths_and_queries_arrive_as_they_were_sent(
+    gateway: LiveStub, backend: Backend, target: str
+) -> None:
+    raw(gateway, f"GET {target} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert backend.last.line == f"GET /base{target.removesuffix('?')} HTTP/1.1"
+
+
+@pytest.mark.parametrize("prefix", ["/_world/NAME", "/%5Fworld/NAME"])
+def test_the_path_of_a_world_is_forwarded_without_its_prefix(
+    gateway: LiveStub, backend: Backend, world: str, prefix: str
+) -> None:
+    path = prefix.replace("NAME", world)
+    raw(gateway, f"GET {path}/a%20b HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert backend.last.line == "GET /base/a%20b HTTP/1.1"
+    assert backend.last.values("x-forwarded-prefix") == [f"/_world/{world}"]
+
+
+def test_the_route_and_the_control_plane_are_not_forwarded(
+    gateway: LiveStub, backend: Backend, world: str, email: str
+) -> None:
+    assert gateway.registered(email, world) == "action-successful"
+    assert gateway.http.get(gateway.route(world)).json()["status"] == "route-non-existent"
+    assert gateway.control("GET", "/nowhere", world=world).status_code == 404
+    assert gateway.http.get(gateway.at("/_mock/")).status_code == 200
+    assert raw(gateway, "OPTIONS * HTTP/1.1\nHost: a\nConnection: close\n\n").endswith(b"}")
+    assert backend.exchanges == []
+
+
+# Headers
+
+
+def test_headers_arrive_with_the_address_of_the_client_and_without_those_of_its_connection(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    host = gateway.origin.removeprefix("http://")
+    raw(
+        gateway,
+        f"GET /a HTTP/1.1\nHost: {host}\nConnection: close, X-Private\nX-Private: 1\n"
+        "Keep-Alive: timeout=5\nProxy-Connection: keep-alive\nTE: trailers\nUpgrade: h2c\n"
+        "Accept: text/html\nCookie: a=1\nAuthorization: Basic eDp5\nX-Twice: 1\nX-Twice: 2\n\n",
+    )
+    via = backend.last.values("via")
+    assert sorted(backend.last.headers) == sorted(
+        [
+            ("host", backend.url.removeprefix("http://")),
+            ("accept", "text/html"),
+            ("cookie", "a=1"),
+            ("authorization", "Basic eDp5"),
+            ("x-twice", "1"),
+            ("x-twice", "2"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-host", host),
+            ("x-forwarded-proto", "http"),
+            ("via", *via),
+        ]
+    )
+
+
+def test_what_a_proxy_in_front_says_of_the_client_is_kept(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    headers = {
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Host": "app.example.com",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/stub",
+        "Via": "1.1 proxy",
+    }
+    gateway.http.get(gateway.at("/a", "other"), headers=headers)
+    found = backend.last
+    assert found.values("x-forwarded-for") == ["203.0.113.7, 127.0.0.1"]
+    assert found.values("x-forwarded-host") == ["app.example.com"]
+    assert found.values("x-forwarded-proto") == ["https"]
+    assert found.values("x-forwarded-prefix") == ["/stub/_world/other"]
+    assert found.values("via")[0] == "1.1 proxy"
+
+
+def test_a_response_arrives_as_it_was_sent_but_for_headers_of_its_connection(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    body = gzip.compress(b"content", mtime=0)
+    backend.answer = lambda exchange: exchange.respond(
+        body,
+        "Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "Server: backend",
+        "Content-Encoding: gzip",
+        "Set-Cookie: a=1; Domain=example.com",
+        "Set-Cookie: b=2",
+        "Connection: keep-alive, X-Private",
+        "X-Private: 1",
+        "Keep-Alive: timeout=5",
+        "X-Request-Id: of-the-backend",
+        status="418 I'm a teapot",
+    )
+    response = raw(gateway, "GET /a HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    head, _, content = response.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0].startswith("HTTP/1.1 418 ")
+    assert [line for line in lines[1:] if not line.startswith("via: ")] == [
+        "date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "server: backend",
+        "content-encoding: gzip",
+        "set-cookie: a=1; Domain=example.com",
+        "set-cookie: b=2",
+        "x-request-id: of-the-backend",
+        f"content-length: {len(body)}",
+        "connection: close",
+    ]
+    assert content == body
+
+
+@pytest.mark.parametrize("code", [201, 204, 301, 303, 304, 307, 400, 401, 407, 503, 599, 999])
+def test_statuses_are_passed_on_and_redirects_are_not_followed(
+    gateway: LiveStub, backend: Backend, code: int
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 {code} Status\r\nLocation: /b\r\n"
+        exchange.send((head + ("" if code in (204, 304) else "Content-Length: 0\r\n")).encode())
+        exchange.send(b"\r\n")
+
+    backend.answer = answer
+    response = gateway.http.get(gateway.at("/a"))
+    assert (response.status_code, response.headers["Location"]) == (code, "/b")
+    assert len(backend.exchanges) == 1
+
+
+def test_one_connection_to_the_backend_serves_several_requests(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    gateway.http.get(gateway.at("/a"))
+    before = backend.connections
+    gateway.http.get(gateway.at("/b"))
+    assert backend.connections == before
+
+
+def test_a_connection_that_the_backend_closes_after_a_response_is_not_used_again(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    closed = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.respond(b"a")
+        exchange.connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    backend.answer = answer
+    assert gateway.http.get(gateway.at("/a")).content == b"a"
+    assert closed.wait(LIMIT)
+    assert gateway.http.get(gateway.at("/a")).content == b"a"
+
+
+# Streams
+
+
+def test_a_request_is_forwarded_as_it_arrives(gateway: LiveStub, backend: Backend) -> None:
+    arrived = threading.Semaphore(0)
+
+    def answer(exchange: Exchange) -> None:
+        exchange.read_until(b"first")
+        arrived.release()
+        exchange.read_until(b"0\r\n\r\n")
+        exchange.respond(b"complete")
+
+    backend.answer = answer
+    with connected(gateway) as client:
+        client.sendall(
+            b"POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"5\r\nfirst\r\n")
+        assert arrived.acquire(timeout=LIMIT)
+        client.sendall(b"6\r\nsecond\r\n0\r\n\r\n")
+        assert b"".join(iter(lambda: client.recv(65536), b"")).endswith(b"complete")
+    assert backend.last.values("transfer-encoding") == ["chunked"]
+    assert backend.last.values("expect") == []
+
+
+def test_a_response_is_sent_as_it_arrives(gateway: LiveStub, backend: Backend) -> None:
+    received = threading.Semaphore(0)
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        exchange.send(b"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n")
+        for event in (b"data: 1\n\n", b"data: 2\n\n"):
+            assert received.acquire(timeout=LIMIT)
+            exchange.send(b"%x\r\n%b\r\n" % (len(event), event))
+        assert received.acquire(timeout=LIMIT)
+        exchange.send(b"0\r\nX-Sum: 1\r\n\r\n")
+
+    backend.answer = answer
+    with gateway.http.stream("GET", gateway.at("/events")) as response:
+        # The head arrives before any event does.
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert "Trailer" not in response.headers
+        received.release()
+        events = response.iter_raw()
+        assert next(events) == b"data: 1\n\n"
+        received.release()
+        assert next(events) == b"data: 2\n\n"
+        received.release()
+        assert list(events) == []
+
+
+@pytest.mark.parametrize("when", ["before the response", "during the response"])
+def test_a_client_that_leaves_ends_the_exchange_with_the_backend(
+    gateway: LiveStub, backend: Backend, when: str
+) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        if when == "during the response":
+            exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        begun.set()
+        if exchange.is_left():
+            left.set()
+
+    backend.answer = answer
+    with connected(gateway) as client:
+        client.sendall(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert begun.wait(LIMIT)
+        if when == "during the response":
+            client.recv(1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert left.wait(LIMIT)
+
+
+def test_an_aborted_upload_ends_the_exchange_with_the_backend(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.read(5)
+        begun.set()
+        if exchange.is_left():
+            left.set()
+
+    backend.answer = answer
+    with connected(gateway) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nfirst")
+        assert begun.wait(LIMIT)
+    assert left.wait(LIMIT)
+
+
+def test_removing_a_world_ends_its_streams(gateway: LiveStub, backend: Backend, world: str) -> None:
+    backend.answer = lambda exchange: (
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        exchange.is_left(),
+    )
+    gateway.control("GET", "/health", world=world)
+    with connected(gateway) as client:
+        client.sendall(f"GET /_world/{world}/a HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert client.recv(1)
+        assert gateway.control("DELETE", f"/worlds/{world}").status_code == 200
+        assert is_closed(client)
+
+
+# Failures
+
+
+def problem(response: Any) -> tuple[int, str, str]:
+    """The code, the kind and the sentence of a problem of the stub's."""
+    assert response.headers["Content-Type"] == "application/problem+json"
+    details = response.json()
+    assert details["hint"]
+    return response.status_code, response.headers["Mock-Error"], details["detail"]
+
+
+def hanging_up(exchange: Exchange) -> None:
+    exchange.connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        hanging_up,
+        lambda exchange: exchange.send(b"nonsense\r\n\r\n"),
+        lambda exchange: exchange.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+    ],
+    ids=["no response", "no HTTP", "another protocol"],
+)
+def test_a_backend_without_a_response_is_a_bad_gateway(
+    gateway: LiveStub, backend: Backend, answer: Callable[[Exchange], object]
+) -> None:
+    backend.answer = answer
+    code, kind, detail = problem(gateway.http.get(gateway.at("/a")))
+    assert (code, kind) == (502, "upstream-failed")
+    assert f"{backend.url}/base" in detail
+
+
+def test_a_backend_that_cannot_be_reached_is_a_bad_gateway(
+    start_stub: Callable[..., LiveStub],
+) -> None:
+    with Backend() as stopped:
+        url = stopped.url
+    stub = start_stub(upstream=url)
+    response = stub.http.get(stub.at("/a"))
+    assert problem(response) == (
+        502,
+        "upstream-unreachable",
+        f"expected {url} to accept connections, found: Connection refused",
+    )
+    (entry,) = entries(stub)
+    assert (entry["code"], entry["id"]) == (502, response.headers["X-Request-Id"])
+    # The rest goes on.
+    assert stub.registered("ada@example.test") == "action-successful"
+
+
+@pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n"])
+def test_a_backend_that_takes_too_long_is_a_gateway_timeout(
+    start_stub: Callable[..., LiveStub], backend: Backend, begins: bytes
+) -> None:
+    backend.answer = lambda exchange: (exchange.send(begins), exchange.is_left())
+    stub = start_stub(upstream=backend.url, upstream_timeout=0.05)
+    code, kind, detail = problem(stub.http.get(stub.at("/a")))
+    assert (code, kind) == (504, "upstream-timeout")
+    assert "within 0.05 seconds" in detail
+
+
+def test_the_timeout_does_not_end_a_request_that_is_still_arriving(
+    start_stub: Callable[..., LiveStub], backend: Backend
+) -> None:
+    arrived, complete = threading.Event(), threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.line.startswith("GET"):
+            exchange.is_left()
+            return
+        exchange.read(5)
+        arrived.set()
+        exchange.read(4)
+        complete.set()
+
+    backend.answer = answer
+    stub = start_stub(upstream=backend.url, upstream_timeout=0.05)
+    with connected(stub) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nfirst")
+        assert arrived.wait(LIMIT)
+        # Takes as long as the timeout.
+        assert stub.http.get(stub.at("/b")).status_code == 504
+        client.sendall(b"last")
+        assert complete.wait(LIMIT)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 99", "Transfer-Encoding: chunked"])
+def test_a_response_that_breaks_off_ends_the_connection(
+    gateway: LiveStub, backend: Backend, framing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n5\r\nfirst\r\n".encode())
+        exchange.connection.shutdown(socket.SHUT_RDWR)
+
+    backend.answer = answer
+    with pytest.raises(httpx2.RemoteProtocolError):
+        gateway.http.get(gateway.at("/a"))
+    assert caplog.messages == [f"{backend.url}/base/a broke off a response"]
+
+
+def test_the_handshake_of_a_websocket_is_refused_with_the_address_to_use(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAA"}
+    response = gateway.http.get(gateway.at("/socket"), headers=headers)
+    assert problem(response)[:2] == (501, "websocket-not-forwarded")
+    assert (
+        response.json()["hint"] == f"Open the WebSocket at {backend.url.replace('http', 'ws')}/base"
+    )
+    assert backend.exchanges == []
+
+
+def test_an_upstream_that_leads_back_is_a_loop(gateway: LiveStub, backend: Backend) -> None:
+    def answer(exchange: Exchange) -> None:
+        # As another proxy would, it sends the request to the stub again.
+        with connected(gateway) as client:
+            client.sendall(exchange.head.encode().replace(b" /base", b" ") + b"\r\n\r\n")
+            exchange.send(client.recv(65536))
+
+    backend.answer = answer
+    assert problem(gateway.http.get(gateway.at("/a")))[:2] == (508, "upstream-loop")
+    assert len(backend.exchanges) == 1
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    return certified(tmp_path_factory.mktemp("tls"))
+
+
+def test_an_unknown_certificate_is_a_bad_gateway_that_says_how_to_trust_it(
+    start_stub: Callable[..., LiveStub], certificate: Path
+) -> None:
+    with Backend(certificate) as backend:
+        stub = start_stub(upstream=backend.url)
+        response = stub.http.get(stub.at("/a"))
+        assert problem(response)[:2] == (502, "upstream-untrusted")
+        assert "SSL_CERT_FILE" in response.json()["hint"]
+        assert backend.exchanges == []
+
+
+def test_a_certificate_that_this_machine_trusts_is_enough(
+    start_stub: Callable[..., LiveStub], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Backend(certificate) as backend:
+        stub = start_stub(upstream=backend.url)
+        assert stub.http.get(stub.at("/a")).text == "GET /a HTTP/1.1"
+
+
+def test_a_proxy_of_the_environment_sees_no_request(
+    start_stub: Callable[..., LiveStub], backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Backend() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        stub = start_stub(upstream=backend.url)
+        raw(stub, "GET /a HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        assert (len(backend.exchanges), proxy.connections) == (1, 0)
+
+
+# Pages
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("localhost:4018", 200),
+        ("app.localhost", 200),
+        ("127.0.0.1", 200),
+        ("192.0.2.7:4018", 200),
+        ("[2001:db8::7]", 200),
+        ("stub", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+    ],
+)
+def test_only_names_of_this_machine_reach_the_backend(
+    start_stub: Callable[..., LiveStub], backend: Backend, host: str, code: int
+) -> None:
+    stub = start_stub(upstream=backend.url, control_host=("stub",))
+    response = stub.http.get(stub.at("/a"), headers={"Host": host})
+    assert response.status_code == code
+    assert len(backend.exchanges) == (1 if code == 200 else 0)
+
+
+PAGE = "http://localhost:3000"
+ALLOWED = ("Access-Control-Allow-Origin: https://app.example.com", "Vary: Accept")
+
+
+@pytest.fixture
+def paged(start_stub: Callable[..., LiveStub], backend: Backend) -> LiveStub:
+    """A stub whose backend allows another page, while the stub itself allows `PAGE`."""
+    backend.answer = lambda exchange: exchange.respond(b"a", *ALLOWED)
+    return start_stub(upstream=backend.url, cors_origin=(PAGE,))
+
+
+def test_a_named_page_may_read_the_responses_of_the_backend(paged: LiveStub) -> None:
+    response = paged.http.get(paged.at("/a"), headers={"Origin": PAGE})
+    assert response.headers.get_list("Access-Control-Allow-Origin") == [PAGE]
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert response.headers["Vary"] == "Accept, Origin"
+
+
+def test_a_named_page_may_send_any_request_to_the_backend(
+    paged: LiveStub, backend: Backend
+) -> None:
+    headers = {
+        "Origin": PAGE,
+        "Access-Control-Request-Method": "DELETE",
+        "Access-Control-Request-Headers": "x-csrf",
+    }
+    response = paged.http.options(paged.at("/a"), headers=headers)
+    assert (response.status_code, backend.exchanges) == (204, [])
+    assert response.headers["Access-Control-Allow-Origin"] == PAGE
+    assert response.headers["Access-Control-Allow-Methods"] == "DELETE"
+    assert response.headers["Access-Control-Allow-Headers"] == "x-csrf"
+
+
+def test_the_backend_decides_about_other_pages(paged: LiveStub) -> None:
+    headers = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}
+    for response in (
+        paged.http.options(paged.at("/a"), headers=headers),
+        paged.http.get(paged.at("/a"), headers={"Origin": "https://other.example.com"}),
+        paged.http.get(paged.at("/a")),
+    ):
+        assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+        assert response.content == b"a"
+
+
+# The request log
+
+
+def test_the_log_shows_where_a_request_went(
+    gateway: LiveStub, backend: Backend, world: str
+) -> None:
+    gateway.control("GET", "/health", world=world)
+    response = gateway.http.put(gateway.at("/a%20b?token=secret", world), content=b"secret")
+    (entry,) = entries(gateway, world)
+    assert entry["id"] == response.headers["X-Request-Id"]
+    assert (entry["method"], entry["path"], entry["code"]) == ("PUT", "/a b", 200)
+    assert entry["forwarded_to"] == f"{backend.url}/base/a%20b"
+    assert (entry["status"], entry["params"], entry["answer"]) == (None, None, {})
+    assert entry["explanation"]["summary"] == (
+        f"Forwarded to {backend.url}/base/a%20b; no rule was checked here."
+    )
+    assert "secret" not in json.dumps(entry)
+
+
+def test_the_log_shows_the_id_that_the_backend_gave(
+    gateway: LiveStub, backend: Backend, world: str
+) -> None:
+    backend.answer = lambda exchange: exchange.respond(b"", "X-Request-Id: of-the-backend")
+    gateway.control("GET", "/health", world=world)
+    gateway.http.get(gateway.at("/a", world))
+    found = gateway.control("GET", "/requests/of-the-backend", world=world).json()
+    assert found["path"] == "/a"
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_forwarded_request_creates_no_world(gateway: LiveStub, world: str) -> None:
+    assert gateway.http.get(gateway.at("/a", world)).status_code == 200
+    assert world not in [each["name"] for each in gateway.control("GET", "/worlds").json()]
