@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import secrets
-import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -279,8 +278,10 @@ class Upstream:
                 502,
             )
         if isinstance(error, httpcore2.ConnectError | OSError | UnicodeError):
-            is_system_error = isinstance(cause, OSError) and not isinstance(cause, socket.gaierror)
-            reason = os.strerror(cause.errno) if is_system_error and cause.errno else str(cause)
+            reason = str(cause)
+            if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+                # The event loops have words of their own, but not of names that are not found.
+                reason = os.strerror(cause.errno)
             return Problem(
                 "upstream-unreachable",
                 f"expected {self.url} to accept connections, found: {reason}",

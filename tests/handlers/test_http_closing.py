@@ -1,6 +1,7 @@
 """How an HTTP connection ends: its client leaves, the server stops, or a deadline passes."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -54,6 +55,24 @@ async def test_a_connection_half_closed_without_a_request_is_closed(request_: by
     await client.send(request_)
     await client.half_close()
     assert client.transport.end == "closed"
+
+
+async def test_a_client_that_has_reset_the_connection_cannot_be_told_of_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = Gate()
+    client = Client(gate)
+    await client.send(GET + b"nonsense")
+
+    def write_eof() -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    client.transport.write_eof = write_eof  # type: ignore[method-assign]
+    gate.open()
+    await client.settle()
+    assert client.codes == [200, 400]
+    assert caplog.messages == []
+    client.disconnect()
 
 
 async def test_a_request_cut_off_behind_another_is_dropped() -> None:

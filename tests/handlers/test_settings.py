@@ -18,6 +18,7 @@ KEY = {"CLIENTS_REGISTER_MANDRILL_KEY": "md-Abc_123"}
 REFERENCE = {"CLIENTS_REGISTER_REFERENCE": "yes"}
 BESIDE = {
     "store": REFERENCE,
+    "passthrough": {"CLIENTS_REGISTER_UPSTREAM": "https://staging.example.com"},
     "workers": REFERENCE | {"CLIENTS_REGISTER_STORE": "postgresql://db.test/clients"},
 }
 TOKEN = {"CLIENTS_REGISTER_CONTROL_TOKEN": "t0ken-7f3a"}

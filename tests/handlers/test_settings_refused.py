@@ -199,6 +199,12 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             " CLIENTS_REGISTER_REFERENCE",
         ),
         (
+            ["--passthrough"],
+            {},
+            "--passthrough: expected an --upstream with it, to which the route is forwarded, found"
+            " none; name it, or leave --passthrough and CLIENTS_REGISTER_PASSTHROUGH out",
+        ),
+        (
             ["--control-host", "stub,a b"],
             {},
             "--control-host: expected an IP address or a host name, such as 127.0.0.1, ::1 or"

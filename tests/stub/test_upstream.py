@@ -340,10 +340,11 @@ def test_an_aborted_upload_ends_the_exchange_with_the_backend(
 
 
 def test_removing_a_world_ends_its_streams(gateway: LiveStub, backend: Backend, world: str) -> None:
-    backend.answer = lambda exchange: (
-        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        exchange.is_left(),
-    )
+    def answer(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        exchange.is_left()
+
+    backend.answer = answer
     gateway.control("GET", "/health", world=world)
     with connected(gateway) as client:
         client.sendall(f"GET /_world/{world}/a HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -407,7 +408,11 @@ def test_a_backend_that_cannot_be_reached_is_a_bad_gateway(
 def test_a_backend_that_takes_too_long_is_a_gateway_timeout(
     start_stub: Callable[..., LiveStub], backend: Backend, begins: bytes
 ) -> None:
-    backend.answer = lambda exchange: (exchange.send(begins), exchange.is_left())
+    def answer(exchange: Exchange) -> None:
+        exchange.send(begins)
+        exchange.is_left()
+
+    backend.answer = answer
     stub = start_stub(upstream=backend.url, upstream_timeout=0.05)
     code, kind, detail = problem(stub.http.get(stub.at("/a")))
     assert (code, kind) == (504, "upstream-timeout")
