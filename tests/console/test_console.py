@@ -1,14 +1,16 @@
 """The console as people use it: everything the stub can do, by clicking and typing."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from support.browser import card, go, line, press, ready, register, told
+from support.backend import Backend
+from support.browser import card, go, line, press, ready, register, told, window
 from support.live import LiveStub
 
 from clients_register.spec.statuses import load_statuses
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Response, Route
+    from playwright.sync_api import Browser, Page, Response, Route
 
 SLUGS = [status.slug for status in load_statuses()]
 
@@ -82,6 +84,37 @@ def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
     row.locator("summary").click()
     assert "client.email malformed" in row.locator(".stopped").inner_text()
     assert "client-validation-failed" in row.locator(".next").inner_text()
+
+
+def test_the_traffic_shows_what_was_forwarded(
+    chromium: "Browser", start_stub: Callable[..., LiveStub]
+) -> None:
+    with Backend() as backend:
+        stub = start_stub(upstream=backend.url)
+        with window(chromium, stub.at("/_mock/")) as page:
+            ready(page)
+            stub.http.get(stub.at("/projects"))
+            row = go(page, "traffic").locator("#rows li").first
+            row.locator("summary").click()
+            assert "200" in row.inner_text()
+            assert "forwarded" in row.inner_text()
+            assert f"Forwarded to {backend.url}/projects" in row.inner_text()
+            assert row.locator("pre").count() == 0
+
+
+def test_the_traffic_shows_why_nothing_was_forwarded(
+    chromium: "Browser", start_stub: Callable[..., LiveStub]
+) -> None:
+    with Backend() as stopped:
+        url = stopped.url
+    stub = start_stub(upstream=url)
+    with window(chromium, stub.at("/_mock/")) as page:
+        ready(page)
+        stub.http.get(stub.at("/projects"))
+        row = go(page, "traffic").locator("#rows li").first
+        row.locator("summary").click()
+        assert "problem reported by the stub" in row.inner_text()
+        assert "Connection refused" in row.inner_text()
 
 
 def test_errors_stand_beside_their_fields(console: "Page") -> None:
