@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures `clients_register_stub` and `clients_register`, and the options.
+"""The pytest plugin: its fixtures, of which tests use `clients_register`, and its options.
 
 Every run of pytest in the environment imports this module, so it imports nothing but pytest; the
 fixtures import what they need.
@@ -89,15 +89,26 @@ def clients_register_stub(
         yield from _count_statuses(stub, pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def clients_register_snapshot() -> str | None:
+    """The snapshot that the worlds of tests start from; None for the initial state.
+
+    To be overridden in a conftest.py, by a fixture that prepares a world and saves it.
+    """
+    return None
+
+
 @pytest.fixture
 def clients_register(
-    clients_register_stub: Stub, request: pytest.FixtureRequest
+    clients_register_stub: Stub,
+    clients_register_snapshot: str | None,
+    request: pytest.FixtureRequest,
 ) -> Iterator[World]:
     """A world of the stub for this test only, deleted afterwards.
 
     If the test fails, its report shows the requests, the responses, and why they were given.
     """
-    with clients_register_stub.world(request.node.name) as world:
+    with clients_register_stub.world(request.node.name, clients_register_snapshot) as world:
         yield world
         request.node.add_report_section("teardown", "clients-register", world.summarize())
 

@@ -63,11 +63,17 @@ class Stub:
         self._http.close()
 
     @contextmanager
-    def world(self, name: str) -> Iterator[World]:
-        """Yields a new world, named after `name`; it is deleted when the context ends."""
+    def world(self, name: str, snapshot: str | None = None) -> Iterator[World]:
+        """Yields a new world, named after `name`; it is deleted when the context ends.
+
+        It contains what was saved as `snapshot` (see `World.save`). Raises ControlError if there is
+        no such snapshot.
+        """
         prefix = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:MAX_NAME].strip("-")
         # Others may run the same tests against the same stub.
         unique = f"{prefix}-{secrets.token_hex(4)}"
+        if snapshot is not None:
+            self.control("PUT", f"/worlds/{unique}", {"snapshot": snapshot})
         world = World(self._http, f"{self.base}/_world/{unique}", unique)
         try:
             yield world

@@ -76,6 +76,21 @@ class World:
         """
         self.control("PUT", "/next", list(items))
 
+    def save(self, snapshot: str) -> str:
+        """Saves this world under the name `snapshot`, and returns the name.
+
+        Raises ControlError for an invalid name.
+        """
+        self.control("PUT", f"/snapshots/{snapshot}")
+        return snapshot
+
+    def restore(self, snapshot: str | None = None) -> None:
+        """Restores what was saved as `snapshot`, or the initial state; empties the request log.
+
+        Raises ControlError if there is no such snapshot.
+        """
+        self.control("POST", "/reset", {} if snapshot is None else {"snapshot": snapshot})
+
     def outbox(
         self, to: str | None = None, *, request: str | None = None, wait: float = 0
     ) -> list[dict[str, Any]]:

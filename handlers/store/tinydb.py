@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Coroutine,
     Iterable,
@@ -14,7 +13,7 @@ from collections.abc import (
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -42,6 +41,7 @@ from clients_register.handlers.store.journaled.database import JournaledTinyDB, 
 from clients_register.handlers.store.journaled.disk import LOCAL, Disk, StorageError, remedy
 from clients_register.handlers.store.journaled.journal import Documents, FileReplaced
 from clients_register.handlers.store.journaled.storage import FileFormat
+from clients_register.handlers.store.write_locks import WriteLocks
 
 FORMAT = "clients-register"
 VERSION = 3
@@ -62,6 +62,16 @@ DIGITS = 15
 
 _SHA_256 = re.compile(r"[0-9a-f]{64}")
 
+
+class Contents(NamedTuple):
+    """The documents of a store by id, as JSON; `public` says whether they are published."""
+
+    users: Mapping[int, bytes]
+    sessions: Mapping[int, bytes]
+    outbox: Mapping[int, bytes]
+    public: bool
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -74,58 +84,6 @@ def shielded(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
         return await asyncio.shield(asyncio.create_task(method(*args, **kwargs)))
 
     return run_shielded
-
-
-class WriteLocks:
-    """Write locks: writes run concurrently unless they conflict.
-
-    A registration locks its e-mail address; removals and seeds lock everything. No other task runs
-    between the end of a wait and the next `await` of the caller, so what the caller reads from
-    memory in between still holds when it begins a write.
-    """
-
-    def __init__(self, wait_for_writes: Callable[[], Awaitable[None]]) -> None:
-        """`wait_for_writes` returns once no write is pending."""
-        self._wait_for_writes = wait_for_writes
-        self._locked_emails: dict[str, asyncio.Event] = {}
-        self._exclusive = asyncio.Lock()
-        self._exclusive_ended: asyncio.Event | None = None
-
-    async def wait(self) -> None:
-        """Waits until no exclusive lock is held."""
-        while self._exclusive_ended is not None:
-            await self._exclusive_ended.wait()
-
-    async def wait_for_email(self, email_key: str) -> None:
-        """Waits until neither an exclusive lock nor one of the address is held."""
-        await self.wait()
-        while (released := self._locked_emails.get(email_key)) is not None:
-            await released.wait()
-            await self.wait()
-
-    def lock_email(self, email_key: str) -> Callable[[], None]:
-        """Locks the address; returns a function that releases it, to be called once."""
-        released = self._locked_emails[email_key] = asyncio.Event()
-
-        def release() -> None:
-            del self._locked_emails[email_key]
-            released.set()
-
-        return release
-
-    @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[None]:
-        """Waits for all locks and writes; no other write begins until the context ends."""
-        async with self._exclusive:
-            ended = self._exclusive_ended = asyncio.Event()
-            try:
-                for released in [*self._locked_emails.values()]:
-                    await released.wait()
-                await self._wait_for_writes()
-                yield
-            finally:
-                self._exclusive_ended = None
-                ended.set()
 
 
 class TinyDBStore(Store):
@@ -166,8 +124,9 @@ class TinyDBStore(Store):
         self._outbox = self._database.table("outbox")
         self._meta = self._database.table(META)
         self._locks = WriteLocks(self._database.idle)
-        self._last_id = self._highest_id()
-        self._last_mail_number = max(self._outbox.ids(), default=0)
+        # The last ones assigned.
+        self._last_id = self._last_mail_number = 0
+        self._reset_ids()
 
     @override
     async def user(self, user_id: int) -> User | None:
@@ -262,8 +221,7 @@ class TinyDBStore(Store):
                     self._outbox.truncate()
             await self._commit(transaction)
             # After a reset, ids are assigned as at the start.
-            self._last_id = self._highest_id()
-            self._last_mail_number = max(self._outbox.ids(), default=0)
+            self._reset_ids()
 
     @override
     @shielded
@@ -285,6 +243,32 @@ class TinyDBStore(Store):
             await self._commit(transaction)
             # Ids used by a seed are not assigned again.
             self._last_id = max(self._last_id, *(n for user in new for n in ids_of(user)), 0)
+
+    def count_records(self) -> dict[str, int]:
+        """Returns the numbers of clients, sessions and mails."""
+        return {
+            "clients": len(self._users.values("client.id")),
+            "sessions": len(self._sessions.ids()),
+            "mails": len(self._outbox.ids()),
+        }
+
+    def dump(self) -> Contents:
+        """Returns everything that is stored, as of one moment."""
+        tables = self._users.dump(), self._sessions.dump(), self._outbox.dump()
+        return Contents(*tables, public=self._is_public())
+
+    @shielded
+    async def restore(self, contents: Contents) -> None:
+        """Replaces everything that is stored."""
+        async with self._locks.exclusive():
+            with self._database.transaction() as transaction:
+                self._users.restore(contents.users)
+                self._sessions.restore(contents.sessions)
+                self._outbox.restore(contents.outbox)
+                if contents.public and not self._is_public():
+                    self._meta.update({"public": True}, doc_ids=[HEAD])
+            await self._commit(transaction)
+            self._reset_ids()
 
     @override
     async def count_clients(self) -> int:
@@ -373,10 +357,15 @@ class TinyDBStore(Store):
         self._last_id += 1
         return self._last_id
 
-    def _highest_id(self) -> int:
-        """Returns the highest id in use, or the last one reserved for seeds."""
+    def _is_public(self) -> bool:
+        head = self._meta.get(doc_id=HEAD)
+        return bool(head and head["public"])
+
+    def _reset_ids(self) -> None:
+        """Assigns ids after the highest one in use, or the last one reserved for seeds."""
         users, clients = self._users.ids(), self._users.values("client.id")
-        return max(LAST_SEEDED_ID, max(users, default=0), max(clients, default=0))
+        self._last_id = max(LAST_SEEDED_ID, max(users, default=0), max(clients, default=0))
+        self._last_mail_number = max(self._outbox.ids(), default=0)
 
 
 def document_id(digest: str) -> int:

@@ -25,13 +25,14 @@ from clients_register.handlers.stub.control.plane import ControlPlane
 from clients_register.handlers.stub.cors import Cors, is_preflight
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
+from clients_register.handlers.stub.paths import PREFIX, split_path
 from clients_register.handlers.stub.problems import (
     Headers,
     Problem,
     response_messages,
 )
 from clients_register.handlers.stub.traffic import LogEntry
-from clients_register.handlers.stub.worlds import PREFIX, World, Worlds, split_path
+from clients_register.handlers.stub.worlds import World, Worlds
 
 if TYPE_CHECKING:
     # Imports an HTTP client, which is slow and otherwise not needed.

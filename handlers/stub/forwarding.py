@@ -19,10 +19,11 @@ from clients_register.handlers.settings import Settings
 from clients_register.handlers.stub.control.guard import Guard
 from clients_register.handlers.stub.cors import Cors, is_preflight, without_permissions
 from clients_register.handlers.stub.faults import Faults
+from clients_register.handlers.stub.paths import path_prefix
 from clients_register.handlers.stub.problems import Headers, Problem, response_messages
 from clients_register.handlers.stub.traffic import LogEntry
 from clients_register.handlers.stub.upstream import BrokenResponse, RequestBody, Upstream
-from clients_register.handlers.stub.worlds import World, Worlds, path_prefix
+from clients_register.handlers.stub.worlds import World, Worlds
 
 log = logging.getLogger(__name__)
 

@@ -41,6 +41,7 @@ class WorldState:
 
     def __init__(self, system_clock: Clock, tokens: Iterable[str]) -> None:
         """`tokens` are those of the personas."""
+        self._system_clock = system_clock
         self.clock = WorldClock(system_clock)
         self.tokens = KnownTokens(tokens)
         self.script = Script()
@@ -53,6 +54,12 @@ class WorldState:
         self.clock.reset()
         self.script.items = []
         self.faults.set()
+
+    def copy_settings(self) -> "WorldState":
+        """Returns a copy, with an empty request log and coverage."""
+        copy = WorldState(self._system_clock, ())
+        copy.copy_from(self)
+        return copy
 
     def copy_from(self, other: "WorldState") -> None:
         """Copies the settings of `other`, but not its request log and coverage."""

@@ -5,7 +5,6 @@ store of a world is created on the first request that needs it.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,12 @@ from clients_register.handlers.http.connection import Connection
 from clients_register.handlers.models import Clock
 from clients_register.handlers.resources import SharedResources
 from clients_register.handlers.seed import Seed
-from clients_register.handlers.settings import WORLDS_PATH
 from clients_register.handlers.store.base import Store
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.handlers.stub.faults import FaultyTransport
+from clients_register.handlers.stub.paths import check_world_name, is_name, path_prefix
 from clients_register.handlers.stub.problems import Problem
+from clients_register.handlers.stub.snapshots import Snapshot, Snapshots
 from clients_register.handlers.stub.state import Notifier, WorldState
 from clients_register.handlers.stub.traffic import (
     MAX_BYTES,
@@ -32,12 +32,8 @@ from clients_register.handlers.stub.traffic import (
 from clients_register.handlers.stub.world_files import DEFAULT, WorldFiles
 from clients_register.spec.schema_errors import suggest
 
-PREFIX = f"{WORLDS_PATH}/"
-
 # How long closing a world waits for its requests, in seconds.
 CLOSE_TIMEOUT = 70
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class WorldLimits(NamedTuple):
@@ -126,9 +122,11 @@ class World:
                     self._services = await self._open()
         return self._services
 
-    async def count_clients(self) -> int | None:
-        """Returns the number of clients; None if the store is not open yet."""
-        return None if self._store is None else await self._store.count_clients()
+    def count_records(self) -> dict[str, int | None]:
+        """Counts clients, sessions and mails; each is None if the store is not open yet."""
+        if self._store is None:
+            return dict.fromkeys(("clients", "sessions", "mails"))
+        return {**self._store.count_records()}
 
     def record(self, entry: LogEntry) -> None:
         """Adds `entry` to the request log, and its status to the coverage.
@@ -140,11 +138,17 @@ class World:
         self.state.request_log.add(entry)
         self.changes.notify()
 
-    async def reset(self) -> None:
-        """Restores the initial state, except for the coverage, which `Worlds` manages."""
-        self.state.reset_settings()
+    async def reset(self, snapshot: Snapshot | None = None) -> None:
+        """Restores the initial state, or `snapshot`, and empties the request log.
+
+        `Worlds` manages the coverage.
+        """
         self.state.request_log.clear()
-        await self.reset_users()
+        if snapshot is not None:
+            await self.restore(snapshot)
+        else:
+            self.state.reset_settings()
+            await self.reset_users()
 
     async def reset_users(self) -> None:
         """Restores the initial users and sessions, and empties the outbox."""
@@ -164,14 +168,22 @@ class World:
         await store.remove(sessions=[session.digest for session in await store.sessions()])
         await self._plant(self._resources.seed, store)
 
-    async def copy_from(self, other: "World") -> None:
-        """Copies store and settings of `other`, but not its request log and coverage."""
-        source, target = (await other.services()).store, (await self.services()).store
-        await target.remove([user.id for user in await target.users()], mails=True)
-        await target.seed(await source.users(), await source.sessions(), public=True)
-        for mail in await source.mails():
-            await target.add_mail(mail)
-        self.state.copy_from(other.state)
+    async def save(self) -> Snapshot:
+        """Returns what the world contains now."""
+        store = await self._opened_store()
+        return Snapshot(
+            world=self.name,
+            saved_at=self.state.clock.now(),
+            contents=store.dump(),
+            counts=store.count_records(),
+            state=self.state.copy_settings(),
+        )
+
+    async def restore(self, snapshot: Snapshot) -> None:
+        """Replaces store and settings, but not request log and coverage."""
+        store = await self._opened_store()
+        await store.restore(snapshot.contents)
+        self.state.copy_from(snapshot.state)
 
     async def close(self, remaining_requests: int = 0) -> None:
         """Closes the store, once no more than `remaining_requests` are active."""
@@ -227,6 +239,11 @@ class World:
         if not self.active_requests and self._store is not None and self.name != DEFAULT:
             self._store.release_files()
 
+    async def _opened_store(self) -> TinyDBStore:
+        await self.services()
+        assert self._store is not None, "opened with the services"
+        return self._store
+
     async def _open(self) -> Services:
         if self._predecessors:
             # They use the same file.
@@ -265,6 +282,7 @@ class Worlds:
     ) -> None:
         """`stored_names` are worlds of earlier runs, whose data is in `files`."""
         self.limits = limits
+        self.snapshots = Snapshots()
         self._files = files
         self._removed_coverage = Coverage()
         self._resources = resources
@@ -273,7 +291,7 @@ class Worlds:
         self._by_name: dict[str, World] = {}
         self.default = self._create(DEFAULT)
         for name in stored_names:
-            if _NAME.fullmatch(name):
+            if is_name(name):
                 self._create(name)
 
     def all(self) -> list[World]:
@@ -291,7 +309,7 @@ class Worlds:
 
         Raises Problem for an invalid name or too many worlds.
         """
-        _check_name(name)
+        check_world_name(name)
         if len(self._by_name) >= self.limits.worlds:
             self._evict_idle()
         return self._create(name)
@@ -319,12 +337,15 @@ class Worlds:
         else:
             world.state.coverage = Coverage()
 
-    async def reset(self, world: World) -> None:
-        """Restores the initial state of `world`. The sum keeps the coverage of a named one."""
+    async def reset(self, world: World, snapshot: Snapshot | None = None) -> None:
+        """Restores the initial state of `world`, or `snapshot`.
+
+        The sum keeps the coverage of a named one.
+        """
         if world is not self.default:
             self._removed_coverage.add(world.state.coverage)
         world.state.coverage = Coverage()
-        await world.reset()
+        await world.reset(snapshot)
 
     async def remove(self, name: str, caller: World) -> None:
         """Removes the world `name`, on behalf of a request to the world `caller`.
@@ -401,29 +422,3 @@ class Worlds:
     def _finish_removal(self, world: World) -> None:
         del self._removals[world]
         self._removed_coverage.add(world.state.coverage)
-
-
-def path_prefix(name: str) -> str:
-    """Returns the path prefix of the world `name`, which need not exist."""
-    return "" if name == DEFAULT else PREFIX + name
-
-
-def split_path(path: str) -> tuple[str, str]:
-    """Returns the name of the world of a path, and the rest of the path.
-
-    Raises Problem for an invalid name.
-    """
-    if not path.startswith(PREFIX):
-        return DEFAULT, path
-    name, slash, rest = path.removeprefix(PREFIX).partition("/")
-    _check_name(name)
-    return name, slash + rest
-
-
-def _check_name(name: str) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise Problem(
-            "bad-world",
-            f"expected a world's name of 1 to 64 letters, digits, _ and -, found {name[:80]!r}",
-            f"Such as {PREFIX}my-test/api/v1/clients/register",
-        )

@@ -25,7 +25,7 @@ from support.store import files, in_database
 from clients_register.handlers.models import Mail, Session, User
 from clients_register.handlers.store.base import EmailTaken, Store
 from clients_register.handlers.store.journaled import storage
-from clients_register.handlers.store.tinydb import TinyDBStore
+from clients_register.handlers.store.tinydb import Contents, TinyDBStore
 
 T = TypeVar("T")
 
@@ -160,7 +160,12 @@ class Model(RuleBasedStateMachine):
 
 
 class FileModel(Model):
-    """The same with the TinyDB store, whose file is compacted every few writes."""
+    """The same with the TinyDB store, whose file is compacted every few writes.
+
+    What it contained can be restored, also after it was closed or killed.
+    """
+
+    dumped: tuple[Contents, dict[int, User], dict[str, Session], list[Mail]]
 
     def __init__(self) -> None:
         self.smallest, storage.MIN_COMPACTION_SIZE = storage.MIN_COMPACTION_SIZE, 600
@@ -172,6 +177,7 @@ class FileModel(Model):
             return TinyDBStore(self.path, public_allowed=True)
 
         super().__init__(opening)
+        self.dump()
 
     def teardown(self) -> None:
         super().teardown()
@@ -188,6 +194,18 @@ class FileModel(Model):
         self.run(self.store.close())
         assert files(self.path) == [self.path]
         self.store = self.run(self.opened())
+
+    @rule()
+    def dump(self) -> None:
+        assert isinstance(self.store, TinyDBStore)
+        self.dumped = self.store.dump(), {**self.users}, {**self.sessions}, [*self.mails]
+
+    @rule()
+    def restore(self) -> None:
+        assert isinstance(self.store, TinyDBStore)
+        contents, users, sessions, mails = self.dumped
+        self.run(self.store.restore(contents))
+        self.users, self.sessions, self.mails = {**users}, {**sessions}, [*mails]
 
     @rule()
     def kill(self) -> None:

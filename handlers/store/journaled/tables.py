@@ -92,6 +92,21 @@ class JournaledTable(Table):
 
     # These methods see only durable documents, also in a transaction.
 
+    def dump(self) -> Mapping[int, bytes]:
+        """Returns the JSON of all documents, by id."""
+        return {**self._stored}
+
+    def restore(self, documents: Mapping[int, bytes]) -> None:
+        """Makes `documents`, which `dump` has returned, the only ones; writes only what differs.
+
+        Expects that no other commit is pending.
+        """
+        changes = self._open_changes()
+        changes.update(dict.fromkeys(self._stored.keys() - documents.keys()))
+        for doc_id, encoded in documents.items():
+            if self._stored.get(doc_id) != encoded:
+                changes[doc_id] = encoded
+
     def find(self, path: str, value: object) -> Collection[int]:
         """Returns the ids of the documents whose field at `path` equals `value`, by its index."""
         return self._indexes[path].find(value)

@@ -24,6 +24,7 @@ from clients_register.handlers.stub.control.records import (
     SESSION_TIMES,
     show_mail,
     show_session,
+    show_snapshot,
     show_user,
 )
 from clients_register.handlers.stub.faults import faults_for_states
@@ -371,7 +372,7 @@ async def list_worlds(call: ControlCall) -> list[dict[str, Any]]:
         {
             "name": world.name,
             "base": world.base,
-            "clients": await world.count_clients(),
+            **world.count_records(),
             "requests": world.state.request_log.count,
             "idle_seconds": round(world.idle_seconds, 1),
         }
@@ -380,15 +381,26 @@ async def list_worlds(call: ControlCall) -> list[dict[str, Any]]:
 
 
 async def create_world(call: ControlCall) -> list[dict[str, Any]]:
-    """Creates a world, or copies another one to it."""
-    worlds = call.parts.worlds
+    """Creates a world; copies another one, or a snapshot, to it."""
+    worlds, snapshot = call.parts.worlds, None
+    if len(call.body) > 1:
+        raise Problem(
+            "two-sources",
+            "expected one thing to copy, found a world and a snapshot",
+            "Leave copy or snapshot out",
+        )
     # Before anything is created, so that a misspelt name leaves no world behind.
-    source = worlds.get(call.body["copy"]) if "copy" in call.body else None
+    if "copy" in call.body:
+        source = worlds.get(call.body["copy"])
+        with source.in_use():
+            snapshot = await source.save()
+    elif "snapshot" in call.body:
+        snapshot = worlds.snapshots.get(call.body["snapshot"])
     name = call.path["name"]
     world = worlds.find(name) or worlds.create(name)
-    if source is not None and source is not world:
-        with world.in_use(), source.in_use():
-            await world.copy_from(source)
+    if snapshot is not None:
+        with world.in_use():
+            await world.restore(snapshot)
     return await list_worlds(call)
 
 
@@ -399,6 +411,29 @@ async def remove_world(call: ControlCall) -> list[dict[str, Any]]:
 
 
 async def reset_world(call: ControlCall) -> ControlResponse:
-    """Restores the initial state of the world."""
-    await call.parts.worlds.reset(call.world)
+    """Restores the initial state of the world, or a snapshot."""
+    worlds, name = call.parts.worlds, call.body.get("snapshot")
+    await worlds.reset(call.world, None if name is None else worlds.snapshots.get(name))
     return NO_CONTENT
+
+
+# Snapshots
+
+
+async def list_snapshots(call: ControlCall) -> list[dict[str, Any]]:
+    """Lists all snapshots, with what they contain."""
+    return [show_snapshot(*named) for named in call.parts.worlds.snapshots.all()]
+
+
+async def save_snapshot(call: ControlCall) -> list[dict[str, Any]]:
+    """Saves the world under a name."""
+    snapshots, name = call.parts.worlds.snapshots, call.path["name"]
+    snapshots.check_name(name)
+    snapshots.add(name, await call.world.save())
+    return await list_snapshots(call)
+
+
+async def remove_snapshot(call: ControlCall) -> list[dict[str, Any]]:
+    """Removes a snapshot."""
+    call.parts.worlds.snapshots.remove(call.path["name"])
+    return await list_snapshots(call)

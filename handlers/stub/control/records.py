@@ -7,6 +7,7 @@ from clients_register.handlers.models import Mail, Session, User, format_time
 from clients_register.handlers.responses import client_view
 from clients_register.handlers.sessions import MAX_AGE, MAX_IDLE, expires_at
 from clients_register.handlers.stub.control.call import ControlCall
+from clients_register.handlers.stub.snapshots import Snapshot
 
 # The view in which the control plane shows clients.
 CLIENT_VIEW = "client_read"
@@ -65,6 +66,19 @@ def show_mail(mail: Mail) -> dict[str, Any]:
         "subject": mail.subject,
         "text": mail.text,
         "sent_at": format_time(mail.sent_at),
+    }
+
+
+def show_snapshot(name: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Returns what a snapshot contains as a JSON value."""
+    state = snapshot.state
+    return {
+        "name": name,
+        "world": snapshot.world,
+        "saved_at": format_time(snapshot.saved_at),
+        **snapshot.counts,
+        "script": len(state.script.items),
+        "faults": state.faults.to_dict(),
     }
 
 
