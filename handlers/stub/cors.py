@@ -13,7 +13,7 @@ _EXPOSED_HEADERS = (
 )
 _VARY = (b"vary", b"Origin")
 
-# What a response allows, and of which it may say only one thing.
+# Headers that say which pages may read a response. Each may occur once.
 _PERMISSIONS = frozenset((b"access-control-allow-origin", b"access-control-allow-credentials"))
 
 
@@ -53,7 +53,7 @@ class Cors:
             ),
         ]
 
-    def is_named(self, request_headers: Iterable[Header]) -> bool:
+    def allows_credentials(self, request_headers: Iterable[Header]) -> bool:
         """Whether a request is from a page that may send credentials."""
         return bool(self._origins) and self._credentialed(request_headers) is not None
 

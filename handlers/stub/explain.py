@@ -31,16 +31,16 @@ async def explain_response(
 ) -> dict[str, Any]:
     """Returns the explanation as a JSON value.
 
-    `slug` is None if the response is a problem, `context` if no rules were checked; `forwarded_to`
-    is the URL that an upstream got the request for. The next
-    violation is determined by the present state of the world.
+    `slug` is None if the response is a problem, `context` if no rules were checked, and
+    `forwarded_to` if the response is not that of an upstream. The next violation is determined by
+    the present state of the world.
     """
     if forced is not None:
         return _explanation(FORCED[forced])
     if forwarded_to is not None:
         return _explanation(f"Forwarded to {forwarded_to}; no rule was checked here.")
     if slug is None:
-        return _explanation("The stub was used incorrectly; see the response.")
+        return _explanation("The stub reported a problem; see the response.")
     if context is None or context.route is None:
         return _explanation("The request was answered before any rule of the route was checked.")
     ignored = [

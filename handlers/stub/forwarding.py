@@ -1,4 +1,4 @@
-"""Requests that an upstream answers: admitted, recorded, and their responses open to some pages.
+"""Forwards requests to an upstream, records them, and applies the stub's CORS settings.
 
 All paths but the route are forwarded as streams. A registration (`--passthrough`) is forwarded as a
 whole, so that the request log explains it like any other.
@@ -70,7 +70,7 @@ class Forwarding:
         does not exist is not recorded.
         """
         self._guard.check_name(scope)
-        if is_preflight(scope) and self._cors.is_named(scope["headers"]):
+        if is_preflight(scope) and self._cors.allows_credentials(scope["headers"]):
             for message in response_messages(204, self._cors.preflight_headers(scope)):
                 await send(message)
             return
@@ -98,7 +98,6 @@ class Forwarding:
         """
         started, connection = time.perf_counter(), connection_of(scope)
         entry = LogEntry(new_request_id(), world.state.clock.now(), scope["method"], scope["path"])
-        entry.forwarded_to = self._upstream.locate(scope)
 
         def record() -> None:
             # Before the response is sent, so that its receiver finds the entry.
@@ -110,9 +109,9 @@ class Forwarding:
         try:
             async with self._upstream.send(scope, body, path_prefix(name)) as response:
                 headers = _identify(entry, response.headers)
-                if self._cors.is_named(scope["headers"]):
+                if self._cors.allows_credentials(scope["headers"]):
                     headers = without_permissions(headers) + self._cors.headers(scope["headers"])
-                entry.code = response.code
+                entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
                 record()
                 await send(
                     {"type": "http.response.start", "status": response.code, "headers": headers}
@@ -135,16 +134,15 @@ class Forwarding:
 
         Its status, one of `slugs`, and its envelope are noted in `entry`. Raises Problem.
         """
-        entry.forwarded_to = self._upstream.locate(scope)
         async with self._upstream.send(scope, _once(request.body or b""), world.base) as response:
             content = await self._read(response.body)
+        entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
         with suppress(ValueError, RecursionError):
             envelope = json.loads(content)
             if isinstance(envelope, dict):
                 entry.envelope = envelope
         status = (entry.envelope or {}).get("status")
         entry.slug = status if isinstance(status, str) and status in slugs else None
-        entry.code = response.code
         headers = without_permissions(_identify(entry, response.headers))
         return response_messages(response.code, headers, content)
 

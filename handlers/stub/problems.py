@@ -16,7 +16,7 @@ Headers = list[Header]
 
 
 class Problem(Exception):
-    """The stub was used incorrectly.
+    """The stub was used incorrectly, or an upstream does not respond.
 
     `kind` identifies the problem for programs; `detail` says what was expected, found and where;
     `hint` what to do next. `code` is the HTTP status code, with the `headers` it requires.

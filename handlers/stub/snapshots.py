@@ -48,8 +48,11 @@ class Snapshots:
             raise Problem("no-such-snapshot", detail, suggest(name, self._by_name), 404)
         return self._by_name[name]
 
-    def check_name(self, name: str) -> None:
-        """Raises Problem for an invalid name, and for another one when there is no room for it."""
+    def add(self, name: str, snapshot: Snapshot) -> None:
+        """Adds a snapshot, or replaces the one of that name.
+
+        Raises Problem for an invalid name, or if there are too many snapshots.
+        """
         if not is_name(name):
             raise Problem(
                 "bad-snapshot",
@@ -63,10 +66,6 @@ class Snapshots:
                 f"expected at most {MAX_SNAPSHOTS} snapshots, found another",
                 "DELETE /_mock/snapshots/NAME when it is no longer needed",
             )
-
-    def add(self, name: str, snapshot: Snapshot) -> None:
-        """Adds a snapshot, or replaces the one of that name. Raises Problem; see `check_name`."""
-        self.check_name(name)
         self._by_name[name] = snapshot
 
     def remove(self, name: str) -> None:

@@ -43,7 +43,7 @@ class LogEntry(Struct):
     """One request and its response.
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
-    shows the item of the script it used, and `forwarded_to` is the URL at which an upstream got it.
+    shows the item of the script it used, `forwarded_to` is the URL that an upstream answered at.
     `request` is None if the world could not be opened or the body was not kept, and `context` if no
     rules were checked. `size` is about how many bytes of memory a log needs for it.
     """

@@ -231,9 +231,9 @@ class Upstream:
         )
 
     def _request_headers(self, scope: Scope, prefix: str) -> Headers:
-        """Returns the headers to forward, with those that tell the backend about its client.
+        """Returns the headers to forward, including `X-Forwarded-*` and `Via`.
 
-        A proxy in front of the stub knows the original host and scheme better.
+        If a proxy in front of the stub has set the original host or scheme, that value is kept.
         """
         received: Headers = scope["headers"]
         values = dict(received)
@@ -298,7 +298,7 @@ class Upstream:
 
 
 def _end_to_end(headers: Headers) -> Headers:
-    """Returns `headers` without those that are for one connection only (RFC 9110, 7.6.1)."""
+    """Removes hop-by-hop headers (RFC 9110, 7.6.1)."""
     named = b",".join(value for name, value in headers if name == b"connection")
     dropped = HOP_BY_HOP.union(map(bytes.strip, named.lower().split(b",")))
     return [each for each in headers if each[0] not in dropped]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
 from support.backend import Backend
 from support.browser import card, go, line, press, ready, register, told, window
 from support.live import LiveStub
@@ -86,35 +87,28 @@ def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
     assert "client-validation-failed" in row.locator(".next").inner_text()
 
 
-def test_the_traffic_shows_what_was_forwarded(
-    chromium: "Browser", start_stub: Callable[..., LiveStub]
+@pytest.mark.parametrize("is_running", [True, False], ids=["forwarded", "not forwarded"])
+def test_the_traffic_shows_what_was_forwarded_or_why_not(
+    chromium: "Browser", start_stub: Callable[..., LiveStub], *, is_running: bool
 ) -> None:
     with Backend() as backend:
         stub = start_stub(upstream=backend.url)
-        with window(chromium, stub.at("/_mock/")) as page:
-            ready(page)
+        if is_running:
             stub.http.get(stub.at("/projects"))
-            row = go(page, "traffic").locator("#rows li").first
-            row.locator("summary").click()
-            assert "200" in row.inner_text()
-            assert "forwarded" in row.inner_text()
-            assert f"Forwarded to {backend.url}/projects" in row.inner_text()
-            assert row.locator("pre").count() == 0
-
-
-def test_the_traffic_shows_why_nothing_was_forwarded(
-    chromium: "Browser", start_stub: Callable[..., LiveStub]
-) -> None:
-    with Backend() as stopped:
-        url = stopped.url
-    stub = start_stub(upstream=url)
+    if not is_running:
+        stub.http.get(stub.at("/projects"))
     with window(chromium, stub.at("/_mock/")) as page:
         ready(page)
-        stub.http.get(stub.at("/projects"))
         row = go(page, "traffic").locator("#rows li").first
         row.locator("summary").click()
-        assert "problem reported by the stub" in row.inner_text()
-        assert "Connection refused" in row.inner_text()
+        text = row.inner_text()
+    if is_running:
+        assert "200" in text
+        assert f"Forwarded to {backend.url}/projects" in text
+        assert "Bodies of forwarded requests are not kept." in text
+    else:
+        assert "problem reported by the stub" in text
+        assert "Connection refused" in text
 
 
 def test_errors_stand_beside_their_fields(console: "Page") -> None:

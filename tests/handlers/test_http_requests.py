@@ -1,4 +1,4 @@
-"""What is read from an HTTP connection: requests in any pieces, and those that are refused."""
+"""HTTP connections parse requests however they are split, and refuse invalid ones."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What is written to an HTTP connection: responses as requests allow, at the client's pace."""
+"""HTTP connections frame responses, keep their order, and wait for slow clients."""
 
 from collections.abc import Sequence
 

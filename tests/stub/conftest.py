@@ -1,13 +1,30 @@
 """Fixtures for the tests of the stub."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.backend import Backend, echo
 from support.limits import LIMIT
 from support.live import WAIT
 
 from clients_register.handlers.stub.state import Notifier
+
+
+@pytest.fixture(scope="module")
+def shared_backend() -> Iterator[Backend]:
+    """One backend for all tests of a module, and for a stub that forwards to it."""
+    with Backend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(shared_backend: Backend) -> Backend:
+    """The shared backend, which echoes the request line and has recorded no exchange."""
+    shared_backend.answer = echo
+    shared_backend.exchanges.clear()
+    return shared_backend
 
 
 @pytest.fixture

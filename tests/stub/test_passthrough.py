@@ -32,17 +32,11 @@ def register(exchange: Exchange) -> None:
     exchange.respond(body, "Content-Type: application/json", "X-Request-Id: theirs", origin)
 
 
-@pytest.fixture(scope="module")
-def shared_backend() -> Iterator[Backend]:
-    with Backend() as backend:
-        yield backend
-
-
 @pytest.fixture
-def backend(shared_backend: Backend) -> Backend:
-    shared_backend.answer = register
-    shared_backend.exchanges.clear()
-    return shared_backend
+def backend(backend: Backend) -> Backend:
+    """The shared backend, which implements the route."""
+    backend.answer = register
+    return backend
 
 
 @pytest.fixture(scope="module")

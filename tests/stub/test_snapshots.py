@@ -1,4 +1,4 @@
-"""Saved worlds: restored, copied and listed, whatever has become of the world they came from."""
+"""Worlds can be saved as snapshots, which are restored, copied and listed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ PATHS = ("clients", "sessions", "outbox", "clock", "next", "faults")
 
 
 def state(stub: LiveStub, world: str | None) -> dict[str, Any]:
-    """What a snapshot contains, as the world shows it. The clock has to be frozen."""
+    """Returns everything that a snapshot contains. Comparable only while the clock is frozen."""
     return {path: stub.control("GET", f"/{path}", world=world).json() for path in PATHS}
 
 

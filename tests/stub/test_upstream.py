@@ -1,5 +1,6 @@
 """With `--upstream`, a stub forwards all other paths to the real backend, as a gateway should."""
 
+import asyncio
 import gzip
 import json
 import socket
@@ -10,37 +11,30 @@ from typing import Any
 
 import httpx2
 import pytest
-from support.backend import Backend, Exchange, echo
+from support.backend import Backend, Exchange
 from support.command import certified
-from support.limits import LIMIT
+from support.limits import LIMIT, until
 from support.live import LiveStub
 
 from clients_register.handlers.settings import Settings
+from clients_register.handlers.stub import upstream
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
-
-
-@pytest.fixture(scope="module")
-def shared_backend() -> Iterator[Backend]:
-    with Backend() as backend:
-        yield backend
-
-
-@pytest.fixture
-def backend(shared_backend: Backend) -> Backend:
-    shared_backend.answer = echo
-    shared_backend.exchanges.clear()
-    return shared_backend
 
 
 @pytest.fixture(scope="module")
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, shared_backend: Backend
 ) -> Iterator[LiveStub]:
-    """A stub in front of the backend's folder `base`."""
-    data = tmp_path_factory.mktemp("gateway") / "data.json"
-    upstream = f"{shared_backend.url}/base/"
-    with LiveStub(Settings(port=0, bcrypt_cost=4, data=data, upstream=upstream)) as stub:
+    """A stub in front of the backend's folder `base`, which is also called `stub`."""
+    settings = Settings(
+        port=0,
+        bcrypt_cost=4,
+        data=tmp_path_factory.mktemp("gateway") / "data.json",
+        upstream=f"{shared_backend.url}/base/",
+        control_host=("stub",),
+    )
+    with LiveStub(settings) as stub:
         yield stub
 
 
@@ -221,12 +215,25 @@ def test_statuses_are_passed_on_and_redirects_are_not_followed(
 
 
 def test_one_connection_to_the_backend_serves_several_requests(
-    gateway: LiveStub, backend: Backend
+    start_stub: Callable[..., LiveStub], backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gateway.http.get(gateway.at("/a"))
+    monkeypatch.setattr(upstream, "KEEPALIVE_EXPIRY", 2 * LIMIT)
+    stub = start_stub(upstream=backend.url)
+    stub.http.get(stub.at("/a"))
     before = backend.connections
-    gateway.http.get(gateway.at("/b"))
+    stub.http.get(stub.at("/b"))
     assert backend.connections == before
+
+
+def test_a_connection_that_was_idle_for_some_time_is_not_used_again(
+    start_stub: Callable[..., LiveStub], backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "KEEPALIVE_EXPIRY", 0)
+    stub = start_stub(upstream=backend.url)
+    stub.http.get(stub.at("/a"))
+    before = backend.connections
+    stub.http.get(stub.at("/b"))
+    assert backend.connections == before + 1
 
 
 def test_a_connection_that_the_backend_closes_after_a_response_is_not_used_again(
@@ -298,53 +305,52 @@ def test_a_response_is_sent_as_it_arrives(gateway: LiveStub, backend: Backend) -
         assert list(events) == []
 
 
+class Departure:
+    """An answer that reads or sends something, and then notices that the other side leaves."""
+
+    def __init__(self, act: Callable[[Exchange], object]) -> None:
+        self.begun, self.noticed = threading.Event(), threading.Event()
+        self._act = act
+
+    def __call__(self, exchange: Exchange) -> None:
+        self._act(exchange)
+        self.begun.set()
+        if exchange.is_left():
+            self.noticed.set()
+
+
+def begin_stream(exchange: Exchange) -> None:
+    """Sends the head of a response."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+
 @pytest.mark.parametrize("when", ["before the response", "during the response"])
 def test_a_client_that_leaves_ends_the_exchange_with_the_backend(
     gateway: LiveStub, backend: Backend, when: str
 ) -> None:
-    begun, left = threading.Event(), threading.Event()
-
-    def answer(exchange: Exchange) -> None:
-        if when == "during the response":
-            exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        begun.set()
-        if exchange.is_left():
-            left.set()
-
-    backend.answer = answer
+    is_streaming = when == "during the response"
+    backend.answer = departure = Departure(begin_stream if is_streaming else lambda _: None)
     with connected(gateway) as client:
         client.sendall(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert begun.wait(LIMIT)
-        if when == "during the response":
+        assert departure.begun.wait(LIMIT)
+        if is_streaming:
             client.recv(1)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    assert left.wait(LIMIT)
+    assert departure.noticed.wait(LIMIT)
 
 
 def test_an_aborted_upload_ends_the_exchange_with_the_backend(
     gateway: LiveStub, backend: Backend
 ) -> None:
-    begun, left = threading.Event(), threading.Event()
-
-    def answer(exchange: Exchange) -> None:
-        exchange.read(5)
-        begun.set()
-        if exchange.is_left():
-            left.set()
-
-    backend.answer = answer
+    backend.answer = departure = Departure(lambda exchange: exchange.read(5))
     with connected(gateway) as client:
         client.sendall(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nfirst")
-        assert begun.wait(LIMIT)
-    assert left.wait(LIMIT)
+        assert departure.begun.wait(LIMIT)
+    assert departure.noticed.wait(LIMIT)
 
 
 def test_removing_a_world_ends_its_streams(gateway: LiveStub, backend: Backend, world: str) -> None:
-    def answer(exchange: Exchange) -> None:
-        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        exchange.is_left()
-
-    backend.answer = answer
+    backend.answer = Departure(begin_stream)
     gateway.control("GET", "/health", world=world)
     with connected(gateway) as client:
         client.sendall(f"GET /_world/{world}/a HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -400,6 +406,8 @@ def test_a_backend_that_cannot_be_reached_is_a_bad_gateway(
     )
     (entry,) = entries(stub)
     assert (entry["code"], entry["id"]) == (502, response.headers["X-Request-Id"])
+    assert entry["forwarded_to"] is None
+    assert entry["explanation"]["summary"] == "The stub reported a problem; see the response."
     # The rest goes on.
     assert stub.registered("ada@example.test") == "action-successful"
 
@@ -419,29 +427,35 @@ def test_a_backend_that_takes_too_long_is_a_gateway_timeout(
     assert "within 0.05 seconds" in detail
 
 
-def test_the_timeout_does_not_end_a_request_that_is_still_arriving(
-    start_stub: Callable[..., LiveStub], backend: Backend
+def test_the_timeout_does_not_begin_before_a_request_is_complete(
+    gateway: LiveStub, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrived, complete = threading.Event(), threading.Event()
+    arrived, released = threading.Event(), threading.Event()
+    timeouts: list[asyncio.Timeout] = []
+    create_timeout = asyncio.timeout
+
+    def record(delay: float | None) -> asyncio.Timeout:
+        timeouts.append(create_timeout(delay))
+        return timeouts[-1]
 
     def answer(exchange: Exchange) -> None:
-        if exchange.line.startswith("GET"):
-            exchange.is_left()
-            return
         exchange.read(5)
         arrived.set()
         exchange.read(4)
-        complete.set()
+        assert released.wait(LIMIT)
+        exchange.respond(b"complete")
 
     backend.answer = answer
-    stub = start_stub(upstream=backend.url, upstream_timeout=0.05)
-    with connected(stub) as client:
+    monkeypatch.setattr(asyncio, "timeout", record)
+    with connected(gateway) as client:
         client.sendall(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nfirst")
         assert arrived.wait(LIMIT)
-        # Takes as long as the timeout.
-        assert stub.http.get(stub.at("/b")).status_code == 504
+        (timeout,) = timeouts
+        assert timeout.when() is None
         client.sendall(b"last")
-        assert complete.wait(LIMIT)
+        until(lambda: timeout.when() is not None)
+        released.set()
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 99", "Transfer-Encoding: chunked"])
@@ -535,10 +549,9 @@ def test_a_proxy_of_the_environment_sees_no_request(
     ],
 )
 def test_only_names_of_this_machine_reach_the_backend(
-    start_stub: Callable[..., LiveStub], backend: Backend, host: str, code: int
+    gateway: LiveStub, backend: Backend, host: str, code: int
 ) -> None:
-    stub = start_stub(upstream=backend.url, control_host=("stub",))
-    response = stub.http.get(stub.at("/a"), headers={"Host": host})
+    response = gateway.http.get(gateway.at("/a"), headers={"Host": host})
     assert response.status_code == code
     assert len(backend.exchanges) == (1 if code == 200 else 0)
 

@@ -42,6 +42,36 @@ def test_each_test_has_a_world_of_its_own(authors: Run) -> None:
     done.assert_outcomes(passed=4)
 
 
+def test_each_test_starts_from_the_snapshot_that_a_fixture_names(
+    authors: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def clients_register_snapshot(clients_register_stub):
+            with clients_register_stub.world("setup") as world:
+                client = {"email": "ada@example.test", "password": "correct horse"}
+                world.send({"application": "planoauth", "client": client})
+                return world.save("registered")
+        """
+    )
+    done = authors(
+        """
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_taken(clients_register, number):
+        assert status(clients_register) == "email-already-registered"
+        assert status(clients_register, "eve@example.test") == "action-successful"
+        clients_register.restore("registered")
+        assert status(clients_register, "eve@example.test") == "action-successful"
+        clients_register.restore()
+        assert status(clients_register) == "action-successful"
+    """
+    )
+    done.assert_outcomes(passed=2)
+
+
 @pytest.mark.smoke
 def test_a_world_is_deleted_after_its_test(authors_here: Run, stub: LiveStub) -> None:
     authors_here(ONE_SUCCESS, "--clients-register-url", stub.origin).assert_outcomes(passed=1)

@@ -87,7 +87,7 @@ function narrow() {
 }
 
 function line(entry) {
-  const status = entry.status ?? (passedOn(entry) ? "forwarded" : "problem reported by the stub");
+  const status = entry.status ?? (entry.forwarded_to ? "forwarded" : "problem reported by the stub");
   const body = h("div", { class: "more" });
   const details = h(
     "details",
@@ -119,16 +119,13 @@ function line(entry) {
   return h("li", { "data-words": words.toLowerCase(), "data-id": entry.id }, details);
 }
 
-/** Whether another server has answered. */
-const passedOn = (entry) => entry.forwarded_to !== null && !("hint" in entry.answer);
-
 function more(entry) {
   const when = h(
     "p",
     { class: "quiet small" },
     `${moment(entry.at)} UTC by this world's clock · request ${entry.id}`,
   );
-  if (passedOn(entry) && !entry.status && !entry.params) {
+  if (entry.forwarded_to && !entry.status && !entry.params) {
     return [explanation(entry.explanation), none("Bodies of forwarded requests are not kept."), when];
   }
   return [

@@ -427,9 +427,7 @@ async def list_snapshots(call: ControlCall) -> list[dict[str, Any]]:
 
 async def save_snapshot(call: ControlCall) -> list[dict[str, Any]]:
     """Saves the world under a name."""
-    snapshots, name = call.parts.worlds.snapshots, call.path["name"]
-    snapshots.check_name(name)
-    snapshots.add(name, await call.world.save())
+    call.parts.worlds.snapshots.add(call.path["name"], await call.world.save())
     return await list_snapshots(call)
 
 
