@@ -73,6 +73,7 @@ def lived_in(shared_stub: LiveStub, world: str) -> dict[str, str]:
     shared_stub.control("PUT", "/next", [{"fault": "slow", "rate": 0.5}, "missing-param"], world)
     shared_stub.control("PUT", "/faults", {"crash": "in-handler", "mail_failures": 2}, world)
     shared_stub.control("PUT", "/clock", {"advance": "P1D", "frozen": True}, world)
+    shared_stub.control("PUT", "/snapshots/kept", world=world)
     return {
         "persona": "client",
         "token": "mine",
