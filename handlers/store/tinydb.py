@@ -272,7 +272,7 @@ class TinyDBStore(Store):
 
     @override
     async def count_clients(self) -> int:
-        return len(self._users.values("client.id"))
+        return self.count_records()["clients"]
 
     @override
     @shielded

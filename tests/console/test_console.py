@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import pytest
 from support.backend import Backend
 from support.browser import card, go, line, press, ready, register, told, window
+from support.command import reserved_port
 from support.live import LiveStub
 
 from clients_register.spec.statuses import load_statuses
@@ -87,28 +87,36 @@ def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
     assert "client-validation-failed" in row.locator(".next").inner_text()
 
 
-@pytest.mark.parametrize("is_running", [True, False], ids=["forwarded", "not forwarded"])
-def test_the_traffic_shows_what_was_forwarded_or_why_not(
-    chromium: "Browser", start_stub: Callable[..., LiveStub], *, is_running: bool
-) -> None:
-    with Backend() as backend:
-        stub = start_stub(upstream=backend.url)
-        if is_running:
-            stub.http.get(stub.at("/projects"))
-    if not is_running:
-        stub.http.get(stub.at("/projects"))
+def latest_request(chromium: "Browser", stub: LiveStub) -> str:
+    """What the traffic shows about the latest request."""
     with window(chromium, stub.at("/_mock/")) as page:
         ready(page)
         row = go(page, "traffic").locator("#rows li").first
         row.locator("summary").click()
-        text = row.inner_text()
-    if is_running:
-        assert "200" in text
-        assert f"Forwarded to {backend.url}/projects" in text
-        assert "Bodies of forwarded requests are not kept." in text
-    else:
-        assert "problem reported by the stub" in text
-        assert "Connection refused" in text
+        return row.inner_text()
+
+
+def test_the_traffic_shows_what_was_forwarded(
+    chromium: "Browser", start_stub: Callable[..., LiveStub]
+) -> None:
+    with Backend() as backend:
+        stub = start_stub(upstream=backend.url)
+        stub.http.get(stub.at("/projects"))
+    text = latest_request(chromium, stub)
+    assert "200" in text
+    assert f"Forwarded to {backend.url}/projects" in text
+    assert "Bodies of forwarded requests are not kept." in text
+
+
+def test_the_traffic_shows_why_a_request_was_not_forwarded(
+    chromium: "Browser", start_stub: Callable[..., LiveStub]
+) -> None:
+    with reserved_port() as port:
+        stub = start_stub(upstream=f"http://127.0.0.1:{port}")
+        stub.http.get(stub.at("/projects"))
+    text = latest_request(chromium, stub)
+    assert "problem reported by the stub" in text
+    assert "Connection refused" in text
 
 
 def test_errors_stand_beside_their_fields(console: "Page") -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from support.backend import Backend, Exchange
-from support.command import certified
+from support.command import certified, reserved_port
 from support.limits import LIMIT, until
 from support.live import LiveStub
 
@@ -395,10 +395,10 @@ def test_a_backend_without_a_response_is_a_bad_gateway(
 def test_a_backend_that_cannot_be_reached_is_a_bad_gateway(
     start_stub: Callable[..., LiveStub],
 ) -> None:
-    with Backend() as stopped:
-        url = stopped.url
-    stub = start_stub(upstream=url)
-    response = stub.http.get(stub.at("/a"))
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        stub = start_stub(upstream=url)
+        response = stub.http.get(stub.at("/a"))
     assert problem(response) == (
         502,
         "upstream-unreachable",
