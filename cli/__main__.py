@@ -14,6 +14,7 @@ SUITE = "clients_register.conformance.commands"
 # Name: (module, function from arguments to exit code, help)
 COMMANDS = {
     "serve": ("clients_register.handlers.serve", "main", "serve the route over HTTP"),
+    "health": ("clients_register.handlers.probe", "main", "check whether a server is ready"),
     "spec": ("clients_register.spec.show", "main", "print the OpenAPI document"),
     "verify": (SUITE, "verify", "test a server that implements the route"),
     "fuzz": (

@@ -34,6 +34,7 @@ with warnings.catch_warnings():
 from clients_register import spec
 from clients_register.handlers import register
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
+from clients_register.handlers.health import is_health_check, respond_to_health_check
 from clients_register.handlers.logs import log_crash
 from clients_register.handlers.models import Clock
 from clients_register.handlers.resources import Product, open_services
@@ -75,6 +76,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a scope of type `http`."""
+        if is_health_check(scope):
+            await respond_to_health_check(self._services.store, send)
+            return
         try:
             request, complete = await read_request(scope, receive, self._max_body)
         except CallerDisconnected:

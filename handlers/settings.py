@@ -15,6 +15,8 @@ from clients_register.handlers.store.postgres.address import DatabaseAddress
 
 LISTENING, DATA, MAIL, BEHAVIOUR = "listening", "data", "mail", "behaviour"
 STUB = "stub (none of it with --reference)"
+# The path of the health check, outside of the API.
+HEALTH_PATH = "/_health"
 # Paths of the stub besides the route.
 CONTROL_PATH, WORLDS_PATH = RESERVED_PATHS = ("/_mock", "/_world")
 

@@ -46,11 +46,11 @@ def test_the_version_is_told() -> None:
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        ([], "no command given; expected one of: serve, spec"),
-        ([""], "no command given; expected one of: serve, spec"),
+        ([], "no command given; expected one of: serve, health"),
+        ([""], "no command given; expected one of: serve, health"),
         (["serv"], "unknown command 'serv'; did you mean serve?"),
         (["--serve"], "unknown command '--serve'; did you mean serve?"),
-        (["x\ny"], r"unknown command 'x\ny'; expected one of: serve, spec"),
+        (["x\ny"], r"unknown command 'x\ny'; expected one of: serve, health"),
     ],
     ids=str,
 )
@@ -73,7 +73,11 @@ def test_the_script_and_the_module_do_the_same(argv: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["serve", "--help"], ["x"]], ids=str)
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["--version"], ["serve", "--help"], ["health", "--help"], ["x"]],
+    ids=str,
+)
 def test_help_imports_nothing_heavy(argv: list[str]) -> None:
     script = (
         "import sys\n"

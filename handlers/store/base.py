@@ -163,6 +163,10 @@ class Store(RecordStore, Protocol):
         """
         ...
 
+    async def check_available(self) -> None:
+        """Raises StoreUnavailable if the data cannot be used at the moment; writes nothing."""
+        ...
+
     async def count_clients(self) -> int:
         """Returns the number of clients."""
         ...

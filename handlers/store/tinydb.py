@@ -271,6 +271,19 @@ class TinyDBStore(Store):
             self._reset_ids()
 
     @override
+    async def check_available(self) -> None:
+        storage = self._database.storage
+        try:
+            storage.check_data_file()
+        except FileReplaced as error:
+            raise StoreUnavailable(error.strerror) from None
+        except OSError as error:
+            hint = remedy(error, "correct the permissions of its directory")
+            raise StoreUnavailable(
+                f"the data file {storage.path} cannot be found: {error.strerror or error}; {hint}"
+            ) from None
+
+    @override
     async def count_clients(self) -> int:
         return self.count_records()["clients"]
 

@@ -15,6 +15,7 @@ from clients_register.handlers.app import (
     read_request,
 )
 from clients_register.handlers.context import Request, RequestContext
+from clients_register.handlers.health import is_health_check, respond_to_health_check
 from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.http.parser import Header
 from clients_register.handlers.logs import RequestedCrash, store_errors
@@ -100,6 +101,10 @@ class Stub:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a scope of type `http`."""
+        if is_health_check(scope):
+            services = await self.worlds.default.services()
+            await respond_to_health_check(services.store, send)
+            return
         headers = self._cors.headers(scope["headers"])
         try:
             name, path = split_path(scope["path"])

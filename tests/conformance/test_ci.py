@@ -64,7 +64,7 @@ def test_a_recipe_judges_the_server_that_it_starts(
     script = script.replace("/tmp/", f"{tmp_path}/")
     # A few cases show that it judges; how long a server takes to start is not for the test to say.
     script = script.replace("/api/v1", "/api/v1 --only 'route/*'")
-    script = script.replace("--retry 30", f"--retry {LIMIT:.0f}")
+    script = script.replace("--wait 30", f"--wait {LIMIT:.0f}")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     summary = tmp_path / "summary.md"
     env = environment(PATH=path, RUNNER_TEMP=str(tmp_path), GITHUB_STEP_SUMMARY=str(summary))

@@ -2,9 +2,8 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -12,9 +11,16 @@ from typing import Any
 import httpx2
 import pytest
 from support.command import Done, Ended, Process, call, reserved_port, run, serving
-from support.limits import LIMIT, impatient, until
+from support.limits import LIMIT, until
 from support.live import Live, encoded, registration
-from support.postgres import IN_URL, PASSWORD, Server, nobody_writes, waiting
+from support.postgres import (
+    IN_URL,
+    PASSWORD,
+    Server,
+    nobody_writes,
+    stopped_database,
+    waiting,
+)
 from support.suite import bad, base, verified
 
 from clients_register.handlers.settings import Settings
@@ -134,17 +140,6 @@ def test_a_lost_database_is_a_crash_in_one_line_and_is_used_again_when_it_is_bac
     )
     (line,) = caplog.messages
     assert re.fullmatch(told, line)
-
-
-@contextmanager
-def stopped_database(server: Server) -> Iterator[None]:
-    """Stops the database within the context, in which nothing waits long for it."""
-    server.stop()
-    try:
-        with impatient():
-            yield
-    finally:
-        server.start()
 
 
 def refused(*options: str, **env: str) -> str:

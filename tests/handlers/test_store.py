@@ -153,6 +153,10 @@ async def test_a_session_of_nobody_is_not_kept(store: Store) -> None:
     assert await store.user(8) is None
 
 
+async def test_an_open_store_is_available(store: Store) -> None:
+    await store.check_available()
+
+
 async def test_mails_are_kept_in_their_order(store: Store) -> None:
     sent = [mail(f"{number}@x.test") for number in range(12)]
     for each in sent:

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 from support.command import absent, reserved_port
-from support.limits import LIMIT, communicate, until
+from support.limits import LIMIT, communicate, impatient, until
 
 from clients_register.handlers.store.postgres.address import DatabaseAddress
 
@@ -290,3 +290,14 @@ class Way:
 def _end(side: socket.socket) -> None:
     with suppress(OSError):
         side.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def stopped_database(server: Server) -> Iterator[None]:
+    """Stops the database within the context, in which nothing waits long for it."""
+    server.stop()
+    try:
+        with impatient():
+            yield
+    finally:
+        server.start()

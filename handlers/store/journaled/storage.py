@@ -142,8 +142,18 @@ class JournalStorage(Storage):
         """
         if self._is_closed:
             raise RuntimeError("expected an open database, found a closed one")
-        self._check()
+        self.check_data_file()
         self._journals[-1].append(changes)
+
+    def check_data_file(self) -> None:
+        """Raises FileReplaced if the data file is not the one that was opened, or once was not."""
+        # A compaction may replace it meanwhile, in another thread.
+        before = self._versions
+        found = find_version(self.path, self._disk)
+        if found not in before + self._versions:
+            self._is_lost = True
+        if self._is_lost:
+            raise FileReplaced.at(self.path)
 
     def release_files(self) -> None:
         """Closes the journal until the next write. It must not be called during `append`."""
@@ -205,15 +215,6 @@ class JournalStorage(Storage):
         finally:
             self._release()
 
-    def _check(self) -> None:
-        """Raises FileReplaced if the data file is not the one that was opened, or once was not."""
-        # A compaction may replace it meanwhile, in another thread.
-        before = self._versions
-        found = find_version(self.path, self._disk)
-        self._is_lost = self._is_lost or found not in before + self._versions
-        if self._is_lost:
-            raise FileReplaced.at(self.path)
-
     def _release(self) -> None:
         for journal in self._journals:
             journal.close()
@@ -260,7 +261,7 @@ class JournalStorage(Storage):
         with self._lock.replaced_by(self._temporary) if self._lock else nullcontext():
             try:
                 if before:
-                    self._check()
+                    self.check_data_file()
                 self._versions = (*before, new)
                 self._disk.rename(self._temporary, self.path)
             except BaseException:

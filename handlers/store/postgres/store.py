@@ -37,6 +37,7 @@ SESSION = "SELECT record::text FROM clients_register.sessions WHERE digest = %s"
 ALL_USERS = "SELECT record::text FROM clients_register.users ORDER BY id"
 ALL_SESSIONS = "SELECT record::text FROM clients_register.sessions"
 ALL_MAILS = "SELECT record::text FROM clients_register.mails ORDER BY number"
+READ_META = "SELECT last_id FROM clients_register.meta"
 COUNT_CLIENTS = "SELECT count(client_id) FROM clients_register.users"
 
 INSERT_USER = """
@@ -215,6 +216,11 @@ class PostgresStore(Store):
                     raise LookupError("sessions of users who do not exist") from None
             # Ids used by a seed are not assigned again.
             await connection.execute(SKIP_IDS, [max(used, default=0)])
+
+    @override
+    async def check_available(self) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(READ_META)
 
     @override
     async def count_clients(self) -> int:
