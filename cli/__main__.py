@@ -15,6 +15,11 @@ SUITE = "clients_register.conformance.commands"
 COMMANDS = {
     "serve": ("clients_register.handlers.serve", "main", "serve the route over HTTP"),
     "health": ("clients_register.handlers.probe", "main", "check whether a server is ready"),
+    "hash-password": (
+        "clients_register.handlers.hash_password",
+        "main",
+        "print the hash of a password, for a seed",
+    ),
     "spec": ("clients_register.spec.show", "main", "print the OpenAPI document"),
     "verify": (SUITE, "verify", "test a server that implements the route"),
     "fuzz": (
@@ -51,7 +56,7 @@ NOT_WRITABLE = 2
 
 def usage() -> str:
     """Returns the text of `clients-register --help`."""
-    rows = (f"  {name:<8} {help_text}" for name, (_, _, help_text) in COMMANDS.items())
+    rows = (f"  {name:<13} {help_text}" for name, (_, _, help_text) in COMMANDS.items())
     return USAGE.format(commands="\n".join(rows))
 
 

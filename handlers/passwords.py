@@ -48,6 +48,14 @@ def password_problem(password: str) -> str | None:
     return None
 
 
+def hash_password(password: str, cost: int) -> str:
+    """Returns the bcrypt hash of `password`, which `password_problem` has accepted.
+
+    For programs without an event loop; the others have a `PasswordHasher`.
+    """
+    return bcrypt.hashpw(_encode(password), bcrypt.gensalt(cost)).decode()
+
+
 class PasswordHasher:
     """Hashes and verifies passwords. bcrypt releases the interpreter lock: one thread per core."""
 

@@ -78,7 +78,7 @@ def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 @contextmanager
-def kill_when_hung(process: subprocess.Popen[str]) -> Iterator[None]:
+def kill_when_hung(process: subprocess.Popen[Any]) -> Iterator[None]:
     """Kills `process` if it hangs in the context, so that reading its output comes to an end."""
     done = threading.Event()
 
