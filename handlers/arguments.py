@@ -50,6 +50,8 @@ examples:
       to try out and test with: on port 4018 of this machine only
   {PROGRAM} --port 0 --data /tmp/clients.json
       on a free port, which is printed, with another data file
+  {PROGRAM} --fresh
+      the same data at each start, whatever was registered before
   {PROGRAM} --seed company.yaml
       with your own applications, companies and users
   {PROGRAM} --upstream https://staging.example.com
@@ -90,6 +92,12 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
             f"--store {settings.store}: expected no --data, since there is one place for data,"
             f" found {settings.data}; leave one of them out, or its variable,"
             f" {_variable('data')} or {_variable('store')}"
+        )
+    if settings.fresh and settings.store is not None:
+        raise SettingError(
+            f"--fresh: expected no --store with it, since only a data file can begin anew, found"
+            f" {settings.store}; leave one of them out, or its variable, {_variable('fresh')} or"
+            f" {_variable('store')}"
         )
     if settings.workers > 1:
         _check_workers(settings)

@@ -141,7 +141,10 @@ async def _open_store(settings: Settings) -> Store:
     if settings.store is not None:
         return await _open_postgres(settings.store)
     return await asyncio.to_thread(
-        TinyDBStore, settings.data_file, public_allowed=not settings.reference
+        TinyDBStore,
+        settings.data_file,
+        public_allowed=not settings.reference,
+        fresh=settings.fresh,
     )
 
 

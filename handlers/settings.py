@@ -96,6 +96,16 @@ class Settings:
             " current directory, with --reference clients-register-reference.json",
         ),
     ] = None
+    fresh: Annotated[
+        bool,
+        Option(
+            DATA,
+            "",
+            options.boolean,
+            "begin anew: remove what the file contains, and the data of the stub's worlds, before"
+            " the start; not with --store",
+        ),
+    ] = False
     store: Annotated[
         DatabaseAddress | None,
         Option(

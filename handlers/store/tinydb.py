@@ -94,13 +94,19 @@ class TinyDBStore(Store):
     """
 
     def __init__(
-        self, path: Path, *, public_allowed: bool, locked: bool = True, disk: Disk = LOCAL
+        self,
+        path: Path,
+        *,
+        public_allowed: bool,
+        locked: bool = True,
+        fresh: bool = False,
+        disk: Disk = LOCAL,
     ) -> None:
         """Opens `path`, or creates an empty store there.
 
         Raises StoreError, and leaves the file unchanged, if it is damaged, of another program, in
-        use, or public without `public_allowed`. Without `locked` the caller has to make sure that
-        no other process uses the file.
+        use, or public without `public_allowed`. Otherwise, with `fresh`, the file is emptied.
+        Without `locked` the caller has to make sure that no other process uses the file.
         """
 
         def check(tables: Mapping[str, Documents]) -> None:
@@ -115,6 +121,7 @@ class TinyDBStore(Store):
                 path,
                 file_format=FileFormat(INITIAL, partial(check_format, path=path), check),
                 locked=locked,
+                fresh=fresh,
                 disk=disk,
             )
         except StorageError as error:
@@ -275,12 +282,9 @@ class TinyDBStore(Store):
         storage = self._database.storage
         try:
             storage.check_data_file()
-        except FileReplaced as error:
-            raise StoreUnavailable(error.strerror) from None
         except OSError as error:
-            hint = remedy(error, "correct the permissions of its directory")
             raise StoreUnavailable(
-                f"the data file {storage.path} cannot be found: {error.strerror or error}; {hint}"
+                f"the data file {storage.path} cannot be used: {error.strerror or error}"
             ) from None
 
     @override

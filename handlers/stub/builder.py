@@ -50,7 +50,9 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
     """
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(load_resources(settings))
-        files = WorldFiles(settings.data_file)
+        files = WorldFiles(settings.data_file, fresh=settings.fresh)
+        if settings.fresh:
+            await files.erase_named()
         worlds = Worlds(
             files,
             await files.list_names(),

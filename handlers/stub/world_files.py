@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from clients_register.handlers.store.base import StoreError
@@ -18,9 +19,10 @@ DEFAULT = "default"
 class WorldFiles:
     """The data files of worlds, one per world, opened and erased by name."""
 
-    def __init__(self, data_file: Path, disk: Disk = LOCAL) -> None:
-        """`data_file` is that of the default world."""
+    def __init__(self, data_file: Path, disk: Disk = LOCAL, *, fresh: bool = False) -> None:
+        """`data_file` is that of the default world, which is emptied when it is opened `fresh`."""
         self._data_file = data_file
+        self._fresh = fresh
         self._disk = disk
         self._folder = data_file.with_name(data_file.name + ".worlds")
         self._folder_is_durable = False
@@ -34,21 +36,44 @@ class WorldFiles:
 
     async def open_store(self, world: str) -> TinyDBStore:
         """Opens the store of `world`, which is empty if it has no file yet. Raises StoreError."""
-        return await asyncio.to_thread(self._open, world)
+        fresh = self._fresh and world == DEFAULT
+        return await asyncio.to_thread(partial(self._open, world, fresh=fresh))
 
     def erase(self, world: str) -> None:
         """Removes the file of `world`, whose store must be closed. Raises StoreError."""
         with self._explained("changed"):
             erase_data_file(self._path(world), self._disk)
 
-    def _open(self, world: str) -> TinyDBStore:
+    async def erase_named(self) -> None:
+        """Removes the files of all worlds but the default one, which must not be open.
+
+        Raises StoreError, and removes none, if one of them, or the data file, is not ours, damaged
+        or in use.
+        """
+        # The lock of the default world covers all of them.
+        default = await asyncio.to_thread(self._open, DEFAULT)
+        try:
+            names = await self.list_names()
+            for name in names:
+                store = await self.open_store(name)
+                await store.close(compact=False)
+            for name in names:
+                await asyncio.to_thread(self.erase, name)
+        finally:
+            await default.close(compact=False)
+
+    def _open(self, world: str, *, fresh: bool = False) -> TinyDBStore:
         # The lock of the default world covers all of them. Its folder has to exist.
         is_default = world == DEFAULT
         if not is_default:
             with self._explained("created"):
                 self._create_folder()
         return TinyDBStore(
-            self._path(world), public_allowed=True, locked=is_default, disk=self._disk
+            self._path(world),
+            public_allowed=True,
+            locked=is_default,
+            fresh=fresh,
+            disk=self._disk,
         )
 
     def _create_folder(self) -> None:

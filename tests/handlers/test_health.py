@@ -126,7 +126,7 @@ def test_a_server_whose_data_file_is_gone_is_not_ready(
     for _ in range(2):
         unusable(health(live), str(data))
     (line,) = caplog.messages
-    assert line.startswith(f"health check: another program removed, replaced or changed {data}")
+    assert line.startswith(f"health check: the data file {data} cannot be used: another program")
     ended = call("health", live.origin)
     assert ended == not_ready(live.origin, "503, since its data cannot be used; look into its log")
 

@@ -172,6 +172,13 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
             " CLIENTS_REGISTER_DATA or CLIENTS_REGISTER_STORE",
         ),
         (
+            ["--reference", "--store", "postgres://ada:hush@db.test/clients", "--fresh"],
+            {},
+            "--fresh: expected no --store with it, since only a data file can begin anew, found"
+            " postgresql://db.test:5432/clients; leave one of them out, or its variable,"
+            " CLIENTS_REGISTER_FRESH or CLIENTS_REGISTER_STORE",
+        ),
+        (
             ["--reference", "--workers", "4"],
             {},
             "--workers 4: expected a --store, since a data file is for one process, found"

@@ -259,6 +259,18 @@ async def test_a_world_is_there_with_its_folder_until_it_is_erased(*, closed: bo
     await recording.explore(open_world)
 
 
+async def test_data_that_begin_anew_are_all_there_or_all_gone() -> None:
+    recording = Recording()
+    store = await open_data(recording.disk)
+    await recording.history.register(store, "ada@x.test")
+    everything = recording.history.acknowledged
+    recording.history.events.append(Event(recording.history.now, removes=everything))
+    store = TinyDBStore(DATA, public_allowed=True, locked=False, fresh=True, disk=recording.disk)
+    recording.history.events[-1].acknowledged = recording.history.now
+    await recording.history.register(store, "bea@x.test")
+    await recording.explore()
+
+
 class Fault:
     """Fails operations number `first` to `last` of those that `disk` is asked for."""
 

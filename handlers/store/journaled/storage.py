@@ -96,11 +96,13 @@ class JournalStorage(Storage):
         *,
         file_format: FileFormat = ANY_FORMAT,
         locked: bool = True,
+        fresh: bool = False,
         disk: Disk = LOCAL,
     ) -> None:
         """Opens the file at `path`, or creates it.
 
-        Without `locked` the caller has to make sure that no other process uses the file. Raises
+        Without `locked` the caller has to make sure that no other process uses the file. With
+        `fresh`, it gets the initial tables in place of its own, once these are checked. Raises
         StorageError, and what the functions of `file_format` raise.
         """
         self._disk = disk
@@ -116,6 +118,8 @@ class JournalStorage(Storage):
         self._is_lost = False
         try:
             self.tables, self._journals = self._load(file_format)
+            if fresh:
+                self._begin_anew(file_format.initial)
         except BaseException:
             self._release()
             raise
@@ -175,7 +179,7 @@ class JournalStorage(Storage):
         self._compacting.acquire()
         self._journals[-1].close()
         self._journals = [*self._journals, self._journals[-1].successor()]
-        copies = {name: {**documents} for name, documents in self.tables.items()}
+        copies = _copy(self.tables)
 
         def compact_in_background() -> None:
             try:
@@ -315,8 +319,14 @@ class JournalStorage(Storage):
             with suppress(OSError):
                 self._disk.unlink(self.path)
             raise unusable(self.path, "written", error) from None
-        tables = {name: {**documents} for name, documents in initial.items()}
-        return tables, [Journal(self.path, 1, self._disk)]
+        return _copy(initial), [Journal(self.path, 1, self._disk)]
+
+    def _begin_anew(self, initial: Mapping[str, Documents]) -> None:
+        """Replaces everything that was loaded by the `initial` tables, as a compaction does."""
+        self.tables = _copy(initial)
+        self._journals = [*self._journals, self._journals[-1].successor()]
+        with explained(self.path, "written"):
+            self._compact(self.tables)
 
     def _decode(self, content: bytes) -> tuple[dict[str, Documents], int]:
         try:
@@ -399,6 +409,10 @@ class JournalStorage(Storage):
                 found.torn,
                 current.end,
             )
+
+
+def _copy(tables: Mapping[str, Documents]) -> dict[str, Documents]:
+    return {name: {**documents} for name, documents in tables.items()}
 
 
 def list_journals(data_file: Path, disk: Disk) -> dict[int, Path]:
