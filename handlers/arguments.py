@@ -36,6 +36,15 @@ _SERVICE_LINK = re.compile(
 _PORT_NUMBER = re.compile(r"_SERVICE_PORT$|_PORT_\d+_[A-Z]+_PORT$")
 _LINK = re.compile(r"(tcp|udp|sctp)://.*")
 
+# Settings of which only one can apply, and why.
+EXCLUSIVE = (
+    ("store", "data", "there is one place for data"),
+    ("memory", "data", "there is one place for data"),
+    ("memory", "store", "there is one place for data"),
+    ("memory", "fresh", "memory is empty at each start"),
+    ("fresh", "store", "only a data file can begin anew"),
+)
+
 EPILOG = f"""\
 variables:
   Each option can also be set by the environment variable in brackets, which
@@ -52,6 +61,8 @@ examples:
       on a free port, which is printed, with another data file
   {PROGRAM} --fresh
       the same data at each start, whatever was registered before
+  {PROGRAM} --memory
+      without files, as in a container whose disk is read-only
   {PROGRAM} --seed company.yaml
       with your own applications, companies and users
   {PROGRAM} --upstream https://staging.example.com
@@ -87,18 +98,7 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         _check_reference(settings)
     else:
         _check_stub(settings)
-    if settings.data is not None and settings.store is not None:
-        raise SettingError(
-            f"--store {settings.store}: expected no --data, since there is one place for data,"
-            f" found {settings.data}; leave one of them out, or its variable,"
-            f" {_variable('data')} or {_variable('store')}"
-        )
-    if settings.fresh and settings.store is not None:
-        raise SettingError(
-            f"--fresh: expected no --store with it, since only a data file can begin anew, found"
-            f" {settings.store}; leave one of them out, or its variable, {_variable('fresh')} or"
-            f" {_variable('store')}"
-        )
+    _check_place_of_data(settings)
     if settings.workers > 1:
         _check_workers(settings)
     if settings.stop_on_eof and os.name != "posix":
@@ -174,6 +174,19 @@ def _check_reference(settings: Settings) -> None:
                 f"{_flag(name)}: expected no --reference with it, since it is a setting of the"
                 f" stub, found both; leave one of them out, or its variable, {_variable(name)} or"
                 f" {_variable('reference')}"
+            )
+
+
+def _check_place_of_data(settings: Settings) -> None:
+    """Raises SettingError for two settings of which only one can apply."""
+    for name, other, reason in EXCLUSIVE:
+        value, found = getattr(settings, name), getattr(settings, other)
+        if value and found:
+            given = _flag(name) if value is True else f"{_flag(name)} {value}"
+            raise SettingError(
+                f"{given}: expected no {_flag(other)}, since {reason}, found"
+                f" {'both' if found is True else found}; leave one of them out, or its variable,"
+                f" {_variable(other)} or {_variable(name)}"
             )
 
 

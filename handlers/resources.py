@@ -23,6 +23,8 @@ from clients_register.handlers.seed import Seed, load_seed
 from clients_register.handlers.sessions import Sessions
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import Store, StoreError
+from clients_register.handlers.store.journaled.disk import LOCAL, Disk
+from clients_register.handlers.store.journaled.no_disk import NO_DISK
 from clients_register.handlers.store.postgres.address import DatabaseAddress
 from clients_register.handlers.store.tinydb import TinyDBStore
 from clients_register.spec.schemas import media_type, parameters, severity, views
@@ -137,6 +139,11 @@ def _load_spec_and_seed(
     return statuses, load_seed(settings.seed, reference=settings.reference)
 
 
+def disk_for(settings: Settings) -> Disk:
+    """Returns where data files are kept: on the disk, or nowhere."""
+    return NO_DISK if settings.memory else LOCAL
+
+
 async def _open_store(settings: Settings) -> Store:
     if settings.store is not None:
         return await _open_postgres(settings.store)
@@ -145,6 +152,7 @@ async def _open_store(settings: Settings) -> Store:
         settings.data_file,
         public_allowed=not settings.reference,
         fresh=settings.fresh,
+        disk=disk_for(settings),
     )
 
 

@@ -155,20 +155,15 @@ async def build_banner(settings: Settings, product: Product, listener: socket.so
     host, port = listener.getsockname()[:2]
     services = product.services
     count = await services.store.count_clients()
-    uses_file = settings.store is None
-    mail = {
-        "outbox": "kept in the data file, nothing leaves this machine"
-        if uses_file
-        else "kept in the database, nothing is sent",
-        "mandrill": f"sent through {settings.mandrill_url}",
-    }
+    storage, data, outbox = _describe_data(settings)
+    mail = {"outbox": outbox, "mandrill": f"sent through {settings.mandrill_url}"}
     return BANNER.format(
         version=__version__,
         mode="the plain reference" if settings.reference else "the stub",
         workers="" if settings.workers == 1 else f", {settings.workers} workers",
         url=_route_url(host, port, settings),
-        storage="data file" if uses_file else "database",
-        data=settings.store or settings.data_file,
+        storage=storage,
+        data=data,
         clients="1 client" if count == 1 else f"{count} clients",
         mail=mail[settings.mail],
         upstream=_describe_upstream(settings),
@@ -185,6 +180,17 @@ def _describe_upstream(settings: Settings) -> str:
         return ""
     paths = "every path" if settings.passthrough else "every other path"
     return f"  upstream   {settings.upstream} ({paths})\n"
+
+
+def _describe_data(settings: Settings) -> tuple[str, object, str]:
+    """Says what kind of place the data are in, which one, and what becomes of mails there."""
+    if settings.memory:
+        place = "in memory, gone when the server stops"
+        return "data", place, "kept in memory, nothing leaves this machine"
+    if settings.store is not None:
+        return "database", settings.store, "kept in the database, nothing is sent"
+    kept = "kept in the data file, nothing leaves this machine"
+    return "data file", settings.data_file, kept
 
 
 def _route_url(host: str, port: int, settings: Settings) -> str:

@@ -106,6 +106,16 @@ class Settings:
             " the start; not with --store",
         ),
     ] = False
+    memory: Annotated[
+        bool,
+        Option(
+            DATA,
+            "",
+            options.boolean,
+            "keep the data in memory, and write no file: they are gone when the server stops; not"
+            " with --data, --fresh or --store",
+        ),
+    ] = False
     store: Annotated[
         DatabaseAddress | None,
         Option(
@@ -307,7 +317,12 @@ class Settings:
 
     @property
     def data_file(self) -> Path:
-        """`data`, or the default of the mode. Stub and reference never share a file by default."""
+        """`data`, or the default of the mode. Stub and reference never share a file by default.
+
+        With `memory` there is no such file, and messages say so.
+        """
+        if self.memory:
+            return Path("memory")
         name = "clients-register-reference.json" if self.reference else "clients-register.json"
         return (self.data or Path(name)).absolute()
 

@@ -15,7 +15,12 @@ from clients_register.fixtures import exchanges
 from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.app import build_registration_router
 from clients_register.handlers.models import Clock, SystemClock
-from clients_register.handlers.resources import Product, SharedResources, load_resources
+from clients_register.handlers.resources import (
+    Product,
+    SharedResources,
+    disk_for,
+    load_resources,
+)
 from clients_register.handlers.seed import SeedError
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import StoreError
@@ -50,7 +55,7 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
     """
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(load_resources(settings))
-        files = WorldFiles(settings.data_file, fresh=settings.fresh)
+        files = WorldFiles(settings.data_file, disk_for(settings), fresh=settings.fresh)
         if settings.fresh:
             await files.erase_named()
         worlds = Worlds(

@@ -174,9 +174,27 @@ def test_a_mistake_in_a_variable_is_told_by_its_name() -> None:
         (
             ["--reference", "--store", "postgres://ada:hush@db.test/clients", "--fresh"],
             {},
-            "--fresh: expected no --store with it, since only a data file can begin anew, found"
+            "--fresh: expected no --store, since only a data file can begin anew, found"
             " postgresql://db.test:5432/clients; leave one of them out, or its variable,"
-            " CLIENTS_REGISTER_FRESH or CLIENTS_REGISTER_STORE",
+            " CLIENTS_REGISTER_STORE or CLIENTS_REGISTER_FRESH",
+        ),
+        *(
+            (
+                ["--memory", "--reference", *other],
+                {},
+                f"--memory: expected no {other[0]}, since {reason}, found {found}; leave one of"
+                f" them out, or its variable, CLIENTS_REGISTER_{other[0][2:].upper()} or"
+                " CLIENTS_REGISTER_MEMORY",
+            )
+            for other, reason, found in [
+                (["--data", "x.json"], "there is one place for data", "x.json"),
+                (
+                    ["--store", "postgres://ada:hush@db.test/clients"],
+                    "there is one place for data",
+                    "postgresql://db.test:5432/clients",
+                ),
+                (["--fresh"], "memory is empty at each start", "both"),
+            ]
         ),
         (
             ["--reference", "--workers", "4"],

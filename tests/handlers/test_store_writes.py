@@ -6,7 +6,6 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Container
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -174,7 +173,7 @@ def test_a_full_disk_is_a_crash_and_the_server_goes_on(
     start: Callable[[], Live], email: str, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = InterceptedDisk(syncs)
-    monkeypatch.setattr(resources, "TinyDBStore", partial(TinyDBStore, disk=disk))
+    monkeypatch.setattr(resources, "disk_for", lambda _: disk)
     live = start()
     content = stored_text(live.settings.data_file)
     syncs.fail(FULL)

@@ -16,6 +16,7 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "base_path": ("/v2/", "/v2"),
     "data": ("there.json", Path("there.json")),
     "fresh": ("yes", True),
+    "memory": ("yes", True),
     "store": (
         "postgresql://ada:a%40b@db.test:5433/clients",
         DatabaseAddress("db.test", "clients", 5433, "ada", "a@b"),

@@ -10,4 +10,5 @@ storage   `JournalStorage`: documents in memory; the files: opening, checks, com
 snapshot  the data file: all documents, with a checksum
 journal   the append-only file of changes
 disk      access to the file system; keeps other processes from the data file
+no_disk   stands in for the disk, and keeps nothing
 """

@@ -100,6 +100,9 @@ class Disk:
     Creating, renaming or removing a file is durable once its directory has been synced.
     """
 
+    # Whether other processes can use the same files.
+    is_shared = True
+
     def resolve(self, path: Path) -> Path:
         """Returns `path` in absolute form, without symbolic links."""
         try:

@@ -109,7 +109,7 @@ class JournalStorage(Storage):
         with explained(path, "opened"):
             self.path = _resolve(path, disk)
         self._journals: list[Journal] = []
-        self._lock = DataFileLock(self.path, disk) if locked else None
+        self._lock = DataFileLock(self.path, disk) if locked and disk.is_shared else None
         self._temporary = self.path.with_name(self.path.name + ".new")
         self._compacting = Lock()
         self._is_closed = False
