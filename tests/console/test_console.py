@@ -270,7 +270,7 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     view = go(console, "worlds")
     view.get_by_text("At most 1000, this one included.").wait_for()
     view.get_by_label("New world").fill(other)
-    view.get_by_label("As a copy of").select_option(world)
+    view.get_by_label("As a copy of").select_option(label=world)
     press(view, "Create")
     view.get_by_role("link", name=f"Open {other}", exact=True).click()
     console.wait_for_url(f"**/_world/{other}/_mock/#worlds")
@@ -283,6 +283,36 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     press(row, f"Delete {other}")
     row.get_by_role("button", name=f"Delete {other}").click()
     told(console, f"The world {other} was deleted.")
+    row.wait_for(state="detached")
+
+
+def test_a_world_is_saved_restored_and_copied_from_its_snapshot(
+    console: "Page", world: str
+) -> None:
+    saved, other = f"{world}-saved", f"{world}-other"
+    register(console, email="kept@tests.test")
+    view = go(console, "worlds")
+    view.get_by_label("Save this world as").fill(saved)
+    press(view, "Save")
+    row = view.locator("#snapshot-rows tr", has=console.get_by_text(saved, exact=True))
+    row.wait_for()
+    assert row.locator("[data-label='Of world']").inner_text() == world
+    register(console, email="lost@tests.test")
+    go(console, "worlds")
+    press(row, f"Restore {saved}")
+    row.get_by_text("Replace this world?").click()
+    told(console, f"This world was restored from {saved}.")
+    assert "action-successful" in register(console, email="lost@tests.test")
+    assert "email-already-registered" in register(console, email="kept@tests.test")
+    go(console, "worlds")
+    view.get_by_label("New world").fill(other)
+    view.get_by_label("As a copy of").select_option(label=f"snapshot {saved}")
+    press(view, "Create")
+    copied = view.locator("#world-rows tr", has=console.get_by_text(other, exact=True))
+    assert copied.locator("[data-label='Clients']").inner_text() == "2"
+    press(row, f"Delete the snapshot {saved}")
+    row.get_by_text("Delete it?").click()
+    told(console, f"The snapshot {saved} was deleted.")
     row.wait_for(state="detached")
 
 

@@ -1,7 +1,7 @@
-// The worlds of the server: open, create or delete one, and reset this one.
+// The worlds of the server: open, create or delete one, reset this one; save it, and restore it.
 
 import { control, here, read, tell } from "./api.js";
-import { badge, button, copier, dangerous, find, guarded, h, row, say } from "./dom.js";
+import { badge, copier, dangerous, find, guarded, h, moment, row, say } from "./dom.js";
 import { clear } from "./traffic.js";
 
 export function start() {
@@ -20,30 +20,47 @@ export function start() {
       tell("state");
     }, { id: "reset" }),
   );
-  const form = find("#new-world");
+  onSubmit(find("#new-world"), async ({ name, source }) => {
+    await control("PUT", `worlds/${encodeURIComponent(name.value)}`, JSON.parse(source.value));
+    say(`The world ${name.value} was created.`);
+    name.value = "";
+  });
+  onSubmit(find("#save-world"), async ({ name }) => {
+    await control("PUT", `snapshots/${encodeURIComponent(name.value)}`);
+    say(`This world was saved as ${name.value}.`);
+    name.value = "";
+  });
+}
+
+/** Runs `act` with the fields of `form` when it is submitted, and shows what has changed. */
+function onSubmit(form, act) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     guarded(find("button", form), async () => {
-      const { name, copy } = form.elements;
-      await control("PUT", `worlds/${encodeURIComponent(name.value)}`, copy.value ? { copy: copy.value } : {});
-      say(`The world ${name.value} was created.`);
-      name.value = "";
+      await act(form.elements);
       await refresh();
     });
   });
 }
 
-export const refresh = () => read(["worlds"], show);
+export const refresh = () => read(["worlds", "snapshots"], show);
 
-function show(worlds) {
+function show(worlds, snapshots) {
   find("#world-rows").replaceChildren(...worlds.map(world));
-  const { copy } = find("#new-world").elements;
-  const chosen = copy.value;
-  copy.replaceChildren(
-    h("option", { value: "" }, "none: start with the personas"),
-    ...worlds.map(({ name }) => h("option", { value: name }, name)),
+  find("#snapshots").hidden = !snapshots.length;
+  find("#snapshot-rows").replaceChildren(...snapshots.map(snapshot));
+  find("#no-snapshots").hidden = snapshots.length > 0;
+  const { source } = find("#new-world").elements;
+  const chosen = source.value;
+  // The value of an option is the body of the request.
+  const option = (body, text) => h("option", { value: JSON.stringify(body) }, text);
+  source.replaceChildren(
+    option({}, "none: start with the personas"),
+    ...worlds.map(({ name }) => option({ copy: name }, name)),
+    ...snapshots.map(({ name }) => option({ snapshot: name }, `snapshot ${name}`)),
   );
-  copy.value = chosen;
+  if (chosen) source.value = chosen;
+  if (source.selectedIndex < 0) source.selectedIndex = 0;
 }
 
 function world({ name, base, clients, requests, idle_seconds }) {
@@ -67,6 +84,36 @@ function world({ name, base, clients, requests, idle_seconds }) {
               say(`The world ${name} was deleted.`);
               await refresh();
             }, { "aria-label": `Delete ${name}` }),
+      ),
+    ],
+  ]);
+}
+
+function snapshot({ name, world, saved_at: savedAt, clients, sessions, mails }) {
+  const count = (number) => h("span", { class: "number" }, String(number));
+  return row([
+    ["Snapshot", h("strong", {}, name)],
+    ["Of world", world],
+    ["Saved at", h("span", { class: "number" }, moment(savedAt))],
+    ["Clients", count(clients)],
+    ["Sessions", count(sessions)],
+    ["Mails", count(mails)],
+    [
+      "",
+      h(
+        "div",
+        { class: "actions" },
+        dangerous("Restore", "Replace this world?", async () => {
+          await control("POST", "reset", { snapshot: name });
+          clear();
+          say(`This world was restored from ${name}.`);
+          tell("state");
+        }, { "aria-label": `Restore ${name}` }),
+        dangerous("Delete", "Delete it?", async () => {
+          await control("DELETE", `snapshots/${encodeURIComponent(name)}`);
+          say(`The snapshot ${name} was deleted.`);
+          await refresh();
+        }, { "aria-label": `Delete the snapshot ${name}` }),
       ),
     ],
   ]);
