@@ -33,6 +33,7 @@ with warnings.catch_warnings():
 
 from clients_register import spec
 from clients_register.handlers import register
+from clients_register.handlers.access_log import add_details
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
 from clients_register.handlers.health import is_health_check, respond_to_health_check
 from clients_register.handlers.logs import log_crash
@@ -118,6 +119,9 @@ async def dispatch(
         where = "crash before the route was identified"
         log_crash(context.request, error, where)
         await send_response(context, _violation(context, "request_is_identified"), send)
+    finally:
+        status = None if context.status is None else context.status.slug
+        add_details(scope, request_id=context.request.id, status=status)
 
 
 class Operation:

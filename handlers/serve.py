@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +19,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 from clients_register.handlers.arguments import PROGRAM, SettingError, parse_settings
+from clients_register.handlers.log_output import is_watched, log_output, report_failure
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.workers import Worker, Workers
@@ -81,12 +81,15 @@ class Stop:
 
 def main(argv: list[str]) -> int:
     """Serves until SIGINT or SIGTERM; returns the exit code."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     stop = Stop()
-    _raise_descriptor_limit()
     try:
-        with stop.on_signals():
+        with log_output() as log_lines, stop.on_signals():
+            _raise_descriptor_limit()
             settings = parse_settings(argv, os.environ)
+            logs_requests = settings.access_log
+            if logs_requests is None:
+                logs_requests = is_watched()
+            log_lines.configure(settings.log_format, logs_requests=logs_requests)
             stop.watches_input = settings.stop_on_eof
             with open_listener(settings.host, settings.port) as listener:
                 if settings.workers == 1:
@@ -100,7 +103,7 @@ def main(argv: list[str]) -> int:
                     settings.workers, run_worker, listener.close, lambda: stop.is_set
                 ).run()
     except (SettingError, ServeError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        report_failure(f"{PROGRAM}: {error}")
         return 2 if isinstance(error, SettingError) else 1
 
 
@@ -163,7 +166,7 @@ def _serve(settings: Settings, listener: socket.socket, stop: Stop) -> int:
     try:
         _run(settings, listener, stop)
     except ServeError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        report_failure(f"{PROGRAM}: {error}")
         return 1
     return 0
 

@@ -3,7 +3,9 @@
 import gc
 import ipaddress
 import json
+import logging
 import math
+import re
 import shlex
 import socket
 from collections.abc import Iterator
@@ -11,16 +13,19 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 from typing_extensions import override
 
-from clients_register import __version__, output, spec
+from clients_register import __version__, spec
+from clients_register.handlers.access_log import AccessLog
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
 from clients_register.handlers.decoding import email_key
 from clients_register.handlers.http.connection import Connection, ConnectionConfig
 from clients_register.handlers.http.deadlines import ConnectionLimits
+from clients_register.handlers.log_output import access, report_event
 from clients_register.handlers.resources import Product
-from clients_register.handlers.settings import Settings
+from clients_register.handlers.settings import CONTROL_PATH, HEALTH_PATH, WORLDS_PATH, Settings
 from clients_register.handlers.workers import Worker
 from clients_register.spec.schemas import operation
 
@@ -65,12 +70,13 @@ async def serve(
         if stop.is_set:
             return
         if worker is None or worker.prints_banner:
-            output.say(await build_banner(settings, product, listener))
+            url = _route_url(*listener.getsockname()[:2], settings)
+            report_event(await build_banner(settings, product, listener), url=url)
         if worker is not None:
             worker.notify_ready()
         with gc_tuned():
             await Server(product, settings, stop).serve(sockets=[listener])
-        output.say(product.exit_message())
+        report_event(product.exit_message())
 
 
 def open_product(settings: Settings) -> AbstractAsyncContextManager[Product]:
@@ -115,7 +121,7 @@ class Server(uvicorn.Server):
         mail_timeout = settings.mandrill_timeout if settings.mail == "mandrill" else 0
         super().__init__(
             ConnectionConfig(
-                product.app,
+                _with_access_log(product.app, settings),
                 ConnectionLimits(
                     settings.max_head, settings.receive_timeout, settings.idle_timeout
                 ),
@@ -148,6 +154,15 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         # uvicorn calls this ten times a second.
         return await super().on_tick(counter) or self._stop.is_set
+
+
+def _with_access_log(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Returns `app`, with the access log if that is enabled."""
+    if not access.isEnabledFor(logging.INFO):
+        return app
+    control = "" if settings.reference else f"|({WORLDS_PATH}/[^/]*)?{CONTROL_PATH}(/.*)?"
+    left_out = re.compile(f"{HEALTH_PATH}{control}")
+    return AccessLog(app, lambda path: left_out.fullmatch(path) is not None)
 
 
 async def build_banner(settings: Settings, product: Product, listener: socket.socket) -> str:

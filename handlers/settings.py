@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Annotated, get_type_hints
 
 from clients_register.handlers import options
+from clients_register.handlers.log_output import FORMATS, TEXT
 from clients_register.handlers.options import Option
 from clients_register.handlers.store.postgres.address import DatabaseAddress
 
-LISTENING, DATA, MAIL, BEHAVIOUR = "listening", "data", "mail", "behaviour"
+LISTENING, DATA, MAIL, LOG, BEHAVIOUR = "listening", "data", "mail", "log", "behaviour"
 STUB = "stub (none of it with --reference)"
 # The path of the health check, outside of the API.
 HEALTH_PATH = "/_health"
 # Paths of the stub besides the route.
 CONTROL_PATH, WORLDS_PATH = RESERVED_PATHS = ("/_mock", "/_world")
 
-GROUPS = (LISTENING, DATA, MAIL, BEHAVIOUR, STUB)
+GROUPS = (LISTENING, DATA, MAIL, LOG, BEHAVIOUR, STUB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,26 @@ class Settings:
     mandrill_key: Annotated[
         str, Option(MAIL, "KEY", options.key, "key of that API", private=True, secret=True)
     ] = field(default="", repr=False)
+    access_log: Annotated[
+        bool | None,
+        Option(
+            LOG,
+            "",
+            options.boolean,
+            "log a line for each request but those of probes and to the control plane; by default"
+            " if standard error is a terminal",
+        ),
+    ] = None
+    log_format: Annotated[
+        str,
+        Option(
+            LOG,
+            "FORMAT",
+            options.one_of(*FORMATS),
+            "text for people; json writes one object per line to standard error, the start and the"
+            " end of the server included, and nothing to standard output",
+        ),
+    ] = TEXT
     reference: Annotated[
         bool,
         Option(

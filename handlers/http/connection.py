@@ -367,6 +367,8 @@ class Connection(asyncio.Protocol):
             self._send_refusal(refusal)
 
     def _send_refusal(self, refusal: Refusal) -> None:
+        client = self._scope["client"]
+        log.info("%s %d %s", client[0] if client else "unknown", refusal.code, refusal)
         self.write(serialize_refusal(refusal, self.default_headers))
         self._linger()
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clients_register.handlers.access_log import add_details
 from clients_register.handlers.app import (
     CallerDisconnected,
     dispatch,
@@ -157,6 +158,13 @@ class Stub:
                 entry.client_left = connection is not None and connection.client_has_left
                 if is_recorded:
                     world.record(entry)
+                add_details(
+                    scope,
+                    request_id=entry.id,
+                    status=entry.slug,
+                    forced=entry.forced,
+                    forwarded_to=entry.forwarded_to,
+                )
                 await self._deliver(request, send)
             finally:
                 world.end_request(connection)

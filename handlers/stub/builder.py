@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from starlette.types import ASGIApp
 
-from clients_register import fixtures, output, spec
+from clients_register import fixtures, spec
 from clients_register.fixtures import exchanges
 from clients_register.fixtures.exchanges import golden
 from clients_register.handlers.app import build_registration_router
+from clients_register.handlers.log_output import report_event
 from clients_register.handlers.models import Clock, SystemClock
 from clients_register.handlers.resources import (
     Product,
@@ -186,9 +187,9 @@ async def _reload(reload: Callable[[], Awaitable[None]], names: str) -> None:
     try:
         await reload()
     except Exception as error:  # noqa: BLE001 - an edit can break anything
-        output.say(f"{names}: not reloaded, the previous version stays: {_reason(error)}\n")
+        report_event(f"{names}: not reloaded, the previous version stays: {_reason(error)}\n")
     else:
-        output.say(f"{names}: reloaded\n")
+        report_event(f"{names}: reloaded\n")
 
 
 def _absolute(path: Path | None) -> Path | None:

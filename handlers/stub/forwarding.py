@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
+from clients_register.handlers.access_log import add_details
 from clients_register.handlers.app import CallerDisconnected, new_request_id
 from clients_register.handlers.context import Request
 from clients_register.handlers.http.connection import connection_of
@@ -105,6 +106,7 @@ class Forwarding:
             entry.client_left = connection is not None and connection.client_has_left
             if world.name == name:
                 world.record(entry)
+            add_details(scope, request_id=entry.id, forwarded_to=entry.forwarded_to)
 
         try:
             async with self._upstream.send(scope, body, path_prefix(name)) as response:

@@ -8,7 +8,7 @@ import pytest
 from support.settings import TEXTS
 
 from clients_register.handlers.arguments import SettingError, parse_settings
-from clients_register.handlers.settings import Settings
+from clients_register.handlers.settings import Settings, setting_options
 
 NAMES = [each.name for each in fields(Settings)]
 
@@ -31,7 +31,7 @@ def variable(name: str) -> str:
 
 def option(name: str, text: str) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
-    return [flag] if isinstance(getattr(Settings(), name), bool) else [flag, text]
+    return [flag, text] if setting_options()[name].metavar else [flag]
 
 
 def test_without_options_and_variables_the_defaults_hold() -> None:

@@ -55,6 +55,7 @@ REFUSED = {
         "https://db.test/clients",
     ],
     "seed": [""],
+    "log_format": ["JSON", "", "logfmt"],
     "mail": ["smtp", "Outbox", ""],
     "mail_from": ["", "nobody", "a@b@c.test", "Plano <no-reply@planomatic.test>", "a@b.test\nBcc:"],
     "mandrill_url": [

@@ -182,6 +182,12 @@ class Process:
                     return
         raise AssertionError(f"the server did not start: {self.ended()}")
 
+    def read_log_line(self) -> str:
+        """Waits for the next line on standard error."""
+        assert self._process.stderr is not None
+        with kill_when_hung(self._process):
+            return self._process.stderr.readline()
+
     @property
     def url(self) -> str:
         """The route's URL, as the banner has it."""
@@ -241,8 +247,12 @@ def started(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
+    stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """`clients-register serve` with `options`, without waiting for it to listen."""
+    """`clients-register serve` with `options`, without waiting for it to listen.
+
+    `stderr` is a file descriptor to write to instead of a pipe.
+    """
     process = Process(
         subprocess.Popen(
             # It ends with the tests, however they end.
@@ -251,7 +261,7 @@ def started(
             env=environment(**(env or {})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
     )
@@ -263,10 +273,13 @@ def started(
 
 @contextmanager
 def serving(
-    *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *options: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
     """`clients-register serve` on a free port, listening."""
-    with started("--port", "0", *options, cwd=cwd, env=env) as process:
+    with started("--port", "0", *options, cwd=cwd, env=env, stderr=stderr) as process:
         process.greet()
         yield process
 

@@ -27,6 +27,8 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "mandrill_url": ("http://127.0.0.1:8080/api", "http://127.0.0.1:8080/api/"),
     "mandrill_timeout": ("0.25", 0.25),
     "mandrill_key": ("md-Abc_123", "md-Abc_123"),
+    "access_log": ("yes", True),
+    "log_format": ("json", "json"),
     "reference": ("yes", True),
     "watch": ("1", True),
     "upstream": ("https://Staging.example.com/base", "https://Staging.example.com/base/"),
