@@ -70,8 +70,9 @@ async def serve(
         if stop.is_set:
             return
         if worker is None or worker.prints_banner:
-            url = _route_url(*listener.getsockname()[:2], settings)
-            report_event(await build_banner(settings, product, listener), url=url)
+            host, port = listener.getsockname()[:2]
+            banner = await build_banner(settings, product, listener)
+            report_event(banner, url=_route_url(host, port, settings))
         if worker is not None:
             worker.notify_ready()
         with gc_tuned():

@@ -53,13 +53,13 @@ def test_cases_are_searched_and_filtered(page: "Page") -> None:
 def test_a_case_opens_with_its_findings_and_its_exchange(page: "Page") -> None:
     case = page.locator("[id='case-some-area/fail']")
     case.locator("summary").first.click()
-    assert case.get_by_text("a second thing").is_visible()
-    assert case.get_by_text("curl -d e30=").is_visible()
+    case.get_by_text("a second thing").wait_for()
+    case.get_by_text("curl -d e30=").wait_for()
 
 
 def test_a_link_to_a_case_opens_it(page: "Page") -> None:
     page.goto(f"{page.url}#case-some-area/note")
-    assert page.locator("[id='case-some-area/note'][open]").count() == 1
+    page.locator("[id='case-some-area/note'][open]").wait_for()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
