@@ -14,7 +14,7 @@ SUITE = "clients_register.conformance.commands"
 # Name: (module, function from arguments to exit code, help)
 COMMANDS = {
     "serve": ("clients_register.handlers.serve", "main", "serve the route over HTTP"),
-    "health": ("clients_register.handlers.probe", "main", "check whether a server is ready"),
+    "health": ("clients_register.handlers.health", "main", "check whether a server is ready"),
     "hash-password": (
         "clients_register.handlers.hash_password",
         "main",

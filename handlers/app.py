@@ -35,7 +35,7 @@ from clients_register import spec
 from clients_register.handlers import register
 from clients_register.handlers.access_log import add_details
 from clients_register.handlers.context import CONTEXT, Request, RequestContext, Route, Services
-from clients_register.handlers.health import is_health_check, respond_to_health_check
+from clients_register.handlers.health_check import is_health_check, respond_to_health_check
 from clients_register.handlers.logs import log_crash
 from clients_register.handlers.models import Clock
 from clients_register.handlers.resources import Product, open_services

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any, Never
 
 from clients_register.argument_parser import ArgumentParser
-from clients_register.handlers.options import is_loopback
+from clients_register.handlers.options import hides_secret, is_loopback
 from clients_register.handlers.settings import (
     GROUPS,
     RESERVED_PATHS,
@@ -42,7 +42,7 @@ EXCLUSIVE = (
     ("memory", "data", "there is one place for data"),
     ("memory", "store", "there is one place for data"),
     ("memory", "fresh", "memory is empty at each start"),
-    ("fresh", "store", "only a data file can begin anew"),
+    ("fresh", "store", "only a data file can be emptied"),
 )
 
 EPILOG = f"""\
@@ -104,7 +104,7 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     if settings.stop_on_eof and os.name != "posix":
         raise SettingError(
             "--stop-on-eof: expected a POSIX system, where standard input can be watched, found"
-            f" {os.name}; leave it out, or {_variable('stop_on_eof')}"
+            f" {os.name}; leave it out, or {variable_of('stop_on_eof')}"
         )
     exposed = not settings.reference and not is_loopback(settings.host)
     if exposed and not settings.control_token:
@@ -115,7 +115,7 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     if settings.mail == "mandrill" and not settings.mandrill_key:
         raise SettingError(
             "--mail mandrill: expected the API key in the variable"
-            f" {_variable('mandrill_key')}, found none"
+            f" {variable_of('mandrill_key')}, found none"
         )
     return settings
 
@@ -133,7 +133,7 @@ def _warn_of_visible_secrets(options: Mapping[str, Any]) -> None:
                 "%s: expected its secret in the variable %s, found it on the command line, which is"
                 " visible to every user of this machine; set the variable instead",
                 _flag(name),
-                _variable(name),
+                variable_of(name),
             )
 
 
@@ -149,19 +149,19 @@ def _check_stub(settings: Settings) -> None:
     if settings.store is not None:
         raise SettingError(
             f"--store {settings.store}: expected --reference with it, since the stub keeps its data"
-            f" in a file, found none; add --reference, or leave --store and {_variable('store')}"
+            f" in a file, found none; add --reference, or leave --store and {variable_of('store')}"
             " out and name the file with --data"
         )
     if settings.passthrough and not settings.upstream:
         raise SettingError(
             "--passthrough: expected an --upstream with it, to which the route is forwarded, found"
-            f" none; name it, or leave --passthrough and {_variable('passthrough')} out"
+            f" none; name it, or leave --passthrough and {variable_of('passthrough')} out"
         )
     if settings.workers > 1:
         raise SettingError(
             f"--workers {settings.workers}: expected --reference with it, since the stub is one"
             " process, found none; add --reference and a --store, or leave --workers and"
-            f" {_variable('workers')} out"
+            f" {variable_of('workers')} out"
         )
 
 
@@ -172,8 +172,8 @@ def _check_reference(settings: Settings) -> None:
         if option.group == STUB and getattr(settings, name) != defaults[name]:
             raise SettingError(
                 f"{_flag(name)}: expected no --reference with it, since it is a setting of the"
-                f" stub, found both; leave one of them out, or its variable, {_variable(name)} or"
-                f" {_variable('reference')}"
+                f" stub, found both; leave one of them out, or its variable, {variable_of(name)} or"
+                f" {variable_of('reference')}"
             )
 
 
@@ -186,7 +186,7 @@ def _check_place_of_data(settings: Settings) -> None:
             raise SettingError(
                 f"{given}: expected no {_flag(other)}, since {reason}, found"
                 f" {'both' if found is True else found}; leave one of them out, or its variable,"
-                f" {_variable(other)} or {_variable(name)}"
+                f" {variable_of(other)} or {variable_of(name)}"
             )
 
 
@@ -198,12 +198,13 @@ def _check_workers(settings: Settings) -> None:
     if settings.store is None:
         raise SettingError(
             f"{several}: expected a --store, since a data file is for one process, found"
-            f" none; name a PostgreSQL database with --store or {_variable('store')}, or leave"
+            f" none; name a PostgreSQL database with --store or {variable_of('store')}, or leave"
             " --workers out"
         )
 
 
-def _variable(name: str) -> str:
+def variable_of(name: str) -> str:
+    """Returns the name of the environment variable of a setting."""
     return PREFIX + name.upper()
 
 
@@ -227,7 +228,7 @@ def _parse_options(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _parse_variables(environ: Mapping[str, str], without: Iterable[str]) -> dict[str, Any]:
-    names = {_variable(name): name for name in setting_options()}
+    names = {variable_of(name): name for name in setting_options()}
     values: dict[str, Any] = {}
     own = {variable for variable in environ if variable.startswith(PREFIX)}
     links = {each for each in own if _is_service_link(each, environ[each])}
@@ -259,7 +260,8 @@ def _parse_value(name: str, text: str, source: str) -> Any:
     try:
         return option.parse(text)
     except ValueError as error:
-        found = "something else" if option.private else repr(text)
+        is_private = option.private or hides_secret(text)
+        found = "something else" if is_private else repr(text)
         raise SettingError(f"{source}: expected {error}, found {found}") from None
 
 
@@ -288,7 +290,7 @@ def _build_parser() -> _Parser:
         if option.secret:
             continue
         default = "" if defaults[name] in (None, False, "", ()) else f"default: {defaults[name]}; "
-        shape: dict[str, Any] = {"help": f"{option.help} [{default}{_variable(name)}]"}
+        shape: dict[str, Any] = {"help": f"{option.help} [{default}{variable_of(name)}]"}
         if option.metavar:
             shape["metavar"] = option.metavar
         else:

@@ -6,6 +6,7 @@ machine. It appears in no output, not even in that about an argument that cannot
 
 import argparse
 import getpass
+import signal
 import sys
 
 from clients_register import output
@@ -32,7 +33,7 @@ exit codes:
   0 printed, 1 the password cannot be used, 2 wrong usage
 """
 
-parse_cost = options.integer_between(4, 31)
+NO_UTF8 = "expected a password in UTF-8, found another encoding"
 
 
 class PasswordError(ValueError):
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
             " user of this machine, found another; write the password to standard input"
         )
     try:
-        cost = parse_cost(given.cost)
+        cost = options.bcrypt_cost(given.cost)
     except ValueError as error:
         parser.error(f"argument --cost: expected {error}, found something else")
     try:
@@ -84,22 +85,35 @@ def _hash(password: str, cost: int) -> str:
             f"expected a password of 1 to {MAX_BYTES} bytes of UTF-8 without NUL, found one that"
             f" is {problem.replace('_', ' ')}; choose another"
         )
-    return hash_password(password, cost)
+    # It may take hours, in which Python would not notice Ctrl-C.
+    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return hash_password(password, cost)
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _read_password() -> str:
     """Reads the password from standard input. Raises PasswordError."""
     if sys.stdin is not None and sys.stdin.isatty():
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("The same again: ") != password:
-            raise PasswordError("expected the same password twice, found two; start again")
-        return password
+        return _ask_for_password()
     content = b"" if sys.stdin is None else sys.stdin.buffer.read()
     line_break = b"\r\n" if content.endswith(b"\r\n") else b"\n"
     try:
         return content.removesuffix(line_break).decode()
     except UnicodeDecodeError:
-        raise PasswordError(
-            "expected a password in UTF-8, found another encoding; convert it, for example with"
-            " iconv"
-        ) from None
+        raise PasswordError(f"{NO_UTF8}; convert it, for example with iconv") from None
+
+
+def _ask_for_password() -> str:
+    """Asks for the password at the terminal. Raises PasswordError."""
+    try:
+        password = getpass.getpass("Password: ")
+        repeated = getpass.getpass("Repeat the password: ")
+    except EOFError:
+        raise PasswordError("expected a password twice, found the end; start again") from None
+    except UnicodeDecodeError:
+        raise PasswordError(f"{NO_UTF8}; set the terminal to UTF-8") from None
+    if repeated != password:
+        raise PasswordError("expected the same password twice, found two; start again")
+    return password

@@ -21,15 +21,14 @@ TEXT, JSON = FORMATS = ("text", "json")
 # The attribute of a record with further fields for JSON.
 FIELDS = "fields"
 
-# Lines held back until the format is known. There are only a few.
-MAX_HELD = 1000
-
 # One line per request, if enabled.
 access = logging.getLogger("clients_register.access")
-# With it, also those of bytes that were not a request.
-_http = logging.getLogger("clients_register.handlers.http.connection")
 # What happens to the server as a whole. As text, it is printed instead.
 _lifecycle = logging.getLogger("clients_register.lifecycle")
+
+# Levels of their own, so that they do not depend on that of the root logger.
+for _logger in (access, _lifecycle):
+    _logger.setLevel(logging.WARNING)
 
 
 class JSONFormatter(logging.Formatter):
@@ -53,7 +52,9 @@ class LogOutput:
     """The handler of the root logger, whose lines wait until `configure` has been called."""
 
     def __init__(self) -> None:
-        self._held = MemoryHandler(MAX_HELD, flushLevel=logging.CRITICAL + 1)
+        # Without a target it keeps every record.
+        self._held = MemoryHandler(capacity=0)
+        self._handler: logging.Handler | None = None
         logging.getLogger().addHandler(self._held)
 
     def configure(self, log_format: str = TEXT, *, logs_requests: bool = False) -> None:
@@ -66,17 +67,27 @@ class LogOutput:
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         if logs_requests:
             access.setLevel(logging.INFO)
-            _http.setLevel(logging.INFO)
+        self._handler = handler
         logging.getLogger().addHandler(handler)
-        self.release(handler)
+        self._release(handler)
 
-    def release(self, target: logging.Handler | None = None) -> None:
-        """Passes on what was held back, to `target` or to standard error."""
-        root = logging.getLogger()
-        if self._held in root.handlers:
-            root.removeHandler(self._held)
-            self._held.setTarget(target or logging.StreamHandler())
-            self._held.close()
+    def release(self) -> None:
+        """Writes what is still held back, as text."""
+        self._release(logging.StreamHandler())
+
+    def close(self) -> None:
+        """Leaves logging as it was before."""
+        self.release()
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+        for logger in (access, _lifecycle):
+            logger.setLevel(logging.WARNING)
+
+    def _release(self, target: logging.Handler) -> None:
+        """Passes what was held back on to `target`."""
+        logging.getLogger().removeHandler(self._held)
+        self._held.setTarget(target)
+        self._held.close()
 
 
 @contextmanager
@@ -86,17 +97,17 @@ def log_output() -> Iterator[LogOutput]:
     try:
         yield opened
     finally:
-        opened.release()
+        opened.close()
 
 
-def report_event(text: str, **fields: object) -> None:
-    """Prints `text` for people; for programs, logs its first line with `fields`."""
+def report_event(
+    message: str, text: str | None = None, *, level: int = logging.INFO, **fields: object
+) -> None:
+    """Prints `text`, or else `message`, for people; for programs, logs `message` with `fields`."""
     if _lifecycle.isEnabledFor(logging.INFO):
-        message = text.strip().partition("\n")[0]
-        if message:
-            _lifecycle.info("%s", message, extra={FIELDS: fields})
+        _lifecycle.log(level, "%s", message, extra={FIELDS: fields})
     else:
-        output.say(text)
+        output.say(f"{message}\n" if text is None else text)
 
 
 def report_failure(message: str) -> None:

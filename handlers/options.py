@@ -17,7 +17,7 @@ from clients_register.handlers.store.postgres.address import URL, DatabaseAddres
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?![\d.]*$){_LABEL}(\.{_LABEL})*")
 _ORIGIN = "an origin such as http://localhost:3000"
-_URL = "an https:// or http:// URL without user, query or fragment"
+_URL = "an https:// or http:// URL in ASCII without user, query or fragment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Option:
     secret: bool = False
 
 
+def hides_secret(text: str) -> bool:
+    """Whether `text` may be a URL with a password or a token."""
+    return "://" in text and re.search("[@?#]", text) is not None
+
+
 def integer_between(lowest: int, highest: int) -> Callable[[str], int]:
     """Returns a parser of integers within bounds."""
 
@@ -46,6 +51,9 @@ def integer_between(lowest: int, highest: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+bcrypt_cost = integer_between(4, 31)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -104,8 +112,8 @@ def url(text: str) -> str:
         known = parts.scheme in ("https", "http") and parts.port != 0
     except ValueError:
         raise ValueError(_URL) from None
-    strange = parts.username or parts.password or "?" in text or "#" in text
-    if not known or strange or not _is_host(parts.hostname or "") or re.search(r"\s", text):
+    strange = re.search(r"[?#\s]", text) or "@" in parts.netloc or not text.isascii()
+    if not known or strange or not _is_host(parts.hostname or ""):
         raise ValueError(_URL)
     return text.rstrip("/") + "/"
 
@@ -146,6 +154,21 @@ def is_loopback(text: str) -> bool:
         return ipaddress.ip_address(text.partition("%")[0]).is_loopback
     except ValueError:
         return text.lower() == "localhost" or text.lower().endswith(".localhost")
+
+
+def reachable_host(text: str) -> str:
+    """Returns a valid host, or loopback if it is the unspecified address (0.0.0.0 or ::)."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    loopback = "::1" if isinstance(address, ipaddress.IPv6Address) else "127.0.0.1"
+    return loopback if address.is_unspecified else text
+
+
+def http_origin(host: str, port: int | str) -> str:
+    """Returns the origin of a server of HTTP."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def email(text: str) -> str:

@@ -19,7 +19,12 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 from clients_register.handlers.arguments import PROGRAM, SettingError, parse_settings
-from clients_register.handlers.log_output import is_watched, log_output, report_failure
+from clients_register.handlers.log_output import (
+    is_watched,
+    log_output,
+    report_event,
+    report_failure,
+)
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.store.base import StoreError
 from clients_register.handlers.workers import Worker, Workers
@@ -82,29 +87,37 @@ class Stop:
 def main(argv: list[str]) -> int:
     """Serves until SIGINT or SIGTERM; returns the exit code."""
     stop = Stop()
-    try:
-        with log_output() as log_lines, stop.on_signals():
-            _raise_descriptor_limit()
-            settings = parse_settings(argv, os.environ)
-            logs_requests = settings.access_log
-            if logs_requests is None:
-                logs_requests = is_watched()
-            log_lines.configure(settings.log_format, logs_requests=logs_requests)
-            stop.watches_input = settings.stop_on_eof
-            with open_listener(settings.host, settings.port) as listener:
-                if settings.workers == 1:
-                    return _serve(settings, listener, stop)
+    with log_output() as log_lines:
+        try:
+            with stop.on_signals():
+                _raise_descriptor_limit()
+                settings = parse_settings(argv, os.environ)
+                logs_requests = settings.access_log
+                if logs_requests is None:
+                    logs_requests = is_watched()
+                log_lines.configure(settings.log_format, logs_requests=logs_requests)
+                stop.watches_input = settings.stop_on_eof
+                code = _serve(settings, stop)
+                if code == 0:
+                    report_event("stopped", "")
+                return code
+        except (SettingError, ServeError) as error:
+            log_lines.release()
+            report_failure(f"{PROGRAM}: {error}")
+            return 2 if isinstance(error, SettingError) else 1
 
-                def run_worker(worker: Worker) -> int:
-                    stop.worker = worker
-                    return _serve(settings, listener, stop)
 
-                return Workers(
-                    settings.workers, run_worker, listener.close, lambda: stop.is_set
-                ).run()
-    except (SettingError, ServeError) as error:
-        report_failure(f"{PROGRAM}: {error}")
-        return 2 if isinstance(error, SettingError) else 1
+def _serve(settings: Settings, stop: Stop) -> int:
+    """Serves with one or several processes; returns the exit code. Raises ServeError."""
+    with open_listener(settings.host, settings.port) as listener:
+        if settings.workers == 1:
+            return _serve_here(settings, listener, stop)
+
+        def run_worker(worker: Worker) -> int:
+            stop.worker = worker
+            return _serve_here(settings, listener, stop)
+
+        return Workers(settings.workers, run_worker, listener.close, lambda: stop.is_set).run()
 
 
 def _raise_descriptor_limit() -> None:
@@ -161,7 +174,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _serve(settings: Settings, listener: socket.socket, stop: Stop) -> int:
+def _serve_here(settings: Settings, listener: socket.socket, stop: Stop) -> int:
     """Serves until `stop` is set; returns the exit code of the process."""
     try:
         _run(settings, listener, stop)

@@ -1,7 +1,6 @@
 """A running server: the product opened, uvicorn on a socket, everything closed at the end."""
 
 import gc
-import ipaddress
 import json
 import logging
 import math
@@ -13,19 +12,21 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
 from clients_register import __version__, spec
-from clients_register.handlers.access_log import AccessLog
+from clients_register.handlers.access_log import AccessLog, log_refusal
 from clients_register.handlers.app import open_reference
 from clients_register.handlers.context import Services
 from clients_register.handlers.decoding import email_key
+from clients_register.handlers.health_check import is_health_check
 from clients_register.handlers.http.connection import Connection, ConnectionConfig
 from clients_register.handlers.http.deadlines import ConnectionLimits
 from clients_register.handlers.log_output import access, report_event
+from clients_register.handlers.options import http_origin, reachable_host
 from clients_register.handlers.resources import Product
-from clients_register.handlers.settings import CONTROL_PATH, HEALTH_PATH, WORLDS_PATH, Settings
+from clients_register.handlers.settings import CONTROL_PATH, WORLDS_PATH, Settings
 from clients_register.handlers.workers import Worker
 from clients_register.spec.schemas import operation
 
@@ -72,12 +73,14 @@ async def serve(
         if worker is None or worker.prints_banner:
             host, port = listener.getsockname()[:2]
             banner = await build_banner(settings, product, listener)
-            report_event(banner, url=_route_url(host, port, settings))
+            message = banner.partition("\n")[0]
+            report_event(message, banner, url=_route_url(host, port, settings))
         if worker is not None:
             worker.notify_ready()
         with gc_tuned():
             await Server(product, settings, stop).serve(sockets=[listener])
-        report_event(product.exit_message())
+        if text := product.exit_message():
+            report_event(text.strip().partition("\n")[0], text)
 
 
 def open_product(settings: Settings) -> AbstractAsyncContextManager[Product]:
@@ -126,6 +129,7 @@ class Server(uvicorn.Server):
                 ConnectionLimits(
                     settings.max_head, settings.receive_timeout, settings.idle_timeout
                 ),
+                log_refusal,
                 access_log=False,
                 lifespan="off",
                 log_config=None,
@@ -161,9 +165,13 @@ def _with_access_log(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Returns `app`, with the access log if that is enabled."""
     if not access.isEnabledFor(logging.INFO):
         return app
-    control = "" if settings.reference else f"|({WORLDS_PATH}/[^/]*)?{CONTROL_PATH}(/.*)?"
-    left_out = re.compile(f"{HEALTH_PATH}{control}")
-    return AccessLog(app, lambda path: left_out.fullmatch(path) is not None)
+    control = re.compile(f"({WORLDS_PATH}/[^/]*)?{CONTROL_PATH}(/.*)?")
+
+    def is_left_out(scope: Scope) -> bool:
+        is_control = not settings.reference and control.fullmatch(scope["path"]) is not None
+        return is_control or is_health_check(scope)
+
+    return AccessLog(app, is_left_out)
 
 
 async def build_banner(settings: Settings, product: Product, listener: socket.socket) -> str:
@@ -184,10 +192,10 @@ async def build_banner(settings: Settings, product: Product, listener: socket.so
         mail=mail[settings.mail],
         upstream=_describe_upstream(settings),
         pages="".join(
-            f"  {name:<10} {_origin(_reachable_host(host), port)}{path}\n"
+            f"  {name:<10} {http_origin(reachable_host(host), port)}{path}\n"
             for name, path in product.pages
         ),
-        curl=await _curl_command(services, _route_url(_reachable_host(host), port, settings)),
+        curl=await _curl_command(services, _route_url(reachable_host(host), port, settings)),
     )
 
 
@@ -211,18 +219,7 @@ def _describe_data(settings: Settings) -> tuple[str, object, str]:
 
 def _route_url(host: str, port: int, settings: Settings) -> str:
     (path,) = spec.load("openapi")["paths"]
-    return f"{_origin(host, port)}{settings.base_path}{path}"
-
-
-def _origin(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _reachable_host(host: str) -> str:
-    """Returns `host`, or loopback if it is the unspecified address (0.0.0.0 or ::)."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    loopback = "::1" if isinstance(address, ipaddress.IPv6Address) else "127.0.0.1"
-    return loopback if address.is_unspecified else host
+    return f"{http_origin(host, port)}{settings.base_path}{path}"
 
 
 async def _curl_command(services: Services, url: str) -> str:

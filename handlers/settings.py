@@ -18,6 +18,8 @@ LISTENING, DATA, MAIL, LOG, BEHAVIOUR = "listening", "data", "mail", "log", "beh
 STUB = "stub (none of it with --reference)"
 # The path of the health check, outside of the API.
 HEALTH_PATH = "/_health"
+# The media type of its response if the server is not ready (RFC 9457).
+PROBLEM = "application/problem+json"
 # Paths of the stub besides the route.
 CONTROL_PATH, WORLDS_PATH = RESERVED_PATHS = ("/_mock", "/_world")
 
@@ -103,8 +105,8 @@ class Settings:
             DATA,
             "",
             options.boolean,
-            "begin anew: remove what the file contains, and the data of the stub's worlds, before"
-            " the start; not with --store",
+            "start with empty data: remove what the file contains, and the data of the stub's"
+            " worlds; not with --store",
         ),
     ] = False
     memory: Annotated[
@@ -197,7 +199,7 @@ class Settings:
         Option(
             BEHAVIOUR,
             "COST",
-            options.integer_between(4, 31),
+            options.bcrypt_cost,
             "cost factor of bcrypt, each step doubles the work; by default 4, with --reference 12",
         ),
     ] = None

@@ -174,8 +174,11 @@ class Workers:
         except BaseException:
             log.exception("worker %d of %d crashed", number + 1, self._count)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                # None if it was closed before the start.
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.flush()
             os._exit(code)
 
     def _reap(self) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import math
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +30,9 @@ from clients_register.handlers.http.deadlines import ConnectionLimits, DeadlineT
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
 
 log = logging.getLogger(__name__)
+
+# Takes what was read of the request.
+LogRefusal = Callable[[Scope, Refusal], None]
 
 # The key of the ASGI extension with the `Connection`.
 CONNECTION = "clients_register.connection"
@@ -54,10 +58,13 @@ def connection_of(scope: Scope) -> "Connection | None":
 class ConnectionConfig(uvicorn.Config):
     """uvicorn's configuration, with the limits of each connection."""
 
-    def __init__(self, app: ASGIApp, limits: ConnectionLimits, **options: Any) -> None:
-        """`options` are those of uvicorn."""
+    def __init__(
+        self, app: ASGIApp, limits: ConnectionLimits, log_refusal: LogRefusal, **options: Any
+    ) -> None:
+        """`log_refusal` is called for each request that is refused; `options` are uvicorn's."""
         super().__init__(app, http=Connection, ws="none", **options)
         self.limits = limits
+        self.log_refusal = log_refusal
 
 
 class Connection(asyncio.Protocol):
@@ -73,10 +80,11 @@ class Connection(asyncio.Protocol):
         assert isinstance(config, ConnectionConfig)
         self._app: ASGIApp = config.loaded_app
         self._limits = config.limits
+        self._log_refusal = config.log_refusal
         self._server = server_state
         self._loop = _loop or asyncio.get_event_loop()
         self._parser = RequestParser(self, config.limits.max_head)
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
         self._scope: Scope
         # Cycles in the order of their requests; the first one is running.
         self._queue: deque[RequestCycle] = deque()
@@ -88,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._unparsed = b""
         # Whether no further requests are accepted, and why, if one was refused.
         self._is_last = False
-        self._refusal: Refusal | None = None
+        self.refusal: Refusal | None = None
         # How much was read after the last response; None before.
         self._lingered: int | None = None
         # Whether reading is paused.
@@ -100,11 +108,6 @@ class Connection(asyncio.Protocol):
         self._abort_due = 0.0
         self._timer = DeadlineTimer(self._loop, self._find_deadline, self._expire)
         self.client_has_left = False
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The transport, for connections that are to break."""
-        return self._transport
 
     @property
     def default_headers(self) -> list[Header]:
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._transport = transport
+        self.transport = transport
         # Its type lists the protocols of uvicorn.
         self._server.connections.add(self)  # type: ignore[arg-type]
         self._scope = {
@@ -148,7 +151,7 @@ class Connection(asyncio.Protocol):
         if self._lingered is not None:
             self._lingered += len(data)
             if self._lingered > MAX_LINGERING:
-                self._transport.abort()
+                self.transport.abort()
         elif self._is_last:
             pass
         elif self._unparsed:
@@ -175,7 +178,7 @@ class Connection(asyncio.Protocol):
     @override
     def resume_writing(self) -> None:
         self._release_drain()
-        if self._is_running or self._transport.is_closing() or self._lingered is not None:
+        if self._is_running or self.transport.is_closing() or self._lingered is not None:
             self.resume_reading()
             self._update_deadline()
         else:
@@ -230,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, content: bytes) -> None:
         """See `Channel`."""
-        self._transport.write(content)
+        self.transport.write(content)
 
     async def drain(self) -> None:
         """See `Channel`."""
@@ -239,9 +242,9 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """See `Channel`."""
-        if not self._is_paused and not self._transport.is_closing():
+        if not self._is_paused and not self.transport.is_closing():
             self._is_paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Reads on, once all that arrived is parsed, and the client has read what was sent."""
@@ -249,9 +252,9 @@ class Connection(asyncio.Protocol):
             return
         is_full = self._receiving is not None and self._receiving.is_full
         waits = is_full or self._unparsed or self._drained is not None
-        if not waits and not self._transport.is_closing():
+        if not waits and not self.transport.is_closing():
             self._is_paused = False
-            self._transport.resume_reading()
+            self.transport.resume_reading()
             self._request_due = self._loop.time() + self._limits.receive_timeout
             self._update_deadline()
 
@@ -260,7 +263,7 @@ class Connection(asyncio.Protocol):
         self._queue.popleft()
         self._is_running = False
         self._server.total_requests += 1
-        if self._transport.is_closing():
+        if self.transport.is_closing():
             return
         if not cycle.complete:
             self._linger()
@@ -273,14 +276,14 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes the connection once the client has read everything, within a limit."""
-        if not self._transport.is_closing():
-            self._transport.close()
+        if not self.transport.is_closing():
+            self.transport.close()
             self._abort_due = self._loop.time() + self._limits.receive_timeout
             self._update_deadline()
 
     def abort(self) -> None:
         """Closes the connection at once. Requests that are running find their client gone."""
-        self._transport.abort()
+        self.transport.abort()
 
     # Internal
 
@@ -289,8 +292,8 @@ class Connection(asyncio.Protocol):
         if self._drained is None:
             if self._queue:
                 self._run(self._queue[0])
-            elif self._refusal is not None:
-                self._send_refusal(self._refusal)
+            elif self.refusal is not None:
+                self._send_refusal(self.refusal)
             elif self._is_last:
                 self.close()
             else:
@@ -341,7 +344,7 @@ class Connection(asyncio.Protocol):
 
     def _parse_rest(self) -> None:
         """Parses what had to wait."""
-        if self._transport.is_closing() or self._is_last or self._drained is not None:
+        if self.transport.is_closing() or self._is_last or self._drained is not None:
             return
         rest, self._unparsed = self._unparsed, b""
         self._parse(rest)
@@ -357,18 +360,16 @@ class Connection(asyncio.Protocol):
         if receiving is not None and receiving.started:
             self.abort()
             return
+        self.refusal = refusal
+        self._log_refusal(self._scope if receiving is None else receiving.scope, refusal)
         if receiving is not None:
             self._queue.pop()
             self._is_running = bool(self._queue) and self._is_running
             receiving.end()
-        if self._queue:
-            self._refusal = refusal
-        else:
+        if not self._queue:
             self._send_refusal(refusal)
 
     def _send_refusal(self, refusal: Refusal) -> None:
-        client = self._scope["client"]
-        log.info("%s %d %s", client[0] if client else "unknown", refusal.code, refusal)
         self.write(serialize_refusal(refusal, self.default_headers))
         self._linger()
 
@@ -382,7 +383,7 @@ class Connection(asyncio.Protocol):
             self._queue.pop()
             self._receiving = None
         self._is_last = True
-        if self._queue and self._refusal is None:
+        if self._queue and self.refusal is None:
             self._queue[-1].keep_alive = False
         return bool(self._queue)
 
@@ -399,7 +400,7 @@ class Connection(asyncio.Protocol):
         self.resume_reading()
         # The client may have reset the connection, without the event loop knowing yet.
         with suppress(OSError):
-            self._transport.write_eof()
+            self.transport.write_eof()
         self._update_deadline()
 
     def _release_drain(self) -> None:
@@ -426,7 +427,7 @@ class Connection(asyncio.Protocol):
 
     def _is_ending(self) -> bool:
         """Whether the client has to read the last response, or to close its side."""
-        return self._lingered is not None or self._transport.is_closing()
+        return self._lingered is not None or self.transport.is_closing()
 
     def _is_awaiting_request(self) -> bool:
         """Whether a part of a request has arrived, and the client has to send the rest."""

@@ -16,7 +16,7 @@ from clients_register.handlers.app import (
     read_request,
 )
 from clients_register.handlers.context import Request, RequestContext
-from clients_register.handlers.health import is_health_check, respond_to_health_check
+from clients_register.handlers.health_check import is_health_check, respond_to_health_check
 from clients_register.handlers.http.connection import connection_of
 from clients_register.handlers.http.parser import Header
 from clients_register.handlers.logs import RequestedCrash, store_errors
@@ -163,6 +163,7 @@ class Stub:
                     request_id=entry.id,
                     status=entry.slug,
                     forced=entry.forced,
+                    fault=entry.fault,
                     forwarded_to=entry.forwarded_to,
                 )
                 await self._deliver(request, send)

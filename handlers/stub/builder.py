@@ -1,6 +1,7 @@
 """Builds the stub, and rebuilds it when its files change (`--watch`)."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files as resource_files
@@ -187,9 +188,10 @@ async def _reload(reload: Callable[[], Awaitable[None]], names: str) -> None:
     try:
         await reload()
     except Exception as error:  # noqa: BLE001 - an edit can break anything
-        report_event(f"{names}: not reloaded, the previous version stays: {_reason(error)}\n")
+        message = f"{names}: not reloaded, the previous version stays: {_reason(error)}"
+        report_event(message, level=logging.WARNING)
     else:
-        report_event(f"{names}: reloaded\n")
+        report_event(f"{names}: reloaded")
 
 
 def _absolute(path: Path | None) -> Path | None:

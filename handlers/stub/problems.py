@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import Message, Send
 
 from clients_register.handlers.http.parser import Header
+from clients_register.handlers.settings import PROBLEM
 
 Headers = list[Header]
 
@@ -46,7 +47,7 @@ class Problem(Exception):
         """Sends the problem as a response, with additional `headers`."""
         body = json.dumps(self.details(), ensure_ascii=False).encode()
         own = [
-            (b"content-type", b"application/problem+json"),
+            (b"content-type", PROBLEM.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"mock-error", self.kind.encode()),
             *self.headers,

@@ -283,7 +283,7 @@ def test_a_world_is_made_visited_and_deleted(console: "Page", world: str) -> Non
     ready(console)
     row = go(console, "worlds").locator("#world-rows tr", has_text=other)
     press(row, f"Delete {other}")
-    row.get_by_role("button", name=f"Delete {other}").click()
+    press(row, f"Delete it? Delete {other}")
     told(console, f"The world {other} was deleted.")
     row.wait_for(state="detached")
 
@@ -302,7 +302,7 @@ def test_a_world_is_saved_restored_and_copied_from_its_snapshot(
     register(console, email="lost@tests.test")
     go(console, "worlds")
     press(row, f"Restore {saved}")
-    row.get_by_text("Replace this world?").click()
+    press(row, f"Replace this world? Restore {saved}")
     told(console, f"This world was restored from {saved}.")
     assert "action-successful" in register(console, email="lost@tests.test")
     assert "email-already-registered" in register(console, email="kept@tests.test")
@@ -314,7 +314,7 @@ def test_a_world_is_saved_restored_and_copied_from_its_snapshot(
     clients = "[data-label='Clients']"
     assert copied.locator(clients).inner_text() == row.locator(clients).inner_text()
     press(row, f"Delete the snapshot {saved}")
-    row.get_by_text("Delete it?").click()
+    press(row, f"Delete it? Delete the snapshot {saved}")
     told(console, f"The snapshot {saved} was deleted.")
     row.wait_for(state="detached")
 

@@ -1,20 +1,31 @@
 """The log of a server: a line per request, and all of it as JSON."""
 
+import asyncio
 import json
+import logging
 import os
 import pty
 import re
+import select
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 from support.backend import Backend
 from support.command import Process, run, serving, started
 from support.limits import LIMIT
 from support.live import encoded, registration
+
+from clients_register.handlers.access_log import AccessLog, log_refusal
+from clients_register.handlers.http.connection import CONNECTION
+from clients_register.handlers.http.parser import Refusal
+from clients_register.handlers.log_output import FIELDS, JSONFormatter, access
 
 MODES = pytest.mark.parametrize("mode", [[], ["--reference", "--bcrypt-cost=4"]], ids=str)
 
@@ -87,10 +98,21 @@ def test_no_line_has_a_query_or_a_secret() -> None:
     assert "correct" not in err
 
 
-def test_nobody_can_make_lines_of_their_own() -> None:
+def test_the_line_of_a_simulated_fault_says_so() -> None:
     with serving("--memory", "--access-log") as process:
-        url = process.url.replace("/api/v1/clients/register", "/a%0a%1b%5c")
-        assert "/a%0a%1b%5c 500" in logged(process, lambda: httpx2.get(url, timeout=LIMIT))
+        script = [{"fault": "reset"}]
+        origin = process.url.replace("/api/v1/clients/register", "")
+        httpx2.put(f"{origin}/_mock/next", json=script, timeout=LIMIT).raise_for_status()
+
+        def send() -> None:
+            with pytest.raises(httpx2.TransportError):
+                register(process)
+
+        line = logged(process, send)
+    assert line == "127.0.0.1 POST /api/v1/clients/register no response fault reset"
+
+
+BEGUN = b"POST /api/v1/clients/register HTTP/1.1\r\nHost: x\r\n"
 
 
 @pytest.mark.parametrize(
@@ -98,17 +120,106 @@ def test_nobody_can_make_lines_of_their_own() -> None:
     [
         (b"NONSENSE\r\n\r\n", "INFO 127.0.0.1 400 expected an HTTP/1.1 request, found:"),
         (
-            b"POST /api/v1/clients/register HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\ne",
+            BEGUN + b"Transfer-Encoding: chunked\r\n\r\nx",
+            "INFO 127.0.0.1 POST /api/v1/clients/register 400 expected an HTTP/1.1 request, found:",
+        ),
+        (
+            BEGUN + b"Content-Length: 9\r\n\r\ne",
             "INFO 127.0.0.1 POST /api/v1/clients/register no response",
         ),
     ],
-    ids=["no HTTP", "a client that leaves"],
+    ids=["no HTTP", "no chunk", "a client that leaves"],
 )
-def test_what_gets_no_status_has_a_line_too(sent: bytes, line: str) -> None:
+def test_what_gets_no_status_has_one_line_too(sent: bytes, line: str) -> None:
     with serving("--memory", "--access-log") as process:
         with socket.create_connection(process.address, timeout=LIMIT) as connection:
             connection.sendall(sent)
         assert line in process.read_log_line()
+        process.end_input()
+        assert process.ended().err == ""
+
+
+def test_as_json_a_refusal_has_the_fields_of_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, access.name)
+    scope = {"client": ("192.0.2.1", 1), "method": "GET", "raw_path": b"/x"}
+    log_refusal(scope, Refusal(408, "too late"))
+    (record,) = caplog.records
+    assert record.getMessage() == "192.0.2.1 GET /x 408 too late"
+    assert getattr(record, FIELDS) == {
+        "client": "192.0.2.1",
+        "method": "GET",
+        "path": "/x",
+        "code": 408,
+        "complete": True,
+    }
+
+
+OK = {"type": "http.response.start", "status": 200, "headers": []}
+BODY = {"type": "http.response.body", "body": b"a"}
+
+
+def log_exchange(
+    caplog: pytest.LogCaptureFixture,
+    *messages: Message,
+    path: bytes = b"/x",
+    client_left: bool = False,
+) -> tuple[str, Any]:
+    """The line and the fields of a request whose response consists of `messages`."""
+
+    async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    connection = SimpleNamespace(client_has_left=client_left, refusal=None)
+    scope = {
+        "type": "http",
+        "client": ("192.0.2.1", 1),
+        "method": "GET",
+        "path": path.decode(),
+        "raw_path": path,
+        "extensions": {CONNECTION: connection},
+    }
+    caplog.set_level(logging.INFO, access.name)
+    asyncio.run(AccessLog(respond, lambda _: False)(scope, receive, send))
+    (record,) = caplog.records
+    return record.getMessage().rpartition(" ms")[0].rpartition(" ")[0], getattr(record, FIELDS)
+
+
+def test_a_response_that_ends_too_early_is_marked(caplog: pytest.LogCaptureFixture) -> None:
+    line, fields = log_exchange(caplog, OK, BODY | {"more_body": True})
+    assert line == "192.0.2.1 GET /x 200 OK broken off"
+    assert (fields["complete"], fields["client_left"]) == (False, False)
+
+
+def test_a_response_to_a_client_that_has_left_is_marked(caplog: pytest.LogCaptureFixture) -> None:
+    line, fields = log_exchange(caplog, OK, BODY, client_left=True)
+    assert line == "192.0.2.1 GET /x 200 OK client left"
+    assert (fields["complete"], fields["client_left"]) == (True, True)
+
+
+def test_a_code_without_a_phrase_is_shown_alone(caplog: pytest.LogCaptureFixture) -> None:
+    line, _ = log_exchange(caplog, OK | {"status": 299}, BODY)
+    assert line == "192.0.2.1 GET /x 299"
+
+
+def test_no_path_can_make_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    line, fields = log_exchange(caplog, OK, BODY, path=b"/a\n\x1b\\")
+    assert line == r"192.0.2.1 GET /a\n\x1b\\ 200 OK"
+    assert fields["path"] == "/a\n\x1b\\"
+
+
+def test_the_longest_path_is_cut_so_that_processes_do_not_mix_their_lines(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    line, fields = log_exchange(caplog, OK, BODY, path=b"/" + b"\\" * 9999)
+    assert len(json.dumps({"message": line, **fields})) < select.PIPE_BUF - 500
+    assert fields["path"].endswith("...")
 
 
 @pytest.mark.parametrize("options", [[], ["--no-access-log"]], ids=str)
@@ -158,7 +269,8 @@ def test_as_json_each_line_is_an_object_and_standard_output_is_empty(mode: list[
     assert line["request_id"] == answer.headers["X-Request-Id"]
     assert (line["method"], line["path"]) == ("POST", "/api/v1/clients/register")
     assert line["complete"] is True
-    assert [each["message"] for each in rest] == ([] if mode else ["Statuses met: 1 of 18"])
+    met = [] if mode else ["Statuses met: 1 of 18"]
+    assert [each["message"] for each in rest] == [*met, "stopped"]
 
 
 def test_what_is_logged_before_the_format_is_known_has_it_nevertheless() -> None:
@@ -188,3 +300,13 @@ def test_a_crash_is_one_line_of_json() -> None:
         crash = json.loads(process.read_log_line())
     assert crash["level"] == "ERROR"
     assert "requested by the faults of the world" in crash["message"]
+
+
+def test_a_stack_trace_is_part_of_the_object() -> None:
+    try:
+        raise KeyError("nothing")
+    except KeyError:
+        record = logging.LogRecord("x", logging.ERROR, "x", 1, "it broke", (), sys.exc_info())
+    entry = json.loads(JSONFormatter().format(record))
+    assert entry["message"] == "it broke"
+    assert entry["exception"].startswith("Traceback")

@@ -158,7 +158,7 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(second: str) -> None:
     ):
         assert process.stdout is not None
         assert process.stderr is not None
-        for prompt, password in (("Password: ", PASSWORD), ("The same again: ", second)):
+        for prompt, password in (("Password: ", PASSWORD), ("Repeat the password: ", second)):
             read_until(process.stderr, prompt.encode())
             terminal.write(f"{password}\n".encode())
         out, err = process.stdout.read().decode(), process.stderr.read().decode()

@@ -17,7 +17,7 @@ from support.limits import LIMIT
 from support.live import Live, LiveStub
 from support.postgres import Server, stopped_database
 
-from clients_register.handlers import probe
+from clients_register.handlers import health
 from clients_register.handlers.settings import Settings
 
 READY = {"ready": True}
@@ -31,7 +31,7 @@ def open_stub(start_stub: StartStub) -> LiveStub:
     return start_stub(host="0.0.0.0", control_token="t0ken-7f3a")
 
 
-def health(live: Live, method: str = "GET", **headers: str) -> Any:
+def asked(live: Live, method: str = "GET", **headers: str) -> Any:
     return live.http.request(method, f"{live.origin}/_health", headers=headers)
 
 
@@ -40,7 +40,7 @@ def health(live: Live, method: str = "GET", **headers: str) -> Any:
 
 def test_a_reference_that_can_use_its_data_is_ready(start: Any) -> None:
     reference = start(reference=True)
-    answer = health(reference)
+    answer = asked(reference)
     assert (answer.status_code, answer.json()) == (200, READY)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -50,17 +50,17 @@ def test_a_reference_that_can_use_its_data_is_ready(start: Any) -> None:
 def test_a_stub_is_ready_whatever_the_host_and_without_a_token(
     open_stub: LiveStub, host: str
 ) -> None:
-    answer = health(open_stub, Host=host)
+    answer = asked(open_stub, Host=host)
     assert (answer.status_code, answer.json()) == (200, READY)
 
 
 def test_no_page_may_read_the_health_of_a_stub(open_stub: LiveStub) -> None:
-    answer = health(open_stub, Origin="http://localhost:3000")
+    answer = asked(open_stub, Origin="http://localhost:3000")
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
 def test_head_gets_the_headers_alone(shared: Live) -> None:
-    answer = health(shared, "HEAD")
+    answer = asked(shared, "HEAD")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["Content-Length"] == str(len(json.dumps(READY)))
 
@@ -70,7 +70,7 @@ def test_another_method_gets_the_response_of_the_contract(
     shared: Live, shared_stub: LiveStub, method: str
 ) -> None:
     for live in (shared, shared_stub):
-        answer = health(live, method)
+        answer = asked(live, method)
         assert (answer.status_code, answer.json()["status"]) == (500, "route-non-existent")
 
 
@@ -88,12 +88,12 @@ def test_another_path_gets_the_response_of_the_contract(
 def test_a_base_path_of_that_name_takes_nothing_away(start: Any, email: str) -> None:
     live = start(reference=True, base_path="/_health")
     assert live.register(email)["code"] == 200
-    assert health(live).json() == READY
+    assert asked(live).json() == READY
 
 
 def test_the_faults_and_the_log_of_a_stub_are_those_of_the_api(stub: LiveStub) -> None:
     stub.control("PUT", "/faults", {"crash": "before-routing"})
-    assert health(stub).status_code == 200
+    assert asked(stub).status_code == 200
     assert stub.control("GET", "/requests").json() == []
 
 
@@ -105,7 +105,7 @@ def unusable(answer: Any, secret: str) -> None:
         "type": "about:blank",
         "title": "Service Unavailable",
         "status": 503,
-        "detail": "expected usable data, found that they are not; the log of the server says why",
+        "detail": "the data cannot be used; the log of the server says why",
     }
     assert secret not in answer.text
 
@@ -124,7 +124,7 @@ def test_a_server_whose_data_file_is_gone_is_not_ready(
     live = start(reference=True, data=data) if reference else start_stub(data=data)
     data.unlink()
     for _ in range(2):
-        unusable(health(live), str(data))
+        unusable(asked(live), str(data))
     (line,) = caplog.messages
     assert line.startswith(f"health check: the data file {data} cannot be used: another program")
     ended = call("health", live.origin)
@@ -137,10 +137,10 @@ def test_a_reference_is_not_ready_while_its_database_is_down(
     name = mortal.made()
     settings = Settings(store=mortal.at(name), port=0, bcrypt_cost=4, reference=True)
     with Live(settings) as reference:
-        assert health(reference).status_code == 200
+        assert asked(reference).status_code == 200
         with stopped_database(mortal):
-            unusable(health(reference), str(mortal.port))
-        assert health(reference).status_code == 200
+            unusable(asked(reference), str(mortal.port))
+        assert asked(reference).status_code == 200
     (line,) = caplog.messages
     assert line.startswith(
         f"health check: the database postgresql://127.0.0.1:{mortal.port}/{name}"
@@ -154,7 +154,7 @@ def test_a_reference_is_not_ready_without_its_tables(
     settings = Settings(store=mortal.at(name), port=0, bcrypt_cost=4, reference=True)
     with Live(settings) as reference:
         mortal.told(name, "DROP SCHEMA clients_register CASCADE")
-        unusable(health(reference), "clients_register")
+        unusable(asked(reference), "clients_register")
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.ERROR, "the health check crashed")
 
@@ -188,8 +188,24 @@ def test_the_command_takes_an_ipv6_address(start: Any) -> None:
 
 
 def test_the_command_asks_the_default_address_of_serve() -> None:
-    assert probe.DEFAULT_URL == "http://127.0.0.1:4018"
-    assert f"(default: {probe.DEFAULT_URL})" in call("health", "--help").stdout
+    assert "(default: http://127.0.0.1:4018," in call("health", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"PORT": "8080"}, "http://127.0.0.1:8080"),
+        ({"HOST": "0.0.0.0"}, "http://127.0.0.1:4018"),
+        ({"HOST": "::", "PORT": ""}, "http://[::1]:4018"),
+        ({"HOST": "stub.internal"}, "http://stub.internal:4018"),
+    ],
+    ids=str,
+)
+def test_it_asks_where_a_server_with_the_same_variables_listens(
+    variables: dict[str, str], url: str
+) -> None:
+    environ = {f"CLIENTS_REGISTER_{name}": value for name, value in variables.items()}
+    assert health.default_url(environ) == url
 
 
 def test_where_nothing_listens_is_one_line_and_exit_1() -> None:
@@ -244,6 +260,8 @@ def respond_with(code: int, body: bytes) -> Callable[[BaseHTTPRequestHandler], N
         (200, b"[]"),
         (200, b'{"ready": false}'),
         (200, b"\xff"),
+        (200, b"[" * 1000),
+        (503, b"<html>"),
         (404, b'{"ready": true}'),
         (302, b""),
     ],
@@ -264,7 +282,7 @@ def test_a_server_that_does_not_speak_http_is_one_line_and_exit_1() -> None:
 
 def test_a_server_that_hangs_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
-    monkeypatch.setattr(probe, "ATTEMPT_TIMEOUT", 0.01)
+    monkeypatch.setattr(health, "ATTEMPT_TIMEOUT", 0.01)
     with another_server(lambda _: done.wait(LIMIT)) as origin:
         ended = call("health", origin)
         done.set()
@@ -282,7 +300,7 @@ def test_waiting_ends_when_the_server_is_ready(
             pauses.append(seconds)
             stack.enter_context(Live(settings))
 
-        monkeypatch.setattr(probe, "sleep", start_server)
+        monkeypatch.setattr(health, "sleep", start_server)
         origin = f"http://127.0.0.1:{port}"
         assert call("health", origin, "--wait", str(int(LIMIT))) == ready(origin)
     assert len(pauses) == 1
@@ -297,12 +315,12 @@ def test_waiting_ends_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> 
         now += seconds
         pauses.append(seconds)
 
-    monkeypatch.setattr(probe, "sleep", pass_time)
-    monkeypatch.setattr(probe, "monotonic", lambda: now)
+    monkeypatch.setattr(health, "sleep", pass_time)
+    monkeypatch.setattr(health, "monotonic", lambda: now)
     with reserved_port() as port:
         ended = call("health", f"http://127.0.0.1:{port}", "--wait", "1")
     assert ended.returncode == 1
-    assert 1 <= sum(pauses) < 1 + probe.PAUSE
+    assert 1 <= sum(pauses) < 1 + health.PAUSE
 
 
 @pytest.mark.parametrize(

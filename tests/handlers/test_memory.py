@@ -1,4 +1,4 @@
-"""`serve --memory`: the whole server, and not one file."""
+"""`serve --memory`: everything works without writing any file."""
 
 import re
 import sys

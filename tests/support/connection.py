@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from clients_register.handlers.access_log import log_refusal
 from clients_register.handlers.http.connection import Connection, ConnectionConfig
 from clients_register.handlers.http.deadlines import ConnectionLimits
 
@@ -80,7 +81,7 @@ class Client:
     def __init__(self, app: App, limits: ConnectionLimits = LIMITS) -> None:
         self._state = ServerState()
         self._state.default_headers = [DATE]
-        config = ConnectionConfig(app, limits, lifespan="off", log_config=None)
+        config = ConnectionConfig(app, limits, log_refusal, lifespan="off", log_config=None)
         config.load()
         self.transport = MemoryTransport()
         self.connection = Connection(config=config, server_state=self._state, app_state={})

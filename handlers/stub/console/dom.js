@@ -53,6 +53,7 @@ export async function guarded(control, act) {
 
 /** Builds a button that asks for confirmation before it acts; moving focus away cancels. */
 export function dangerous(text, question, act, attributes = {}) {
+  const label = attributes["aria-label"];
   const made = button(
     text,
     async () => {
@@ -62,6 +63,7 @@ export function dangerous(text, question, act, attributes = {}) {
       } else {
         made.dataset.armed = "yes";
         made.textContent = question;
+        if (label) made.setAttribute("aria-label", `${question} ${label}`);
       }
     },
     { class: "danger", ...attributes, onblur: () => calm() },
@@ -69,6 +71,7 @@ export function dangerous(text, question, act, attributes = {}) {
   const calm = () => {
     delete made.dataset.armed;
     made.textContent = text;
+    if (label) made.setAttribute("aria-label", label);
   };
   return made;
 }
