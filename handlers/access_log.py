@@ -83,7 +83,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._code = message["status"]
             # Later, it may have left because it has everything.
-            self._client_left = self._connection is not None and self._connection.client_has_left
+            self._client_left = self._connection is not None and self._connection.departure.is_set()
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._is_complete = True

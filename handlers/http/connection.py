@@ -28,6 +28,7 @@ from uvicorn.server import ServerState
 from clients_register.handlers.http.cycle import RequestCycle, serialize_refusal
 from clients_register.handlers.http.deadlines import ConnectionLimits, DeadlineTimer
 from clients_register.handlers.http.parser import Header, Reading, Refusal, RequestParser
+from clients_register.handlers.http.transport import connection_scope, reset
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,8 @@ class Connection(asyncio.Protocol):
         # When a client that is not reading, or whose connection is closing, is disconnected.
         self._abort_due = 0.0
         self._timer = DeadlineTimer(self._loop, self._find_deadline, self._expire)
-        self.client_has_left = False
+        # Set when the client has closed its side of the connection, or all of it.
+        self.departure = asyncio.Event()
 
     @property
     def default_headers(self) -> list[Header]:
@@ -126,21 +128,13 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         # Its type lists the protocols of uvicorn.
         self._server.connections.add(self)  # type: ignore[arg-type]
-        self._scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": _address(transport, "sockname"),
-            "client": _address(transport, "peername"),
-            "scheme": "http",
-            "root_path": "",
-        }
+        self._scope = connection_scope(transport)
         self._begin_idling()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self.client_has_left = True
+        self.departure.set()
         self._timer.stop()
         for cycle in self._queue:
             cycle.end()
@@ -162,7 +156,7 @@ class Connection(asyncio.Protocol):
     @override
     def eof_received(self) -> bool:
         """Keeps the connection open for the responses to requests that are complete."""
-        self.client_has_left = True
+        self.departure.set()
         if self._lingered is None and self._end_requests():
             return True
         self.close()
@@ -314,7 +308,9 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("a request crashed outside the application's own handling of crashes")
         finally:
-            if not cycle.ended:
+            if not cycle.ended and cycle.ends_with_connection:
+                reset(self.transport)
+            elif not cycle.ended:
                 self.abort()
             # A callback of the task would take longer.
             self._server.tasks.discard(cycle.task)
@@ -349,7 +345,7 @@ class Connection(asyncio.Protocol):
         rest, self._unparsed = self._unparsed, b""
         self._parse(rest)
         self.resume_reading()
-        if self.client_has_left and not self._end_requests():
+        if self.departure.is_set() and not self._end_requests():
             self.close()
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -389,7 +385,7 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Closes the sending side, and reads on for a while before the connection is closed."""
-        if self.client_has_left:
+        if self.departure.is_set():
             self.close()
             return
         self._is_last = True
@@ -443,8 +439,3 @@ class Connection(asyncio.Protocol):
         else:
             seconds = self._limits.receive_timeout
             self._refuse(Refusal(408, f"the request did not arrive within {seconds:g} seconds"))
-
-
-def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
-    address = transport.get_extra_info(name)
-    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None

@@ -72,6 +72,12 @@ class RequestCycle:
         self._is_bodiless = False
 
     @property
+    def ends_with_connection(self) -> bool:
+        """Whether a response was begun whose body is as long as the connection lasts."""
+        is_delimited = self._is_chunked or self._is_bodiless or self._remaining is not None
+        return self.started and not is_delimited
+
+    @property
     def is_full(self) -> bool:
         """Whether the application has to take some of the body before more is read."""
         return len(self._body) > MAX_UNREAD

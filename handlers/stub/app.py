@@ -4,7 +4,6 @@ import logging
 import time
 import traceback
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +26,7 @@ from clients_register.handlers.stub.control.plane import ControlPlane
 from clients_register.handlers.stub.cors import Cors, is_preflight
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
-from clients_register.handlers.stub.paths import PREFIX, split_path
+from clients_register.handlers.stub.paths import split_path
 from clients_register.handlers.stub.problems import (
     Headers,
     Problem,
@@ -47,7 +46,8 @@ class StubRequest(Struct):
     """A request to a world, and the response it gets.
 
     `complete` says whether all of the body was read. The response is held back until it is
-    complete, because it is recorded before it is sent. `headers` are added to it.
+    complete, because it is recorded before it is sent. Added to it are the `permissions`, which say
+    what pages may read it, and `headers`.
     """
 
     world: World
@@ -56,14 +56,16 @@ class StubRequest(Struct):
     complete: bool
     scope: Scope
     receive: Receive
-    headers: Headers
+    permissions: Headers
     is_registration: bool
+    headers: Headers = []
     response: list[Message] = []
 
     async def hold_back(self, message: Message) -> None:
         """Takes the place of ASGI's `send`."""
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *self.headers]}
+            headers = [*message["headers"], *self.permissions, *self.headers]
+            message = {**message, "headers": headers}
         self.response.append(message)
 
 
@@ -108,9 +110,8 @@ class Stub:
             return
         headers = self._cors.headers(scope["headers"])
         try:
-            name, path = split_path(scope["path"])
+            name, path, raw_path = split_path(scope["path"], scope["raw_path"])
             if path != scope["path"]:
-                raw_path = _without_world(scope["raw_path"], name, path)
                 scope = {**scope, "path": path, "raw_path": raw_path}
             is_route = path == self._route
             if not is_route and f"{path}/".startswith(f"{CONTROL_PATH}/"):
@@ -155,7 +156,7 @@ class Stub:
                 )
                 await self._handle(request)
                 entry.milliseconds = (time.perf_counter() - started) * 1000
-                entry.client_left = connection is not None and connection.client_has_left
+                entry.client_left = connection is not None and connection.departure.is_set()
                 if is_recorded:
                     world.record(entry)
                 add_details(
@@ -203,8 +204,7 @@ class Stub:
         except Problem as problem:
             await self._respond_with_problem(request, problem)
             return
-        if preference.headers:
-            request.headers = [*request.headers, *preference.headers]
+        request.headers = [*preference.headers]
         item = None if preference.status else request.world.state.script.next()
         if item is not None:
             request.entry.script, request.entry.fault = item.effects(), item.fault
@@ -254,6 +254,8 @@ class Stub:
         except Problem as problem:
             await self._respond_with_problem(request, problem)
             return
+        # Those of the response decide.
+        request.permissions = []
         for message in response:
             await request.hold_back(message)
 
@@ -268,7 +270,10 @@ class Stub:
         entry, status = request.entry, example.status
         entry.slug, entry.code, entry.envelope = status.slug, status.code, example.envelope
         request.response = example.messages(
-            *headers, (b"x-request-id", entry.id.encode()), *request.headers
+            *headers,
+            (b"x-request-id", entry.id.encode()),
+            *request.permissions,
+            *request.headers,
         )
 
     async def _respond_with_problem(self, request: StubRequest, problem: Problem) -> None:
@@ -285,15 +290,6 @@ class Stub:
             return
         for message in request.response:
             await send(message)
-
-
-def _without_world(raw_path: bytes, name: str, path: str) -> bytes:
-    """Returns the part of `raw_path` below the world, whose decoded form is `path`."""
-    prefix = f"{PREFIX}{name}".encode()
-    if raw_path.startswith(prefix):
-        return raw_path.removeprefix(prefix)
-    # The prefix itself was encoded.
-    return quote(path).encode()
 
 
 async def _crash(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -1,8 +1,6 @@
 """Faults: states of a world that make statuses occur naturally, and broken connections."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,6 +10,7 @@ from typing_extensions import override
 
 from clients_register.handlers.context import Services
 from clients_register.handlers.http.connection import CONNECTION, Connection
+from clients_register.handlers.http.transport import reset
 from clients_register.handlers.logs import RequestedCrash
 from clients_register.handlers.mail import MailFailed, Transport
 from clients_register.handlers.models import Mail
@@ -32,9 +31,6 @@ STATE_FAULTS: dict[str, dict[str, Any]] = {
 
 # Delay between two bytes of a `slow` response, in seconds.
 SLOW_DELAY = 0.02
-
-# SO_LINGER on, with a timeout of 0: closing sends a reset (RST) instead of FIN.
-_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
@@ -122,11 +118,7 @@ class BrokenConnection:
 
     async def reset(self) -> None:
         """Resets the connection, unless the client has done so."""
-        if self._transport.is_closing():
-            return
-        sock: socket.socket = self._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-        self._transport.abort()
+        reset(self._transport)
         await self._wait_for_disconnect()
 
     async def empty(self) -> None:

@@ -4,6 +4,7 @@ All paths but the route are forwarded as streams. A registration (`--passthrough
 whole, so that the request log explains it like any other.
 """
 
+import asyncio
 import json
 import logging
 import time
@@ -76,7 +77,8 @@ class Forwarding:
                 await send(message)
             return
         world, connection = self._worlds.find(name) or self._worlds.default, connection_of(scope)
-        body = RequestBody(receive)
+        departure = asyncio.Event() if connection is None else connection.departure
+        body = RequestBody(receive, departure)
         world.begin_request(connection)
         try:
             await body.run_while_connected(self._stream(name, world, scope, body, send))
@@ -103,16 +105,14 @@ class Forwarding:
         def record() -> None:
             # Before the response is sent, so that its receiver finds the entry.
             entry.milliseconds = (time.perf_counter() - started) * 1000
-            entry.client_left = connection is not None and connection.client_has_left
+            entry.client_left = connection is not None and connection.departure.is_set()
             if world.name == name:
                 world.record(entry)
             add_details(scope, request_id=entry.id, forwarded_to=entry.forwarded_to)
 
         try:
             async with self._upstream.send(scope, body, path_prefix(name)) as response:
-                headers = _identify(entry, response.headers)
-                if self._cors.allows_credentials(scope["headers"]):
-                    headers = without_permissions(headers) + self._cors.headers(scope["headers"])
+                headers = self._set_permissions(scope, _identify(entry, response.headers))
                 entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
                 record()
                 await send(
@@ -136,7 +136,12 @@ class Forwarding:
 
         Its status, one of `slugs`, and its envelope are noted in `entry`. Raises Problem.
         """
-        async with self._upstream.send(scope, _once(request.body or b""), world.base) as response:
+        self._guard.check_name(scope)
+        # The log shows the envelope, which must not be compressed.
+        asked = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
+        readable = {**scope, "headers": asked}
+        body = _once(request.body or b"")
+        async with self._upstream.send(readable, body, world.base) as response:
             content = await self._read(response.body)
         entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
         with suppress(ValueError, RecursionError):
@@ -145,8 +150,14 @@ class Forwarding:
                 entry.envelope = envelope
         status = (entry.envelope or {}).get("status")
         entry.slug = status if isinstance(status, str) and status in slugs else None
-        headers = without_permissions(_identify(entry, response.headers))
+        headers = self._set_permissions(scope, _identify(entry, response.headers))
         return response_messages(response.code, headers, content)
+
+    def _set_permissions(self, scope: Scope, headers: Headers) -> Headers:
+        """Lets the pages of --cors-origin read a response; otherwise the upstream decides."""
+        if not self._cors.allows_credentials(scope["headers"]):
+            return headers
+        return without_permissions(headers) + self._cors.headers(scope["headers"])
 
     async def _read(self, body: AsyncIterator[bytes]) -> bytes:
         """Returns the whole of `body`. Raises Problem."""

@@ -1,6 +1,7 @@
 """The names of worlds and snapshots, and the paths of worlds."""
 
 import re
+from urllib.parse import unquote
 
 from clients_register.handlers.settings import WORLDS_PATH
 from clients_register.handlers.stub.problems import Problem
@@ -21,16 +22,20 @@ def path_prefix(name: str) -> str:
     return "" if name == DEFAULT else PREFIX + name
 
 
-def split_path(path: str) -> tuple[str, str]:
-    """Returns the name of the world of a path, and the rest of the path.
+def split_path(path: str, raw_path: bytes) -> tuple[str, str, bytes]:
+    """Returns the name of the world of a path, the rest of the path, and that rest as it was sent.
 
-    Raises Problem for an invalid name.
+    `raw_path` is the path as it was sent. Raises Problem for an invalid name.
     """
-    if not path.startswith(PREFIX):
-        return DEFAULT, path
-    name, slash, rest = path.removeprefix(PREFIX).partition("/")
-    check_world_name(name)
-    return name, slash + rest
+    if path.startswith(PREFIX):
+        # An encoded slash separates nothing.
+        _, first, *steps = raw_path.split(b"/", 3)
+        if steps and f"/{unquote(first.decode('latin-1'))}" == WORLDS_PATH:
+            name = unquote(steps[0].decode("latin-1"))
+            check_world_name(name)
+            rest = b"/" + steps[1] if len(steps) > 1 else b""
+            return name, path.removeprefix(PREFIX + name), rest
+    return DEFAULT, path, raw_path
 
 
 def check_world_name(name: str) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ import httpcore2
 import httpx2
 from msgspec import Struct
 from starlette.types import Receive, Scope
+from typing_extensions import override
 
 from clients_register.handlers.app import CallerDisconnected
 from clients_register.handlers.stub.problems import Headers, Problem
@@ -45,8 +47,14 @@ HOP_BY_HOP = frozenset(
     )
 )
 
+# Headers that delimit or direct a message, even if `Connection` names them.
+KEPT = frozenset((b"content-length", b"host"))
+
 # Headers of a request that get another value. `Expect` has been answered already.
 REPLACED = frozenset((b"expect", b"host", b"x-forwarded-for", b"x-forwarded-prefix"))
+
+# The codes of OpenSSL for a certificate of another host (X509_V_ERR_..._MISMATCH).
+_HOST_MISMATCH, _ADDRESS_MISMATCH = 62, 64
 
 _ERRORS = (
     httpcore2.TimeoutException,
@@ -72,9 +80,10 @@ class UpstreamResponse(Struct):
 class RequestBody:
     """A request's body, to be iterated over once, and the departure of its client."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, departure: asyncio.Event) -> None:
+        """`departure` is set when the client has left."""
         self._receive = receive
-        self._complete = asyncio.Event()
+        self._departure = departure
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yields parts as they arrive. Raises CallerDisconnected."""
@@ -86,15 +95,15 @@ class RequestBody:
             if part := message.get("body", b""):
                 yield part
             more = message.get("more_body", False)
-        self._complete.set()
 
     async def run_while_connected(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work`, which reads the body; cancels it if the client leaves after that.
+        """Runs `work`, which reads the body; cancels it if the client leaves.
 
-        Raises CallerDisconnected, and what `work` raises.
+        A client that has only closed its side has left as well: most that do are gone, and a stream
+        of events would go on for nobody. Raises CallerDisconnected, and what `work` raises.
         """
         task = asyncio.create_task(work)
-        departure = asyncio.create_task(self._wait_for_departure())
+        departure = asyncio.create_task(self._departure.wait())
         try:
             await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -105,10 +114,31 @@ class RequestBody:
             raise CallerDisconnected
         task.result()
 
-    async def _wait_for_departure(self) -> None:
-        await self._complete.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+
+class _Connection(httpcore2.AsyncHTTPConnection):
+    """A connection that is not used again if something follows a response (RFC 9112, 6.3).
+
+    Otherwise that would be taken for the response to the next request.
+    """
+
+    @override
+    def has_expired(self) -> bool:
+        parser = getattr(self._connection, "_h11_state", None)
+        has_more = parser is not None and self.is_idle() and parser.trailing_data[0]
+        return bool(has_more) or super().has_expired()
+
+
+class _Pool(httpcore2.AsyncConnectionPool):
+    """Connections to the upstream."""
+
+    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+        """`ssl_context` says which certificates are trusted."""
+        super().__init__(max_connections=None, keepalive_expiry=KEEPALIVE_EXPIRY)
+        self._certificates = ssl_context
+
+    @override
+    def create_connection(self, origin: httpcore2.Origin) -> httpcore2.AsyncHTTPConnection:
+        return _Connection(origin, self._certificates, KEEPALIVE_EXPIRY)
 
 
 class Upstream:
@@ -130,11 +160,7 @@ class Upstream:
         # Tells this server's requests apart, so that it notices when one comes back.
         self._via = f"1.1 clients-register-{secrets.token_hex(4)}".encode()
         # Certificates are verified against those of the system, or against SSL_CERT_FILE.
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
-            max_connections=None,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-        )
+        self._pool = _Pool(httpx2.create_ssl_context())
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -200,14 +226,8 @@ class Upstream:
                 response = await self._pool.handle_async_request(
                     self._build_request(scope, prefix, send_body())
                 )
-        except (TimeoutError, httpcore2.TimeoutException):
-            raise Problem(
-                "upstream-timeout",
-                f"expected {self.url} to connect and to respond within {self._timeout:g} seconds,"
-                " found that it did not",
-                "Check that it is well, or start the stub with a higher --upstream-timeout",
-                504,
-            ) from None
+        except (TimeoutError, httpcore2.TimeoutException) as error:
+            raise self._late(error) from None
         except _ERRORS as error:
             raise self._failure(error) from None
         if response.status < HTTPStatus.OK:
@@ -240,7 +260,11 @@ class Upstream:
         headers: Headers = [(b"host", self._authority)]
         if b"transfer-encoding" in values:
             headers.append((b"transfer-encoding", b"chunked"))
-        headers += [each for each in _end_to_end(received) if each[0] not in REPLACED]
+        for name, value in _end_to_end(received):
+            if name not in REPLACED:
+                # The library refuses lengths of more than 20 digits.
+                is_length = name == b"content-length"
+                headers.append((name, value.lstrip(b"0") or b"0" if is_length else value))
         clients = [value for name, value in received if name == b"x-forwarded-for"]
         clients.append((scope["client"] or ("unknown",))[0].encode())
         headers.append((b"x-forwarded-for", b", ".join(clients)))
@@ -248,7 +272,7 @@ class Upstream:
             (b"x-forwarded-host", values.get(b"host", b"")),
             (b"x-forwarded-proto", scope["scheme"].encode()),
         )
-        headers += [(name, value) for name, value in original if name not in values]
+        headers += [(name, value) for name, value in original if value and name not in values]
         prefixes = values.get(b"x-forwarded-prefix", b"") + prefix.encode()
         if prefixes:
             headers.append((b"x-forwarded-prefix", prefixes))
@@ -260,39 +284,73 @@ class Upstream:
         names = {name for name, _ in headers}
         if b"trailer" in names:
             log.warning("a response of %s has trailers, which are not forwarded", self.url)
-        # A length besides chunks is wrong (RFC 9112, 6.3).
-        ignored = b"content-length" if b"transfer-encoding" in names else None
+        # A length besides chunks is wrong (RFC 9112, 6.3), and one of no content (RFC 9110, 8.6).
+        is_wrong = b"transfer-encoding" in names or response.status == HTTPStatus.NO_CONTENT
+        ignored = b"content-length" if is_wrong else None
         kept = [each for each in _end_to_end(headers) if each[0] != ignored]
         return [*kept, (b"via", self._via)]
+
+    def _late(self, error: Exception) -> Problem:
+        """Returns the problem of an upstream that took too long."""
+        expected = "to connect and to respond"
+        if isinstance(error, httpcore2.WriteTimeout):
+            expected = "to read the body of the request, or to close the connection,"
+        return Problem(
+            "upstream-timeout",
+            f"expected {self.url} {expected} within {self._timeout:g} seconds, found that it did"
+            " not",
+            "Check that it is well, or start the stub with a higher --upstream-timeout",
+            504,
+        )
 
     def _failure(self, error: Exception) -> Problem:
         """Returns the problem of an upstream that did not respond."""
         cause = _find_cause(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Problem(
-                "upstream-untrusted",
-                f"expected {self.url} to have a certificate of a known authority, found:"
-                f" {cause.verify_message}",
-                "Set the variable SSL_CERT_FILE to a file with the authority's certificate, and"
-                " start the stub again",
-                502,
-            )
-        if isinstance(error, httpcore2.ConnectError | OSError | UnicodeError):
-            reason = str(cause)
-            if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-                # The event loops have words of their own, but not of names that are not found.
-                reason = os.strerror(cause.errno)
+            return self._untrusted(cause)
+        if isinstance(cause, ssl.SSLError):
             return Problem(
                 "upstream-unreachable",
-                f"expected {self.url} to accept connections, found: {reason}",
+                f"expected {self.url} to speak TLS, found: {cause.reason or cause}",
+                "Check that --upstream begins with the right one of http:// and https://",
+                502,
+            )
+        if isinstance(error, httpcore2.LocalProtocolError):
+            return Problem(
+                "request-not-forwarded",
+                f"expected a request that HTTP/1.1 can express, found: {error}",
+                "Correct the request; nothing was sent to the upstream",
+                400,
+            )
+        if isinstance(error, httpcore2.ConnectError | OSError | UnicodeError):
+            return Problem(
+                "upstream-unreachable",
+                f"expected {self.url} to accept connections, found: {_describe(cause)}",
                 "Check that it runs, and that --upstream is its address",
                 502,
             )
         return Problem(
             "upstream-failed",
             f"expected an HTTP response from {self.url}, found that the connection was closed or"
-            " that something else arrived",
+            f" that something else arrived{_quote(error)}",
             "See the log of that server",
+            502,
+        )
+
+    def _untrusted(self, error: ssl.SSLCertVerificationError) -> Problem:
+        found = f"found: {error.verify_message}"
+        if error.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
+            return Problem(
+                "upstream-untrusted",
+                f"expected {self.url} to have a certificate for that name, {found}",
+                "Start the stub with a name of the backend that its certificate has",
+                502,
+            )
+        return Problem(
+            "upstream-untrusted",
+            f"expected {self.url} to have a certificate of a known authority, {found}",
+            "Set the variable SSL_CERT_FILE to a file with the authority's certificate, and start"
+            " the stub again",
             502,
         )
 
@@ -300,7 +358,7 @@ class Upstream:
 def _end_to_end(headers: Headers) -> Headers:
     """Removes hop-by-hop headers (RFC 9110, 7.6.1)."""
     named = b",".join(value for name, value in headers if name == b"connection")
-    dropped = HOP_BY_HOP.union(map(bytes.strip, named.lower().split(b",")))
+    dropped = HOP_BY_HOP.union(map(bytes.strip, named.lower().split(b","))) - KEPT
     return [each for each in headers if each[0] not in dropped]
 
 
@@ -310,6 +368,21 @@ async def _stream(response: httpcore2.Response) -> AsyncIterator[bytes]:
             yield part
     except _ERRORS:
         raise BrokenResponse from None
+
+
+def _describe(error: BaseException) -> str:
+    """Describes why no connection was made."""
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}"
+    if isinstance(error, OSError) and error.errno:
+        # The event loops have words of their own.
+        return os.strerror(error.errno)
+    return str(error)
+
+
+def _quote(error: Exception) -> str:
+    """Returns what the parser says of something that is not HTTP."""
+    return f": {error}" if isinstance(error, httpcore2.RemoteProtocolError) and str(error) else ""
 
 
 def _find_cause(error: BaseException) -> BaseException:

@@ -176,7 +176,10 @@ def log_exchange(
     async def send(_message: Message) -> None:
         pass
 
-    connection = SimpleNamespace(client_has_left=client_left, refusal=None)
+    departure = asyncio.Event()
+    if client_left:
+        departure.set()
+    connection = SimpleNamespace(departure=departure, refusal=None)
     scope = {
         "type": "http",
         "client": ("192.0.2.1", 1),

@@ -92,7 +92,7 @@ def test_a_client_that_leaves_during_a_delay_is_in_the_log_with_its_item(
         if how == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connections = shared_stub.app.worlds.find(world)._connections
-    until(lambda: all(each.client_has_left for each in connections))
+    until(lambda: all(each.departure.is_set() for each in connections))
     delays.end()
     until(lambda: bool(log_of(shared_stub, world)))
     (entry,) = log_of(shared_stub, world)
@@ -174,7 +174,7 @@ def test_a_reset_of_a_connection_that_its_client_has_reset_is_silent(
         assert delays.begun.acquire(timeout=LIMIT)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connections = shared_stub.app.worlds.find(world)._connections
-    until(lambda: all(each.client_has_left for each in connections))
+    until(lambda: all(each.departure.is_set() for each in connections))
     delays.end()
     until(lambda: bool(log_of(shared_stub, world)))
     until(lambda: not connections)

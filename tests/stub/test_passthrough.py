@@ -66,9 +66,35 @@ def test_a_registration_is_forwarded_and_its_response_passed_on(
     assert backend.last.values("content-length") == [str(len(encoded(params)))]
     assert response.headers["X-Request-Id"] == "theirs"
     assert response.headers["Preference-Applied"] == "wait=0"
-    assert response.headers.get_list("Access-Control-Allow-Origin") == ["*"]
+    assert response.headers.get_list("Access-Control-Allow-Origin") == [PAGE]
     assert "Mock-Forced" not in response.headers
     assert open_stub.control("GET", "/outbox", world=world).json() == []
+
+
+def test_a_registration_reaches_the_backend_only_by_a_name_of_this_machine(
+    open_stub: LiveStub, backend: Backend, world: str, email: str
+) -> None:
+    response = open_stub.sent(registration(email), world, {"Host": "evil.example"})
+    assert (response.status_code, response.headers["Mock-Error"]) == (403, "foreign-host")
+    assert backend.exchanges == []
+
+
+def test_a_named_page_may_read_the_response_to_a_registration(
+    start_stub: Callable[..., LiveStub], backend: Backend, email: str
+) -> None:
+    page = "http://localhost:3000"
+    stub = start_stub(upstream=backend.url, passthrough=True, cors_origin=(page,))
+    response = stub.sent(registration(email), headers={"Origin": page})
+    assert response.headers.get_list("Access-Control-Allow-Origin") == [page]
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_the_response_to_a_registration_is_never_compressed(
+    open_stub: LiveStub, backend: Backend, world: str, email: str
+) -> None:
+    open_stub.sent(registration(email), world, {"Accept-Encoding": "gzip"})
+    assert backend.last.values("accept-encoding") == []
+    assert latest(open_stub, world)["status"] == "action-successful"
 
 
 def test_a_registration_in_chunks_is_forwarded(

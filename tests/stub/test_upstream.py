@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from support.backend import Backend, Exchange
+from support.backend import Backend, Exchange, echo
 from support.command import certified, reserved_port
 from support.limits import LIMIT, until
 from support.live import LiveStub
+from support.sockets import connected, is_closed, raw, reset_at_close
 
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.stub import upstream
@@ -36,26 +37,6 @@ def gateway(
     )
     with LiveStub(settings) as stub:
         yield stub
-
-
-def raw(stub: LiveStub, request: str, body: bytes = b"") -> bytes:
-    """Sends literal bytes, whose connection is to be closed afterwards; returns the response."""
-    with connected(stub) as client:
-        client.sendall(request.replace("\n", "\r\n").encode("latin-1") + body)
-        return b"".join(iter(lambda: client.recv(65536), b""))
-
-
-def connected(stub: LiveStub) -> socket.socket:
-    host, _, port = stub.origin.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=LIMIT)
-
-
-def is_closed(client: socket.socket) -> bool:
-    """Waits until the server closes or resets the connection."""
-    try:
-        return b"" in iter(lambda: client.recv(65536), None)
-    except ConnectionResetError:
-        return True
 
 
 def entries(stub: LiveStub, world: str | None = None) -> list[dict[str, Any]]:
@@ -95,14 +76,22 @@ def test_paths_and_queries_arrive_as_they_were_sent(
     assert backend.last.line == f"GET /base{target.removesuffix('?')} HTTP/1.1"
 
 
-@pytest.mark.parametrize("prefix", ["/_world/NAME", "/%5Fworld/NAME"])
+@pytest.mark.parametrize("prefix", ["/_world/NAME", "/%5Fworld/NAME", "/%5fworld/%4EAME"])
 def test_the_path_of_a_world_is_forwarded_without_its_prefix(
     gateway: LiveStub, backend: Backend, world: str, prefix: str
 ) -> None:
-    path = prefix.replace("NAME", world)
-    raw(gateway, f"GET {path}/a%20b HTTP/1.1\nHost: localhost\nConnection: close\n\n")
-    assert backend.last.line == "GET /base/a%20b HTTP/1.1"
+    path = prefix.replace("NAME", world).replace("%4EAME", f"%{ord(world[0]):x}{world[1:]}")
+    raw(gateway, f"GET {path}/a%20b%2Fc%FF HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert backend.last.line == "GET /base/a%20b%2Fc%FF HTTP/1.1"
     assert backend.last.values("x-forwarded-prefix") == [f"/_world/{world}"]
+
+
+def test_an_encoded_slash_ends_no_name_of_a_world(gateway: LiveStub, backend: Backend) -> None:
+    answer = raw(gateway, "GET /_world/w%2Fx HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert b"\r\nmock-error: bad-world\r\n" in answer.lower()
+    assert backend.exchanges == []
+    raw(gateway, "GET /_world%2Fw/x HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert backend.last.line == "GET /base/_world%2Fw/x HTTP/1.1"
 
 
 def test_the_route_and_the_control_plane_are_not_forwarded(
@@ -324,9 +313,10 @@ def begin_stream(exchange: Exchange) -> None:
     exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
 
+@pytest.mark.parametrize("how", ["it closes", "it resets"])
 @pytest.mark.parametrize("when", ["before the response", "during the response"])
 def test_a_client_that_leaves_ends_the_exchange_with_the_backend(
-    gateway: LiveStub, backend: Backend, when: str
+    gateway: LiveStub, backend: Backend, when: str, how: str
 ) -> None:
     is_streaming = when == "during the response"
     backend.answer = departure = Departure(begin_stream if is_streaming else lambda _: None)
@@ -335,7 +325,8 @@ def test_a_client_that_leaves_ends_the_exchange_with_the_backend(
         assert departure.begun.wait(LIMIT)
         if is_streaming:
             client.recv(1)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if how == "it resets":
+            reset_at_close(client)
     assert departure.noticed.wait(LIMIT)
 
 
@@ -472,6 +463,74 @@ def test_a_response_that_breaks_off_ends_the_connection(
     assert caplog.messages == [f"{backend.url}/base/a broke off a response"]
 
 
+def test_a_response_to_http_1_0_that_breaks_off_does_not_look_complete(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        exchange.connection.shutdown(socket.SHUT_RDWR)
+
+    backend.answer = answer
+    with pytest.raises(ConnectionResetError):
+        raw(gateway, "GET /a HTTP/1.0\nHost: localhost\n\n")
+
+
+# Only the first response belongs to the request.
+SURPLUS = {
+    "a second response": (
+        "GET",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nX-Evil: 1\r\n\r\n",
+    ),
+    "a body after HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+    "a body of no content": ("GET", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"),
+}
+
+
+@pytest.mark.parametrize("kind", SURPLUS)
+def test_bytes_after_a_response_are_not_the_response_to_the_next_request(
+    gateway: LiveStub, backend: Backend, kind: str
+) -> None:
+    method, sent = SURPLUS[kind]
+    backend.answer = lambda exchange: exchange.send(sent)
+    first = gateway.http.request(method, gateway.at("/a"))
+    assert first.content == (b"ok" if kind == "a second response" else b"")
+    backend.answer = echo
+    assert gateway.http.get(gateway.at("/b")).text == "GET /base/b HTTP/1.1"
+
+
+def test_no_content_has_no_length(gateway: LiveStub, backend: Backend) -> None:
+    backend.answer = lambda exchange: exchange.respond(status="204 No Content")
+    response = gateway.http.get(gateway.at("/a"))
+    assert (response.status_code, "Content-Length" in response.headers) == (204, False)
+
+
+def test_a_connection_header_cannot_take_the_length_or_the_host_away(
+    gateway: LiveStub, backend: Backend
+) -> None:
+    answer = raw(
+        gateway,
+        "POST /a HTTP/1.1\nHost: localhost\nConnection: close, content-length, host, x-own\n"
+        "X-Own: 1\nContent-Length: 3\n\n",
+        b"abc",
+    )
+    assert answer.endswith(b"POST /base/a HTTP/1.1")
+    assert backend.last.values("content-length") == ["3"]
+    assert backend.last.values("host") == [backend.url.removeprefix("http://")]
+    assert backend.last.values("x-own") == []
+
+
+def test_a_length_with_many_zeros_is_forwarded(gateway: LiveStub, backend: Backend) -> None:
+    zeros = f"Content-Length: {'0' * 24}3"
+    request = f"POST /a HTTP/1.1\nHost: localhost\nConnection: close\n{zeros}\n\n"
+    assert raw(gateway, request, b"abc").endswith(b"POST /base/a HTTP/1.1")
+    assert backend.last.values("content-length") == ["3"]
+
+
+def test_without_a_host_none_is_forwarded(gateway: LiveStub, backend: Backend) -> None:
+    raw(gateway, "GET /a HTTP/1.0\n\n")
+    assert backend.last.values("x-forwarded-host") == []
+
+
 def test_the_handshake_of_a_websocket_is_refused_with_the_address_to_use(
     gateway: LiveStub, backend: Backend
 ) -> None:
@@ -511,6 +570,30 @@ def test_an_unknown_certificate_is_a_bad_gateway_that_says_how_to_trust_it(
         assert problem(response)[:2] == (502, "upstream-untrusted")
         assert "SSL_CERT_FILE" in response.json()["hint"]
         assert backend.exchanges == []
+
+
+def test_a_certificate_of_another_name_is_told_as_that(
+    start_stub: Callable[..., LiveStub], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Backend(certificate) as backend:
+        stub = start_stub(upstream=backend.url.replace("127.0.0.1", "localhost"))
+        response = stub.http.get(stub.at("/a"))
+    code, kind, detail = problem(response)
+    assert (code, kind) == (502, "upstream-untrusted")
+    assert "to have a certificate for that name, found: Hostname mismatch" in detail
+
+
+def test_an_upstream_that_does_not_speak_tls_is_told_as_that(
+    start_stub: Callable[..., LiveStub], gateway: LiveStub
+) -> None:
+    url = gateway.origin.replace("http://", "https://")
+    stub = start_stub(upstream=url)
+    response = stub.http.get(stub.at("/a"))
+    code, kind, detail = problem(response)
+    assert (code, kind) == (502, "upstream-unreachable")
+    assert f"expected {url} to speak TLS, found: " in detail
+    assert "http:// and https://" in response.json()["hint"]
 
 
 def test_a_certificate_that_this_machine_trusts_is_enough(
