@@ -79,7 +79,7 @@ async def open_stub(settings: Settings, clock: Clock | None = None) -> AsyncIter
             builder.stub,
             services,
             pages=(("console", f"{PREFIX}/"), ("documents", f"{PREFIX}/docs/")),
-            release_waiters=worlds.release_waiters,
+            release_waiters=builder.release_waiters,
             exit_message=lambda: summarize(worlds.coverage_of(worlds.default), builder.statuses),
         )
 
@@ -102,6 +102,12 @@ class StubBuilder:
     async def build(self) -> None:
         """Builds the stub from the loaded document."""
         self.stub.configure(*await self._build(self._resources.document))
+
+    def release_waiters(self) -> None:
+        """Ends what could last as long as its client likes, because the server stops."""
+        self.stub.worlds.release_waiters()
+        if self._forwarding is not None:
+            self._forwarding.end_streams()
 
     async def close(self) -> None:
         """Closes the connections to the upstream."""

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from clients_register.handlers.access_log import add_details
 from clients_register.handlers.app import CallerDisconnected, new_request_id
 from clients_register.handlers.context import Request
-from clients_register.handlers.http.connection import connection_of
+from clients_register.handlers.http.connection import Connection, connection_of
 from clients_register.handlers.settings import Settings
 from clients_register.handlers.stub.control.guard import Guard
 from clients_register.handlers.stub.cors import Cors, is_preflight, without_permissions
@@ -48,6 +48,13 @@ class Forwarding:
         self._worlds = worlds
         self._guard = guard
         self._cors = cors
+        # Connections on which events are being forwarded, which may never end.
+        self._streaming: set[Connection] = set()
+
+    def end_streams(self) -> None:
+        """Ends the streams of events, so that a stop need not wait for them."""
+        for connection in [*self._streaming]:
+            connection.abort()
 
     async def close(self) -> None:
         """Closes the connections to the upstream."""
@@ -115,6 +122,8 @@ class Forwarding:
                 headers = self._set_permissions(scope, _identify(entry, response.headers))
                 entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
                 record()
+                if connection is not None and _is_event_stream(headers):
+                    self._streaming.add(connection)
                 await send(
                     {"type": "http.response.start", "status": response.code, "headers": headers}
                 )
@@ -128,6 +137,9 @@ class Forwarding:
             record()
             problem.headers += ((_REQUEST_ID, entry.id.encode()),)
             raise
+        finally:
+            if connection is not None:
+                self._streaming.discard(connection)
 
     async def register(
         self, entry: LogEntry, request: Request, scope: Scope, world: World, slugs: Collection[str]
@@ -180,6 +192,13 @@ class Forwarding:
                 502,
             )
         return bytes(content)
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(
+        name == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )
 
 
 def _identify(entry: LogEntry, headers: Headers) -> Headers:

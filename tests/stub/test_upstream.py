@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from support.backend import Backend, Exchange, echo
-from support.command import certified, reserved_port
+from support.command import certified, reserved_port, serving
 from support.limits import LIMIT, until
 from support.live import LiveStub
 from support.sockets import connected, is_closed, raw, reset_at_close
@@ -348,6 +348,23 @@ def test_removing_a_world_ends_its_streams(gateway: LiveStub, backend: Backend, 
         assert client.recv(1)
         assert gateway.control("DELETE", f"/worlds/{world}").status_code == 200
         assert is_closed(client)
+
+
+def test_a_stop_does_not_wait_for_a_stream_of_events(backend: Backend) -> None:
+    def begin_events(exchange: Exchange) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        exchange.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+
+    backend.answer = departure = Departure(begin_events)
+    with serving("--memory", "--upstream", backend.url) as process:
+        with socket.create_connection(process.address, timeout=LIMIT) as client:
+            client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(1)
+            process.end_input()
+            assert is_closed(client)
+        ended = process.ended()
+    assert (ended.code, ended.err) == (0, "")
+    assert departure.noticed.wait(LIMIT)
 
 
 # Failures
