@@ -67,8 +67,6 @@ def new_parser(
         prog=f"clients-register {name}",
         description=description,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     if takes_target:
         parser.add_argument(

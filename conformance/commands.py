@@ -245,7 +245,6 @@ def trace(argv: list[str]) -> int:
     parser = ArgumentParser(
         prog="clients-register trace",
         description="List each requirement with its cases; fail if one has none.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--markdown", type=writable_file, metavar="FILE", help="write the table as Markdown"
@@ -302,7 +301,6 @@ def report(argv: list[str]) -> int:
         prog="clients-register report",
         description="Convert a report that `clients-register verify --report FILE` wrote.",
         epilog="example: clients-register report report.json --html report.html",
-        allow_abbrev=False,
     )
     parser.add_argument("file", type=Path, help="the report, as JSON")
     for name in FORMATS:

@@ -281,8 +281,6 @@ def _build_parser() -> _Parser:
         usage="%(prog)s [OPTION ...]",
         description="Serve POST /api/v1/clients/register over HTTP, by the rules of the spec.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     defaults = {each.name: each.default for each in fields(Settings)}

@@ -4,7 +4,6 @@ The password comes from standard input, because command lines are visible to eve
 machine. It appears in no output, not even in that about an argument that cannot be used.
 """
 
-import argparse
 import getpass
 import signal
 import sys
@@ -46,8 +45,6 @@ def main(argv: list[str]) -> int:
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--cost",

@@ -15,7 +15,6 @@ def main(argv: list[str]) -> int:
         prog="clients-register spec",
         description="Print the OpenAPI document of POST /api/v1/clients/register.",
         epilog="example: clients-register spec --openapi 3.1 --format json > openapi.json",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--openapi",

@@ -1,4 +1,4 @@
-"""What the HTTP layer does with a transport of asyncio, besides reading and writing."""
+"""Helpers for asyncio transports: the ASGI scope of a connection, and its reset."""
 
 import socket
 import struct

@@ -88,7 +88,7 @@ def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
 
 
 def latest_request(chromium: "Browser", stub: LiveStub) -> str:
-    """What the traffic shows about the latest request."""
+    """Opens the latest request in the traffic, and returns its text."""
     with window(chromium, stub.at("/_mock/")) as page:
         ready(page)
         row = go(page, "traffic").locator("#rows li").first

@@ -1,5 +1,6 @@
 """The health check of a server, and `clients-register health`, which asks for it."""
 
+import asyncio
 import json
 import logging
 import re
@@ -10,14 +11,16 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from starlette.types import Message
 from support.command import Done, call, needs_ipv6, reserved_port
 from support.limits import LIMIT
 from support.live import Live, LiveStub
 from support.postgres import Server, stopped_database
 
-from clients_register.handlers import health
+from clients_register.handlers import health, health_check
 from clients_register.handlers.settings import Settings
 
 READY = {"ready": True}
@@ -29,6 +32,14 @@ StartStub = Callable[..., LiveStub]
 def open_stub(start_stub: StartStub) -> LiveStub:
     """A stub that other machines may reach."""
     return start_stub(host="0.0.0.0", control_token="t0ken-7f3a")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verdict depends on how fast this machine is."""
+    monkeypatch.setattr(health, "ATTEMPT_TIMEOUT", LIMIT)
+    # As outside of tests, longer than the database may take.
+    monkeypatch.setattr(health_check, "TIMEOUT", 2 * LIMIT)
 
 
 def asked(live: Live, method: str = "GET", **headers: str) -> Any:
@@ -145,6 +156,21 @@ def test_a_reference_is_not_ready_while_its_database_is_down(
     assert line.startswith(
         f"health check: the database postgresql://127.0.0.1:{mortal.port}/{name}"
     )
+
+
+def test_a_store_that_hangs_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = mock.Mock(check_available=asyncio.Event().wait)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    monkeypatch.setattr(health_check, "TIMEOUT", 0)
+    asyncio.run(health_check.respond_to_health_check(store, send))
+    assert sent[0]["status"] == 503
+    assert caplog.messages == ["health check: the data could not be used within 0 seconds"]
 
 
 def test_a_reference_is_not_ready_without_its_tables(

@@ -1,7 +1,7 @@
-"""A disk that keeps nothing: a storage on it has its documents in memory, and no files.
+"""A disk that keeps nothing, so that a storage has its documents only in memory.
 
-What is called durable elsewhere then lasts as long as the process. Encoding what nobody reads takes
-less time than a sync, and the storage needs no second way to write.
+Durability then ends with the process. The storage still encodes every write, although nobody reads
+it: that takes less time than a sync to a disk, and keeps one code path for both.
 """
 
 from pathlib import Path
