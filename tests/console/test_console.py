@@ -319,6 +319,23 @@ def test_a_world_is_saved_restored_and_copied_from_its_snapshot(
     row.wait_for(state="detached")
 
 
+def test_a_question_stays_while_requests_arrive(
+    console: "Page", shared_stub: LiveStub, world: str, email: str
+) -> None:
+    saved = f"{world}-saved"
+    with console.expect_response("**/_mock/snapshots"):
+        view = go(console, "worlds")
+    view.get_by_label("Save this world as").fill(saved)
+    press(view, "Save")
+    row = view.locator("#snapshot-rows tr", has=console.get_by_text(saved, exact=True))
+    press(row, f"Restore {saved}")
+    # A request lets the page read the view again.
+    with console.expect_response("**/_mock/snapshots"):
+        shared_stub.registered(email, world)
+    press(row, f"Replace this world? Restore {saved}")
+    told(console, f"This world was restored from {saved}.")
+
+
 def test_a_world_is_reset(console: "Page", shared_stub: LiveStub, world: str) -> None:
     register(console, email="gone@tests.test")
     view = go(console, "worlds")

@@ -45,13 +45,18 @@ export async function control(method, path, body, { signal } = {}) {
 
 /**
  * Reads `paths` and passes their values to `show`. Reads them again if the page has made a change in
- * the meantime, because outdated values would hide it.
+ * the meantime, because outdated values would hide it, and after a button has asked for confirmation,
+ * because `show` may replace the button.
  */
 export async function read(paths, show) {
   for (;;) {
     const before = changes;
     const values = await Promise.all(paths.map((path) => control("GET", path)));
-    if (changes === before) return show(...values);
+    if (document.activeElement?.dataset.armed) {
+      await new Promise((resolve) => document.addEventListener("calm", resolve, { once: true }));
+    } else if (changes === before) {
+      return show(...values);
+    }
   }
 }
 

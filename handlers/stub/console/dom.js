@@ -51,7 +51,10 @@ export async function guarded(control, act) {
   }
 }
 
-/** Builds a button that asks for confirmation before it acts; moving focus away cancels. */
+/**
+ * Builds a button that asks for confirmation before it acts; moving focus away cancels. The event
+ * `calm` of the document says that it no longer asks.
+ */
 export function dangerous(text, question, act, attributes = {}) {
   const label = attributes["aria-label"];
   const made = button(
@@ -64,6 +67,8 @@ export function dangerous(text, question, act, attributes = {}) {
         made.dataset.armed = "yes";
         made.textContent = question;
         if (label) made.setAttribute("aria-label", `${question} ${label}`);
+        // Safari does not focus a button that is clicked.
+        made.focus();
       }
     },
     { class: "danger", ...attributes, onblur: () => calm() },
@@ -72,6 +77,7 @@ export function dangerous(text, question, act, attributes = {}) {
     delete made.dataset.armed;
     made.textContent = text;
     if (label) made.setAttribute("aria-label", label);
+    document.dispatchEvent(new Event("calm"));
   };
   return made;
 }
