@@ -21,8 +21,8 @@ from clients_register import spec
 from clients_register.conformance.grades import (
     Grade,
     Part,
+    basis_of_code,
     grade_of,
-    grade_of_code,
     grade_of_status,
     load_grades,
     strongest,
@@ -375,9 +375,9 @@ def _parse_expectations(
             case "errors" | "errors_of":
                 return weakest((grade_of(Part.ERRORS), rule))
             case "at":
-                return grades.of_value(terms, row, cause)
+                return grades.basis_of_value(terms, row, cause).grade
             case "code" if row is not None:
-                part = grade_of_code(row)
+                part = basis_of_code(row).grade
             case "stored" if row is not None:
                 part = grades.of_stored(row, cause)
             case "mailed":

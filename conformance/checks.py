@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -14,10 +15,12 @@ from clients_register.conformance.fuzz.params import PassedParams
 from clients_register.conformance.fuzz.request_decoding import decode_request
 from clients_register.conformance.fuzz.response_checks import check_as_sent
 from clients_register.conformance.grades import (
+    Basis,
     Grade,
     Part,
+    basis_of,
+    basis_of_code,
     grade_of,
-    grade_of_code,
     grade_of_reading,
     load_grades,
     weakest,
@@ -37,6 +40,9 @@ from clients_register.spec.schemas import severity
 
 # The envelope members that only some statuses carry.
 OPTIONAL_MEMBERS = ("data", "session", "application", "errors")
+
+# What identifies findings that differ only in what was expected, because nothing was received.
+NOTHING = repr(ABSENT)
 
 PREFLIGHT_HEADER = "access-control-request-method"
 
@@ -101,13 +107,26 @@ def check_invariants(
     `secrets` are passwords that no response may contain. `request_ids` are those of this run so
     far; the id of this response is added.
     """
+    for each in _check_every_response(parsed, secrets, request_ids, request):
+        yield replace(each, every_response=True)
+    preflight = _is_preflight(request) and not parsed.response.body
+    row = parsed.statuses.find(parsed.slug)
+    if preflight:
+        # It is answered before the route is involved.
+        yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, basis_of(Part.PREFLIGHT))
+    elif request.method != "HEAD":
+        yield _check_known_status(parsed)
+        if row is not None:
+            yield _compare_codes(row.code, parsed.response.code, basis_of_code(row))
+
+
+def _check_every_response(
+    parsed: ParsedResponse, secrets: Sequence[str], request_ids: set[str], request: HttpRequest
+) -> Iterator[Finding]:
     head = request.method == "HEAD"
     yield from _check_framing(parsed)
     yield from _check_body_format(parsed, request)
-    if _is_preflight(request) and not parsed.response.body:
-        # A preflight is answered before the route is involved.
-        yield _compare_codes(HTTPStatus.NO_CONTENT, parsed.response.code, grade_of(Part.PREFLIGHT))
-    else:
+    if not _is_preflight(request) or parsed.response.body:
         if parsed.response.body or head:
             yield _check_media_type(parsed)
         yield _check_request_id(parsed, request_ids)
@@ -123,12 +142,12 @@ def check_no_leak(received: bytes) -> Iterator[Finding]:
     hashed = _PASSWORD_HASH.search(received) is not None
     shown = "the hash of a password" if hashed else "none"
     yield Finding.of(
-        "secrecy", grade_of(Part.SECRECY), "no hash of a password", shown, met=not hashed
+        "secrecy", basis_of(Part.SECRECY), "no hash of a password", shown, met=not hashed
     )
     found = _STACK_TRACE.search(received)
     shown = "none" if found is None else found[0].decode("utf-8", "replace").strip()
     yield Finding.of(
-        "discretion", grade_of(Part.DISCRETION), "no stack trace", shown, met=found is None
+        "discretion", basis_of(Part.DISCRETION), "no stack trace", shown, met=found is None
     )
 
 
@@ -140,19 +159,21 @@ def _check_status(expectation: Expectation, parsed: ParsedResponse) -> list[Find
     met = parsed.slug in accepted
     grade = weakest((grade, grade_of_reading(accepted, row)))
     found = parsed.describe_status()
-    findings = [Finding.of("status", grade, " or ".join(expected), found, met=met)]
+    # Without a status, the server failed, whatever it should have said.
+    root = None if parsed.slug is not None else _describe_no_status(parsed)
+    findings = [Finding.of("status", grade, " or ".join(expected), found, met=met).rooted_in(root)]
     if not met:
         return findings
     assert row is not None, "all accepted slugs are documented"
-    return [*findings, _compare_codes(row.code, parsed.response.code, grade_of_code(row))]
+    return [*findings, _compare_codes(row.code, parsed.response.code, basis_of_code(row))]
 
 
 def _check_code(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
     return [_compare_codes(expectation.terms["code"], parsed.response.code, expectation.grade)]
 
 
-def _compare_codes(expected: int, received: int, grade: Grade) -> Finding:
-    return Finding.of("HTTP code", grade, str(expected), str(received), met=received == expected)
+def _compare_codes(expected: int, received: int, basis: Grade | Basis) -> Finding:
+    return Finding.of("HTTP code", basis, str(expected), str(received), met=received == expected)
 
 
 def _check_errors(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -160,7 +181,8 @@ def _check_errors(expectation: Expectation, parsed: ParsedResponse) -> list[Find
     entries = [(each["attr"], each["message"]) for each in expected]
     grade = load_grades().of_errors(entries, found, expectation.cause)
     met = same_json(found, expected)
-    return [Finding.of("errors", grade, show_value(expected), show_value(found), met=met)]
+    shown = show_value(expected), show_value(found)
+    return [Finding.of("errors", grade, *shown, met=met).rooted_in(_root_of(found))]
 
 
 def _check_errors_of(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -189,15 +211,16 @@ def _check_value(expectation: Expectation, parsed: ParsedResponse) -> list[Findi
         expected = f"an object with {', '.join(sorted(terms['keys']))}"
         met = isinstance(found, Mapping) and set(found) == set(terms["keys"])
     else:
-        expected, met = repr(ABSENT), found is ABSENT
-    grade = load_grades().of_value(
+        expected, met = NOTHING, found is ABSENT
+    basis = load_grades().basis_of_value(
         terms,
         parsed.statuses.find(parsed.slug),
         expectation.cause,
         present=found is not ABSENT,
         is_object=isinstance(found, Mapping),
     )
-    return [Finding.of(pointer, grade, expected, show_value(found), met=met)]
+    root = _root_of(found)
+    return [Finding.of(pointer, basis, expected, show_value(found), met=met).rooted_in(root)]
 
 
 def _check_header(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -205,11 +228,11 @@ def _check_header(expectation: Expectation, parsed: ParsedResponse) -> list[Find
     name = terms["header"]
     found = parsed.response.header(name)
     if "absent" in terms:
-        expected, met = repr(ABSENT), found is None
+        expected, met = NOTHING, found is None
     else:
         expected = f"a value that matches {terms['matches']}"
         met = found is not None and re.search(terms["matches"], found) is not None
-    received = repr(ABSENT) if found is None else found
+    received = NOTHING if found is None else found
     return [Finding.of(f"header {name}", grade, expected, received, met=met)]
 
 
@@ -234,36 +257,46 @@ def _is_preflight(request: HttpRequest) -> bool:
     return request.method == "OPTIONS" and {"origin", PREFLIGHT_HEADER} <= names
 
 
+def _root_of(found: Any) -> str | None:
+    return NOTHING if found is ABSENT else None
+
+
+def _check_known_status(parsed: ParsedResponse) -> Finding:
+    found = parsed.find("/status")
+    shown = _describe_no_status(parsed) if found is ABSENT else show_value(found)
+    met = parsed.statuses.find(parsed.slug) is not None
+    return Finding.of("status", grade_of(Part.STATUS), "a status of the contract", shown, met=met)
+
+
+def _describe_no_status(parsed: ParsedResponse) -> str:
+    return f"HTTP {parsed.response.code} without a status"
+
+
 def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
     document, code = parsed.document, parsed.response.code
     is_object = isinstance(document, Mapping)
     unreadable = parsed.body.unreadable
     received = f"{unreadable}: {parsed.body.text!r}" if unreadable else show_value(document)
-    yield Finding.of("envelope", grade_of(Part.ENVELOPE), "a JSON object", received, met=is_object)
-    row = parsed.statuses.find(parsed.slug)
-    found = parsed.find("/status") if is_object else ABSENT
-    status = f"HTTP {code} without a status" if found is ABSENT else show_value(found)
-    known = "a status of the contract"
-    yield Finding.of("status", grade_of(Part.STATUS), known, status, met=row is not None)
+    yield Finding.of("envelope", basis_of(Part.ENVELOPE), "a JSON object", received, met=is_object)
     if not is_object:
         return
     found = parsed.find("/code")
-    met = same_json(found, code)
-    yield Finding.of("code", grade_of(Part.CODE), str(code), show_value(found), met=met)
+    basis, met, root = basis_of(Part.CODE), same_json(found, code), _root_of(found)
+    yield Finding.of("code", basis, str(code), show_value(found), met=met).rooted_in(root)
+    row = parsed.statuses.find(parsed.slug)
     if row is None:
         return
-    expected = f"{row.code}, the code of {row.slug}"
-    yield Finding.of("HTTP code", grade_of_code(row), expected, str(code), met=code == row.code)
     for name in OPTIONAL_MEMBERS:
         found = parsed.find(f"/{name}")
-        grade = load_grades().of_key(name, row)
+        basis = load_grades().basis_of_key(name, row)
         if name in row.carries:
             expected, met = "a value", found is not ABSENT and found is not None
         else:
-            expected, met = repr(ABSENT), found is ABSENT
-        yield Finding.of(name, grade, expected, show_value(found), met=met)
-    if "errors" in row.carries:
-        yield from _check_error_list(parsed.find("/errors"))
+            expected, met = NOTHING, found is ABSENT
+        yield Finding.of(name, basis, expected, show_value(found), met=met)
+    errors = parsed.find("/errors")
+    if "errors" in row.carries and errors is not ABSENT:
+        yield from _check_error_list(errors)
 
 
 def _check_error_list(errors: Any) -> Iterator[Finding]:
@@ -274,7 +307,7 @@ def _check_error_list(errors: Any) -> Iterator[Finding]:
         attrs = [each["attr"] for each in entries]
         met = attrs == sorted(set(attrs))
     expected = "one {attr, message} per parameter, sorted, with the messages of the contract"
-    yield Finding.of("form of errors", grade_of(Part.ERRORS), expected, show_value(errors), met=met)
+    yield Finding.of("form of errors", basis_of(Part.ERRORS), expected, show_value(errors), met=met)
 
 
 def _is_error(entry: Any) -> bool:
@@ -286,44 +319,45 @@ def _is_error(entry: Any) -> bool:
 
 def _check_framing(parsed: ParsedResponse) -> Iterator[Finding]:
     for each in parsed.response.framing_problems:
-        yield Finding.of("HTTP framing", grade_of(Part.FRAMING), "one length", each, met=False)
+        yield Finding.of("HTTP framing", basis_of(Part.FRAMING), "one length", each, met=False)
     if surplus := parsed.response.surplus:
         # The caller would take them for the beginning of the next response. They are not shown,
         # because they may contain secrets in any form.
         found = f"{len(surplus)} bytes after it"
         expected = "the end of the response"
-        yield Finding.of("end of the response", grade_of(Part.END), expected, found, met=False)
+        yield Finding.of("end of the response", basis_of(Part.END), expected, found, met=False)
 
 
 def _check_body_format(parsed: ParsedResponse, request: HttpRequest) -> Iterator[Finding]:
     for each in parsed.body.deviations:
-        yield Finding.of(each.what, each.grade, each.expected, each.received, met=False)
+        basis = basis_of(each.part)
+        yield Finding.of(each.what, basis, each.expected, each.received, met=False)
     accepted = [value for name, value in request.headers if name.lower() == "accept-encoding"]
-    grade = grade_of(Part.CONTENT_CODING)
+    basis = basis_of(Part.CONTENT_CODING)
     for coding in parsed.response.members("Content-Encoding"):
         expected = f"one that Accept-Encoding permits: {', '.join(accepted)}"
         if not accepts_coding(accepted, coding):
-            yield Finding.of(CODING, grade, expected, coding, met=False)
+            yield Finding.of(CODING, basis, expected, coding, met=False)
         elif not accepted:
             # RFC 9110, section 12.5.3, permits any.
             expected = "any, because the request has no Accept-Encoding"
-            yield Finding(Verdict.OBSERVED, grade, CODING, expected, coding)
+            yield Finding(Verdict.OBSERVED, basis.grade, CODING, expected, coding)
 
 
 def _check_media_type(parsed: ParsedResponse) -> Finding:
     found, expected = parsed.response.header("Content-Type"), "application/json"
     met = found is not None and found.partition(";")[0].strip(" \t").lower() == expected
     met = met and len(parsed.response.values("Content-Type")) == 1
-    return Finding.of("header Content-Type", grade_of(Part.HEADERS), expected, str(found), met=met)
+    return Finding.of("header Content-Type", basis_of(Part.HEADERS), expected, str(found), met=met)
 
 
 def _check_request_id(parsed: ParsedResponse, request_ids: set[str]) -> Finding:
     values = parsed.response.values("X-Request-Id")
     met = len(values) == 1 and bool(values[0]) and values[0] not in request_ids
-    found = ", ".join(values) if values else repr(ABSENT)
+    found = ", ".join(values) if values else NOTHING
     expected = "one id that no other response had"
     request_ids.update(values)
-    return Finding.of("header X-Request-Id", grade_of(Part.HEADERS), expected, found, met=met)
+    return Finding.of("header X-Request-Id", basis_of(Part.HEADERS), expected, found, met=met)
 
 
 def _collect_text(parsed: ParsedResponse) -> bytes:
@@ -352,7 +386,7 @@ def _check_no_secret(received: bytes, secrets: Iterable[str]) -> Finding:
     forms = {form for secret in secrets for form in (*secret_forms(secret), *_digests(secret))}
     leaked = any(form in received for form in forms)
     found = "a password that was sent, or its digest" if leaked else "none"
-    return Finding.of("secrecy", grade_of(Part.SECRECY), "no password", found, met=not leaked)
+    return Finding.of("secrecy", basis_of(Part.SECRECY), "no password", found, met=not leaked)
 
 
 def _digests(secret: str) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from clients_register.argument_parser import ArgumentParser
 from clients_register.conformance import detection
 from clients_register.conformance.case import Case, CaseError, load_cases, select_cases
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied, control_token
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.escaping import escape
 from clients_register.conformance.files import (
     NotWritable,
@@ -35,7 +36,6 @@ from clients_register.conformance.report import (
     render_terminal,
 )
 from clients_register.conformance.response import cut_text
-from clients_register.conformance.results import ExitCode
 from clients_register.conformance.runner import describe_defect
 from clients_register.conformance.target import ProfileError, Target
 from clients_register.spec.statuses import load_statuses
@@ -113,7 +113,18 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=writable_file, metavar="FILE", help=f"write the report as {name}"
         )
+    add_verbose_option(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the verdict")
+
+
+def add_verbose_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that lets `print_report` show everything."""
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print all violations, and each case that needs attention with its requests",
+    )
 
 
 def open_report_files(
@@ -137,7 +148,7 @@ def output_report(
     if options.quiet:
         print_text(f"{report['reason']}\n")
     else:
-        print_report(report)
+        print_report(report, verbose=options.verbose)
     for failure in failures:
         print_error(f"clients-register: {failure}")
     code: int = report["exit_code"]
@@ -238,9 +249,9 @@ def print_text(text: str) -> None:
     print(escape(text, multiline=True), end="")
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, *, verbose: bool) -> None:
     """Prints a report on standard output, with colors if it is a terminal."""
-    print(render_terminal(report, color=output.is_terminal()), end="")
+    print(render_terminal(report, color=output.is_terminal(), verbose=verbose), end="")
 
 
 def print_error(text: str, *, multiline: bool = False) -> None:

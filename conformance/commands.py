@@ -15,6 +15,7 @@ from clients_register.argument_parser import ArgumentParser
 from clients_register.conformance import cli
 from clients_register.conformance.case import LOCK_FILE, Case, load_cases, render_lock
 from clients_register.conformance.control import control_token
+from clients_register.conformance.decision import ExitCode, collect_evidence, decide
 from clients_register.conformance.detection import SMOKE_REQUESTS, require_this_api, run_smoke_test
 from clients_register.conformance.files import NotWritable, open_files, writable_file, write_files
 from clients_register.conformance.fuzz import command as fuzz
@@ -24,13 +25,7 @@ from clients_register.conformance.report import (
     render_requested,
 )
 from clients_register.conformance.report.build import RunSummary, build_report
-from clients_register.conformance.results import (
-    ExitCode,
-    Result,
-    Verdict,
-    collect_evidence,
-    decide,
-)
+from clients_register.conformance.results import Result, Verdict
 from clients_register.conformance.runner import (
     SuiteRunner,
     bound_requests,
@@ -201,9 +196,9 @@ def _describe_bound(bound: int, limit: int) -> str:
 
 
 def smoke(argv: list[str]) -> int:
-    """`smoke`: prints the responses to a few requests; returns the exit code."""
+    """`smoke`: judges the responses to a few requests; returns the exit code."""
     description = (
-        f"Send at most {SMOKE_REQUESTS} requests that create nothing, and show the responses."
+        f"Send at most {SMOKE_REQUESTS} requests that create nothing, and judge the responses."
     )
     options = cli.new_parser("smoke", description).parse_args(argv)
     return cli.run_command("smoke", lambda: _smoke(options))
@@ -212,11 +207,17 @@ def smoke(argv: list[str]) -> int:
 def _smoke(options: argparse.Namespace) -> int:
     target, statuses = cli.target_from(options), load_statuses()
     checks = asyncio.run(run_smoke_test(target, statuses))
-    rows = [("ok" if each.ok else "??", each.name, each.found) for each in checks]
+    rows = []
+    for each in checks:
+        verdict, expected = each.missed or ("ok", "")
+        rows.append(
+            (verdict, each.name, f"{expected}, received {each.found}" if expected else each.found)
+        )
     cli.print_text(cli.format_table(rows))
     cli.print_codings(checks)
     asyncio.run(require_this_api(checks, target, statuses))
-    return ExitCode.SUCCESS if all(each.ok for each in checks) else ExitCode.VIOLATION
+    failed = any(each.missed and each.missed[0] is Verdict.FAIL for each in checks)
+    return ExitCode.VIOLATION if failed else ExitCode.SUCCESS
 
 
 def list_cases(argv: list[str]) -> int:
@@ -307,6 +308,7 @@ def report(argv: list[str]) -> int:
         parser.add_argument(
             f"--{name}", type=writable_file, metavar="FILE", help=f"write it as {name}"
         )
+    cli.add_verbose_option(parser)
     options = parser.parse_args(argv)
     return cli.run_command("report", lambda: _report(options))
 
@@ -319,7 +321,7 @@ def _report(options: argparse.Namespace) -> int:
     with open_files(requested) as output_files:
         texts = render_requested(loaded, options)
         if not texts:
-            cli.print_report(loaded)
+            cli.print_report(loaded, verbose=options.verbose)
         failures = output_files.write(texts)
     for failure in failures:
         cli.print_error(f"clients-register report: {failure}")

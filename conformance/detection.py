@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from clients_register import spec
+from clients_register.conformance.case import Expectation
+from clients_register.conformance.checks import check_expectation
 from clients_register.conformance.control import ControlClient, ControlDenied, ControlError
+from clients_register.conformance.grades import Grade, grade_of_status, load_grades
 from clients_register.conformance.http_client import (
     REFUSED,
     TIME_OUT,
@@ -17,8 +20,9 @@ from clients_register.conformance.http_client import (
 from clients_register.conformance.redaction import redactor_for
 from clients_register.conformance.request import encode_base64
 from clients_register.conformance.response import ParsedResponse, cut_text, parse_body
+from clients_register.conformance.results import Verdict
 from clients_register.conformance.target import ProfileError, Target, target_for_url
-from clients_register.spec.statuses import StatusTable
+from clients_register.spec.statuses import Status, StatusTable
 
 # The most requests of the smoke test, including the one about the application. They precede every
 # run, and are not limited.
@@ -40,6 +44,7 @@ class Unreachable(Exception):
 class SmokeCheck:
     """One request of the smoke test, to `path`. `ok`: the response has a documented status.
 
+    `missed` is the verdict and the description of the worst finding, unless it is as expected.
     `codings` are its content codings, if the request did not ask for any, and `unsupported` is one
     that the suite does not decode.
     """
@@ -52,6 +57,7 @@ class SmokeCheck:
     codings: tuple[str, ...] = ()
     unsupported: str | None = None
     responded: bool = True
+    missed: tuple[Verdict, str] | None = None
 
 
 async def detect_target(url: str, token: str | None) -> Target:
@@ -88,25 +94,35 @@ async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeChe
     """
     own = tuple(target.headers.items())
     text = (("Content-Type", "text/plain"), *own)
+    form = (("Content-Type", "application/x-www-form-urlencoded"), *own)
+    no_params = load_grades().of_causes(["Q-NO-PARAMS"])
+    elsewhere = f"{target.path}/elsewhere"
+    # Name, rule that is broken, grade of what the request raises, request.
     requests = (
-        ("an empty body", HttpRequest("POST", target.path, text, b"")),
-        ("no base64", HttpRequest("POST", target.path, text, b"%%%")),
-        ("no parameters", HttpRequest("POST", target.path, text, b"e30=")),
-        ("another content type", HttpRequest("POST", target.path, own, b"e30=")),
-        ("another path", HttpRequest("POST", f"{target.path}/elsewhere", text, b"e30=")),
+        ("an empty body", "params_are_passed", no_params, (target.path, text, b"")),
+        ("no base64", "body_is_base64", Grade.DOCUMENTED, (target.path, text, b"%%%")),
+        ("no parameters", "params_are_passed", no_params, (target.path, text, b"e30=")),
+        ("a form", "content_type_is_accepted", Grade.DOCUMENTED, (target.path, form, b"e30=")),
+        ("another path", "route_exists", Grade.DOCUMENTED, (elsewhere, text, b"e30=")),
     )
     checks: list[SmokeCheck] = []
     async with target.client() as client:
-        for name, request in requests:
+        for name, rule, cause, (path, headers, body) in requests:
+            request, expected = HttpRequest("POST", path, headers, body), statuses.for_rule(rule)
             try:
                 response = await client.send(request)
             except NoResponse as failure:
                 responded = any(each.responded for each in checks)
                 if failure.kind == REFUSED or (failure.kind == TIME_OUT and not responded):
                     raise _not_running(target, str(failure)) from None
-                checks.append(SmokeCheck(name, ok=False, found=str(failure), responded=False))
+                missed = Verdict.FAIL, f"expected {expected.slug}"
+                checks.append(
+                    SmokeCheck(name, ok=False, found=str(failure), responded=False, missed=missed)
+                )
                 continue
-            checks.append(_check(name, request, response, target, statuses))
+            check = _check(name, request, response, target, statuses)
+            parsed = ParsedResponse(response, parse_body(response), target.layout, statuses)
+            checks.append(replace(check, missed=_compare(parsed, expected, cause)))
     if not any(each.responded for each in checks):
         raise _not_running(target, checks[0].found)
     return checks
@@ -127,6 +143,8 @@ async def require_this_api(
         problem = f"{target.url} is not the route: a POST to it gets {nowhere}"
     elif not any(each.ok for each in checks):
         found = "; ".join(f"{each.name}: {each.found}" for each in checks)
+        if len(alike := {each.found for each in checks}) == 1:
+            found = f"all have: {alike.pop()}"
         problem = (
             f"{target.url} is not this API: no response has a status of the contract ({found})"
         )
@@ -157,6 +175,17 @@ def describe_codings(checks: Sequence[SmokeCheck]) -> str | None:
         f"responses have the Content-Encoding {', '.join(codings)} although the requests have no"
         " Accept-Encoding; RFC 9110, section 12.5.3, permits that, and they are decoded"
     )
+
+
+def _compare(parsed: ParsedResponse, expected: Status, cause: Grade) -> tuple[Verdict, str] | None:
+    """Returns the verdict and the description of what was missed, if anything was."""
+    grade = grade_of_status(expected, cause)
+    expectation = Expectation("status", grade, {"status": expected.slug}, cause)
+    for each in check_expectation(expectation, parsed):
+        if each.missed:
+            what = "" if each.what == "status" else f"{each.what} "
+            return each.verdict, f"expected {what}{each.expected}"
+    return None
 
 
 def _not_running(target: Target, found: str) -> Unreachable:

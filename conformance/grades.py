@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from clients_register import spec
 from clients_register.spec.statuses import Status
@@ -66,6 +66,16 @@ _ENTERPRISE = "/data/enterprise"
 ErrorEntry = tuple[str, str]
 
 
+class Basis(NamedTuple):
+    """What an assertion rests on: its grade, and its source if that is not the one of its case.
+
+    `source` is the key of a requirement or question, or the text of another rule.
+    """
+
+    grade: Grade
+    source: str | None = None
+
+
 def weakest(grades: Iterable[Grade]) -> Grade:
     """Returns the grade of an assertion that rests on all of `grades`; documented if none."""
     return max(grades, key=_STRENGTH.__getitem__, default=Grade.DOCUMENTED)
@@ -80,24 +90,31 @@ def strongest(grades: Iterable[Grade]) -> Grade:
 class GradeTable:
     """The table: grades by part, by cause, and of each entry of `errors`.
 
-    `keys` are the requirements and questions that parts rest on. `errors` has the key and the grade
-    of an entry, by `message` and `attr`.
+    `keys` are the requirements and questions that parts rest on, and `rules` other rules. `errors`
+    has the key and the grade of an entry, by `message` and `attr`.
     """
 
     parts: Mapping[Part, Grade]
     keys: Mapping[Part, str]
+    rules: Mapping[Part, str]
     causes: Mapping[str, Grade]
     errors: Mapping[str, Mapping[str, tuple[str, Grade]]]
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "GradeTable":
         """Reads the parsed grades.yaml. Raises ValueError unless it has all parts and no others."""
-        parts = {Part(name): Grade(each["grade"]) for name, each in document["parts"].items()}
+        about = {Part(name): each for name, each in document["parts"].items()}
+        parts = {part: Grade(each["grade"]) for part, each in about.items()}
         if missing := sorted({*Part} - {*parts}):
             raise ValueError(f"grades.yaml, parts: expected {', '.join(missing)}, found none")
         return cls(
             parts,
             {Part(name): each["key"] for name, each in document["parts"].items() if "key" in each},
+            {
+                Part(name): each["rule"]
+                for name, each in document["parts"].items()
+                if "rule" in each
+            },
             {each["key"]: Grade(each["grade"]) for each in document["causes"]},
             {
                 message: {attr: (each["key"], Grade(each["grade"])) for attr, each in attrs.items()}
@@ -132,7 +149,11 @@ class GradeTable:
         own = strongest(missing) if missing else Grade.DOCUMENTED
         return weakest((self.parts[Part.ERRORS], own, cause))
 
-    def of_value(
+    def basis_of(self, part: Part) -> Basis:
+        """Returns what assertions about a part of a response rest on."""
+        return Basis(self.parts[part], self.keys.get(part) or self.rules.get(part))
+
+    def basis_of_value(
         self,
         terms: Mapping[str, Any],
         row: Status | None,
@@ -140,29 +161,33 @@ class GradeTable:
         *,
         present: bool = True,
         is_object: bool = True,
-    ) -> Grade:
-        """Returns the grade of what `terms` expect at a pointer, if something else is there.
+    ) -> Basis:
+        """Returns what the expectation of `terms` at a pointer rests on, if it is not met.
 
         `row` is the status of the response. `present`: it has a value there, `is_object`: which is
-        an object.
+        an object. `cause` is the grade of what the request raises.
         """
         pointer: str = terms["at"]
         _, key, *rest = pointer.split("/")
         if pointer == _STATUS:
-            return weakest((self.parts[Part.STATUS], cause))
+            return Basis(weakest((self.parts[Part.STATUS], cause)))
         if pointer == _ENTERPRISE and terms.get("is") is True and present:
-            return weakest((self.parts[Part.ENTERPRISE], cause))
+            basis = self.basis_of(Part.ENTERPRISE)
+            return basis._replace(grade=weakest((basis.grade, cause)))
         if pointer == _CODE:
-            return self.parts[Part.CODE]
+            return self.basis_of(Part.CODE)
         if rest or ("keys" in terms and is_object):
-            return self.parts[_MEMBERS.get(key, Part.SURPLUS_KEY)]
-        return self.of_key(key, row, expected="absent" not in terms)
+            return self.basis_of(_MEMBERS.get(key, Part.SURPLUS_KEY))
+        return self.basis_of_key(key, row, expected="absent" not in terms)
 
-    def of_key(self, key: str, row: Status | None, *, expected: bool = True) -> Grade:
-        """Returns the grade of whether a key is in the envelope of a response with status `row`."""
+    def basis_of_key(self, key: str, row: Status | None, *, expected: bool = True) -> Basis:
+        """Returns what it rests on whether a key is in the envelope of a response.
+
+        `row` is the status of the response.
+        """
         if expected and row is not None and key in row.carries:
             return _evidence(row, key)
-        return self.parts[Part.SURPLUS_KEY]
+        return self.basis_of(Part.SURPLUS_KEY)
 
     def of_stored(self, row: Status, cause: Grade) -> Grade:
         """Returns the grade of whether a client is stored after a response with that status."""
@@ -183,20 +208,22 @@ _MEMBERS = {
 }
 
 
-def _evidence(row: Status, name: str) -> Grade:
-    """Returns the grade of a part of a status; documented if the part has no evidence."""
+def _evidence(row: Status, name: str) -> Basis:
+    """Returns what a part of a status rests on; it is documented if the part has no evidence."""
     evidence = row.evidence.get(name)
-    return Grade.DOCUMENTED if evidence is None else Grade(evidence["grade"])
+    if evidence is None:
+        return Basis(Grade.DOCUMENTED)
+    return Basis(Grade(evidence["grade"]), evidence.get("key"))
 
 
-def grade_of_code(row: Status) -> Grade:
-    """Returns the grade of the HTTP code of a status."""
+def basis_of_code(row: Status) -> Basis:
+    """Returns what the HTTP code of a status rests on."""
     return _evidence(row, "code")
 
 
 def grade_of_status(row: Status, cause: Grade) -> Grade:
     """Returns the grade of expecting a status for that cause."""
-    return weakest((_evidence(row, "slug"), _evidence(row, "rules"), cause))
+    return weakest((_evidence(row, "slug").grade, _evidence(row, "rules").grade, cause))
 
 
 def grade_of_reading(expected: Collection[str], received: Status | None) -> Grade:
@@ -206,13 +233,18 @@ def grade_of_reading(expected: Collection[str], received: Status | None) -> Grad
     """
     if received is None or received.instead_of not in expected:
         return Grade.DOCUMENTED
-    return _evidence(received, "text")
+    return _evidence(received, "text").grade
 
 
 @cache
 def load_grades() -> GradeTable:
     """Loads the table from the shipped grades.yaml."""
     return GradeTable.from_document(spec.load("grades"))
+
+
+def basis_of(part: Part) -> Basis:
+    """Returns what assertions about a part of a response rest on."""
+    return load_grades().basis_of(part)
 
 
 def grade_of(part: Part) -> Grade:

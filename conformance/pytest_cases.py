@@ -114,7 +114,7 @@ class CaseItem(pytest.Item):
         from clients_register.conformance.control import control_token
         from clients_register.conformance.escaping import escape
         from clients_register.conformance.redaction import redactor_for
-        from clients_register.conformance.results import Verdict, failing_verdicts
+        from clients_register.conformance.results import Verdict, is_failing
         from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses
 
@@ -136,7 +136,7 @@ class CaseItem(pytest.Item):
         if result.verdict is Verdict.EXPECTED_FAILURE:
             pytest.xfail(reason)
         strict = self.config.getoption(STRICT_OPTION)
-        if result.verdict is Verdict.ERROR or result.verdict in failing_verdicts(strict=strict):
+        if result.verdict is Verdict.ERROR or is_failing(result, strict=strict):
             raise CaseFailed(self._render(result, strict=strict))
 
     @override
@@ -153,9 +153,9 @@ class CaseItem(pytest.Item):
     def _render(self, result: "Result", *, strict: bool) -> str:
         from datetime import UTC, datetime
 
+        from clients_register.conformance.decision import collect_evidence, decide
         from clients_register.conformance.report import render_terminal
         from clients_register.conformance.report.build import RunSummary, build_report
-        from clients_register.conformance.results import collect_evidence, decide
         from clients_register.spec.statuses import load_statuses
 
         profile = self.config.getoption(PROFILE_OPTION)
@@ -169,4 +169,4 @@ class CaseItem(pytest.Item):
             decision=decide([result], evidence, strict=strict),
         )
         report = build_report([result], self._target, load_statuses(), summary)
-        return render_terminal(report, color=False)
+        return render_terminal(report, color=False, verbose=True)

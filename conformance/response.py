@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from clients_register.conformance.grades import Grade, Part, grade_of
+from clients_register.conformance.grades import Part
 from clients_register.conformance.http_client import HttpResponse
 from clients_register.conformance.http_parser import MAX_BODY
 from clients_register.conformance.strict_json import Document, NotJson, parse_tolerantly
@@ -72,10 +72,10 @@ _ENCODING_NAMES = {
 
 @dataclass(frozen=True)
 class Deviation:
-    """A deviation of a body from a standard, with the grade of the rule."""
+    """A deviation of a body from a standard, and the part of the response that it is in."""
 
     what: str
-    grade: Grade
+    part: Part
     expected: str
     received: str
 
@@ -157,16 +157,16 @@ def _remove_coding(coding: str, content: bytes) -> tuple[bytes, list[Deviation]]
     """Returns `content` without a content coding, as far as it can be removed, and deviations."""
     if coding == "identity":
         return content, [
-            Deviation(CODING, grade_of(Part.NEEDLESS_IDENTITY), "none instead of identity", coding)
+            Deviation(CODING, Part.NEEDLESS_IDENTITY, "none instead of identity", coding)
         ]
     if coding not in _ZLIB_FORMATS:
         expected = "a content coding that is registered with IANA"
-        return content, [Deviation(CODING, grade_of(Part.CONTENT_CODING), expected, coding)]
+        return content, [Deviation(CODING, Part.CONTENT_CODING, expected, coding)]
     try:
         return _inflate(content, _ZLIB_FORMATS[coding]), []
     except _NotInflated as error:
         expected = f"a body in the coding {coding}"
-        broken = Deviation(CODING, grade_of(Part.CONTENT_CODING), expected, str(error))
+        broken = Deviation(CODING, Part.CONTENT_CODING, expected, str(error))
         content = error.inflated or content
     if coding == "deflate":
         # A common mistake, of which RFC 9110, section 8.4.1.2, warns.
@@ -218,18 +218,18 @@ def _detect_encoding(content: bytes) -> tuple[str, list[Deviation]]:
     else:
         found = _ENCODING_NAMES[codec]
     expected = "UTF-8 without a byte order mark (RFC 8259, 8.1)"
-    return codec, [Deviation(ENCODING, grade_of(Part.CHARACTER_ENCODING), expected, found)]
+    return codec, [Deviation(ENCODING, Part.CHARACTER_ENCODING, expected, found)]
 
 
 def _find_deviations(parsed: Document) -> Iterator[Deviation]:
     if parsed.invalid is not None:
-        yield Deviation(JSON, grade_of(Part.JSON), "JSON (RFC 8259)", parsed.invalid)
+        yield Deviation(JSON, Part.JSON, "JSON (RFC 8259)", parsed.invalid)
     if parsed.repeated is not None:
         found = f"{json.dumps(parsed.repeated)[:MAX_SHOWN]} twice in one object"
-        yield Deviation(JSON, grade_of(Part.REPEATED_NAME), "unique names (RFC 8259, 4)", found)
+        yield Deviation(JSON, Part.REPEATED_NAME, "unique names (RFC 8259, 4)", found)
     if parsed.replaced is not None:
         expected = "only Unicode characters (RFC 8259, 8.2)"
-        yield Deviation(JSON, grade_of(Part.LONE_SURROGATE), expected, parsed.replaced)
+        yield Deviation(JSON, Part.LONE_SURROGATE, expected, parsed.replaced)
 
 
 class EnvelopeLayout:

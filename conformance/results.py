@@ -1,18 +1,14 @@
-"""Results: findings, the verdict of a case, and the exit code of a run."""
+"""Results: findings, and the verdict of a case."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from clients_register.conformance.case import Case
 from clients_register.conformance.exchange import Exchange
-from clients_register.conformance.grades import Grade
+from clients_register.conformance.grades import Basis, Grade
 from clients_register.conformance.target import Target
-
-# With fewer documented cases, a run proves nothing, whatever their share.
-MIN_CASES = 20
 
 
 class Verdict(StrEnum):
@@ -28,17 +24,6 @@ class Verdict(StrEnum):
     FAIL = "fail"
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105 - no password
     ERROR = "error"
-
-
-class ExitCode(IntEnum):
-    """The exit codes of the suite. Only SUCCESS says that the target conforms."""
-
-    SUCCESS = 0
-    VIOLATION = 1
-    USAGE = 2
-    UNREACHABLE = 3
-    DEFECT = 4
-    INCONCLUSIVE = 5
 
 
 # The verdict of an expectation that is not met, by its grade.
@@ -64,9 +49,14 @@ JUDGED = frozenset(
 _SEVERITY = {verdict: position for position, verdict in enumerate(Verdict)}
 
 
+def severity(verdict: Verdict) -> int:
+    """Returns the position of a verdict, from best to worst."""
+    return _SEVERITY[verdict]
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Returns the worst of `verdicts`; `pass` if there are none."""
-    return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.PASS)
+    return max(verdicts, key=severity, default=Verdict.PASS)
 
 
 def failing_verdicts(*, strict: bool) -> frozenset[Verdict]:
@@ -80,6 +70,10 @@ class Finding:
     """One expectation compared with what was received.
 
     `exchange` is the position of the exchange that it is about, if that is not the judged one.
+    `source` is what it rests on, if not what its case is about: the key of a requirement or
+    question, or another rule. `root` is what it has in common with findings of the same root cause,
+    if that is not `expected`.
+    `every_response`: the expectation is not one of the case, but holds for all responses.
     """
 
     verdict: Verdict
@@ -88,11 +82,42 @@ class Finding:
     expected: str
     received: str
     exchange: int | None = None
+    source: str | None = None
+    root: str | None = None
+    every_response: bool = False
 
     @classmethod
-    def of(cls, what: str, grade: Grade, expected: str, received: str, *, met: bool) -> "Finding":
+    def of(
+        cls,
+        what: str,
+        basis: Grade | Basis,
+        expected: str,
+        received: str,
+        *,
+        met: bool,
+    ) -> "Finding":
         """Makes a finding: a pass if the expectation is `met`, else a miss of its grade."""
-        return cls(Verdict.PASS if met else MISSED[grade], grade, what, expected, received)
+        if isinstance(basis, Grade):
+            basis = Basis(basis)
+        verdict = Verdict.PASS if met else MISSED[basis.grade]
+        return cls(verdict, basis.grade, what, expected, received, source=basis.source)
+
+    def rooted_in(self, root: str | None) -> "Finding":
+        """Returns this finding with another `root`."""
+        return replace(self, root=root)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the expectation was not met."""
+        return self.verdict in MISSED.values()
+
+    @property
+    def apart(self) -> bool:
+        """Whether it counts for the run, but not for the verdict of its case.
+
+        What every response lacks would otherwise hide how the cases differ.
+        """
+        return self.every_response and self.verdict is not Verdict.FAIL
 
 
 @dataclass
@@ -119,8 +144,26 @@ class Result:
     rerun: tuple[str, ...] = ()
 
 
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Returns the verdict of a case with these findings."""
+    # An effect that could not be observed does not affect the verdict of the others.
+    judged = [each.verdict for each in findings if not each.apart]
+    observed = [each for each in judged if each is not Verdict.OBSERVED]
+    return Verdict.OBSERVED if judged and not observed else worst(observed)
+
+
+def is_failing(result: Result, *, strict: bool) -> bool:
+    """Tells whether a result fails a run that is otherwise complete."""
+    failing = failing_verdicts(strict=strict)
+    apart = (each.verdict for each in result.findings if each.apart)
+    return not failing.isdisjoint((result.verdict, *apart))
+
+
 def apply_profile(result: Result, target: Target) -> None:
     """Applies the answers to open questions and the known failures of a profile to a result."""
+    for position, finding in enumerate(result.findings):
+        if finding.apart and finding.source in target.answers:
+            result.findings[position] = replace(finding, verdict=Verdict.OBSERVED)
     answers = [target.answers[key] for key in result.case.questions if key in target.answers]
     if answers and result.verdict in (Verdict.NOTE, Verdict.WARN):
         result.verdict = Verdict.OBSERVED
@@ -136,96 +179,6 @@ def apply_profile(result: Result, target: Target) -> None:
             result.reason = f"passes but is known to fail: {since}; remove it from the profile"
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """How many of the documented cases that a target claims were judged (`run`).
-
-    `complete`: all cases were selected.
-    """
-
-    documented: int
-    run: int
-    minimum: float
-    complete: bool
-    interrupted: bool = False
-
-    @property
-    def share(self) -> float:
-        """The judged part, from 0 to 1."""
-        return self.run / self.documented if self.documented else 0.0
-
-    @property
-    def enough(self) -> bool:
-        """True if a pass means anything. For hand-picked cases, any number is enough."""
-        if self.interrupted:
-            return False
-        if not self.complete:
-            return self.run > 0 or self.documented == 0
-        return self.share >= self.minimum and self.run >= MIN_CASES
-
-
 def pluralize(count: int, noun: str) -> str:
     """Returns a number with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def collect_evidence(
-    results: Sequence[Result], target: Target, *, complete: bool, interrupted: bool = False
-) -> Evidence:
-    """Counts the documented cases. `complete`: all cases were selected."""
-    claimed = [
-        each for each in results if each.case.documented and each.verdict is not Verdict.NOT_CLAIMED
-    ]
-    judged = sum(each.verdict in JUDGED for each in claimed)
-    return Evidence(len(claimed), judged, target.minimum_evidence, complete, interrupted)
-
-
-def decide(results: Sequence[Result], evidence: Evidence, *, strict: bool) -> tuple[ExitCode, str]:
-    """Returns the exit code of a run, and a sentence that explains it."""
-    counts = Counter(each.verdict for each in results)
-    failing = failing_verdicts(strict=strict)
-    bad = [verdict for verdict in Verdict if counts[verdict] and verdict in failing]
-    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in bad)
-    violation = f"the target violates the contract: {listed}" if bad else None
-    if counts[Verdict.ERROR]:
-        unjudged = (
-            f"{pluralize(counts[Verdict.ERROR], 'case')} could not be judged: the target, a proxy"
-            " in front of it or the suite is defective"
-        )
-        return ExitCode.DEFECT, f"{violation}; and {unjudged}" if violation else unjudged
-    if violation is not None:
-        return ExitCode.VIOLATION, violation
-    judged = sum(counts[verdict] for verdict in JUDGED)
-    if evidence.interrupted:
-        return ExitCode.INCONCLUSIVE, (
-            f"interrupted after {pluralize(judged, 'case')}, in which nothing wrong was found"
-        )
-    unfinished = _describe_unfinished(results)
-    if not judged:
-        return ExitCode.INCONCLUSIVE, f"no case was run, so nothing is known{unfinished}"
-    if not evidence.enough:
-        return ExitCode.INCONCLUSIVE, (
-            f"too few cases were run: {evidence.run} of {evidence.documented} documented cases"
-            f" ({evidence.share:.0%}); at least {evidence.minimum:.0%} and {MIN_CASES} are needed"
-            f"{unfinished}"
-        )
-    all_of = "all " if judged > 1 else ""
-    return (
-        ExitCode.SUCCESS,
-        f"the target conforms to the contract in {all_of}{pluralize(judged, 'case')}{unfinished}",
-    )
-
-
-def _describe_unfinished(results: Iterable[Result]) -> str:
-    """Tells how many cases were not finished, unless a state or value is missing, and why."""
-    reasons = Counter(
-        each.reason
-        for each in results
-        if each.verdict is Verdict.NOT_ARRANGED
-        and each.missing_state is None
-        and each.missing_value is None
-    )
-    return "".join(
-        f"; {pluralize(count, 'case')} {'was' if count == 1 else 'were'} not finished: {reason}"
-        for reason, count in reasons.most_common()
-    )

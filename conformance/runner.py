@@ -35,19 +35,12 @@ from clients_register.conformance.exchange import (
     Sender,
     send_concurrently,
 )
-from clients_register.conformance.grades import Part, grade_of
+from clients_register.conformance.grades import Part, basis_of
 from clients_register.conformance.http_client import REFUSED, HttpClient, NoResponse
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
 from clients_register.conformance.response import ABSENT
-from clients_register.conformance.results import (
-    MISSED,
-    Finding,
-    Result,
-    Verdict,
-    apply_profile,
-    worst,
-)
+from clients_register.conformance.results import Finding, Result, Verdict, apply_profile, verdict_of
 from clients_register.conformance.states import (
     EffectObserver,
     HookClient,
@@ -106,22 +99,18 @@ class CaseRunner:
         values = self._run.new_values()
         try:
             await self._run_steps(case, values, result)
-            verdicts = [each.verdict for each in result.findings]
-            # An effect that could not be observed does not affect the verdict of the others.
-            judged = [each for each in verdicts if each is not Verdict.OBSERVED]
-            result.verdict = worst(judged) if judged else Verdict.OBSERVED
-            result.reason = None
+            result.verdict, result.reason = verdict_of(result.findings), None
         except (NotArranged, ValueUnknown, ValueMissing, LimitReached) as reason:
             result.verdict, result.reason = Verdict.NOT_ARRANGED, str(reason)
             result.missing_state = reason.state if isinstance(reason, NotArranged) else None
             result.missing_value = reason.name if isinstance(reason, ValueUnknown) else None
-            missed = [each.verdict for each in result.findings if each.verdict in MISSED.values()]
+            missed = any(each.missed and not each.apart for each in result.findings)
             if missed and isinstance(reason, ValueMissing):
-                result.verdict, result.reason = worst(missed), None
+                result.verdict, result.reason = verdict_of(result.findings), None
         except Crash as crash:
             expected = "a response with a status of the contract"
             finding = Finding.of(
-                "response", grade_of(Part.RESPONSE), expected, str(crash), met=False
+                "response", basis_of(Part.RESPONSE), expected, str(crash), met=False
             )
             result.findings.append(finding)
             result.verdict, result.reason = finding.verdict, None
@@ -170,15 +159,18 @@ class CaseRunner:
         exchanges = await send_concurrently(
             self._send(role, each, values, result) for each in step.sends
         )
-        findings: list[Finding] = []
+        invariants: list[Finding] = []
         for exchange in exchanges:
             if role != JUDGED_ROLE and not step.expect:
                 parsed = self._run.parse(exchange)
                 self._run.request_ids.update(parsed.response.values("X-Request-Id"))
             elif result.case.claims != STUB:
-                findings += self._check_invariants(exchange, values)
-        findings += check_responses(step, exchanges, values, self._run)
-        # They count even if a value is missing.
+                invariants += self._check_invariants(exchange, values)
+        findings = [*check_responses(step, exchanges, values, self._run)]
+        own = {each.what for each in findings} if len(exchanges) == 1 else set()
+        # What the case itself expects of the response is judged once. They count even if a value
+        # is missing.
+        findings[:0] = (each for each in invariants if each.what not in own)
         result.findings += (replace(each, exchange=position) for each in findings)
         if step.keep:
             self._keep(step.keep, exchanges, values)

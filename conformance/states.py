@@ -310,12 +310,13 @@ class EffectObserver:
             return _unobservable(expectation)
         expected = terms[kind]
         received: bool | int = found.count > 0 if kind == "stored" else found.count
-        what, grade = f"{kind} {email}", expectation.grade
+        grade, root = expectation.grade, str(expected)
         if received != expected or not _is_misspelled(found, email):
-            met = received == expected
-            return Finding.of(what, grade, str(expected), str(received), met=met)
+            met, shown = received == expected, f"{expected} for {email}"
+            return Finding.of(kind, grade, shown, str(received), met=met).rooted_in(root)
         addresses = ", ".join(found.addresses or ())
-        return Finding.of(f"spelling of {what}", grade, email, addresses, met=False)
+        what = f"spelling of the address ({kind})"
+        return Finding.of(what, grade, email, addresses, met=False).rooted_in(root)
 
     async def _check_use(self, expectation: Expectation) -> Finding:
         token, expected = str(expectation.terms["token"]), expectation.terms["used"]

@@ -28,7 +28,7 @@ from clients_register.conformance.fuzz.response_checks import (
     match_outcome,
 )
 from clients_register.conformance.fuzz.world_model import WorldModel
-from clients_register.conformance.grades import Part, grade_of, grade_of_code, weakest
+from clients_register.conformance.grades import Part, basis_of, basis_of_code, weakest
 from clients_register.conformance.http_client import (
     CLOSED,
     NOT_HTTP,
@@ -201,14 +201,14 @@ class Checker:
                 raise TargetGone(str(failure)) from None
             # Some servers respond to malformed requests in the manner of HTTP/0.9.
             met = failure.kind in (CLOSED, NOT_HTTP)
-            grade = grade_of(Part.RESPONSE_TO_MALFORMED_HTTP)
-            finding = Finding.of("answer", grade, TOLERATED, str(failure), met=met)
+            basis = basis_of(Part.RESPONSE_TO_MALFORMED_HTTP)
+            finding = Finding.of("answer", basis, TOLERATED, str(failure), met=met)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding]))
             return
         row = run.statuses.find(run.parse(exchange).slug)
         met = response.code in REJECTIONS if row is None else response.code == row.code
-        grade = grade_of(Part.RESPONSE_TO_MALFORMED_HTTP)
-        finding = Finding.of("HTTP code", grade, TOLERATED, str(response.code), met=met)
+        basis = basis_of(Part.RESPONSE_TO_MALFORMED_HTTP)
+        finding = Finding.of("HTTP code", basis, TOLERATED, str(response.code), met=met)
         not_echoed = (response.raw_head + response.body).replace(sent, b"")
         findings = [finding, *check_no_leak(not_echoed)]
         self._raise_if_failing(ContractViolation(layer, exchange, findings))
@@ -306,8 +306,8 @@ class Checker:
         # Far beyond the limit, closing the connection is correct.
         if len(request.body) <= BODY_LIMIT + CLOSE_MARGIN or failure.kind != CLOSED:
             received = show_value(str(failure))
-            grade = grade_of(Part.RESPONSE)
-            finding = Finding.of("answer", grade, "one", received, met=False)
+            basis = basis_of(Part.RESPONSE)
+            finding = Finding.of("answer", basis, "one", received, met=False)
             self._raise_if_failing(ContractViolation(layer, exchange, [finding], send))
 
     def _raise_if_failing(self, violation: ContractViolation) -> None:
@@ -325,7 +325,7 @@ def _check_head(prediction: Prediction, response: HttpResponse) -> Finding:
     """A response to HEAD has the code of its status and no body (Q-METHOD)."""
     codes = {each.status.code for each in prediction.outcomes}
     grade = weakest(
-        each for one in prediction.outcomes for each in (grade_of_code(one.status), one.cause)
+        each for one in prediction.outcomes for each in (basis_of_code(one.status).grade, one.cause)
     )
     met = response.code in codes and not response.body
     expected = " or ".join(map(str, sorted(codes)))

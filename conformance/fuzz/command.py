@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from clients_register.conformance import cli
 from clients_register.conformance.control import control_token
+from clients_register.conformance.decision import Evidence
 from clients_register.conformance.detection import SMOKE_REQUESTS
 from clients_register.conformance.files import OutputFiles, check_directory, writable_file
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.report.build import RunSummary, build_report
 from clients_register.conformance.report.campaign_tables import render_precedence_csv
-from clients_register.conformance.results import Evidence
 from clients_register.conformance.runner import bound_requests
 from clients_register.conformance.target import Limiter, Target
 from clients_register.spec.statuses import load_statuses

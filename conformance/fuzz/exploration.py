@@ -8,6 +8,7 @@ from typing import Any
 
 from clients_register.conformance.case import Case
 from clients_register.conformance.control import describe_leftovers
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.files import write_files
 from clients_register.conformance.fuzz import AREA, LAYERS, corpus
 from clients_register.conformance.fuzz.campaign import (
@@ -21,14 +22,7 @@ from clients_register.conformance.fuzz.campaign import (
 )
 from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.conformance.fuzz.layers import run_layers
-from clients_register.conformance.results import (
-    ExitCode,
-    Result,
-    Verdict,
-    failing_verdicts,
-    pluralize,
-    worst,
-)
+from clients_register.conformance.results import Result, Verdict, failing_verdicts, pluralize, worst
 from clients_register.conformance.runner import SuiteRunner
 from clients_register.conformance.target import Target
 from clients_register.spec.statuses import StatusTable
@@ -56,7 +50,11 @@ class CampaignResult:
         why = summary["why"]
         ended = f"{summary['ended']} ({why})" if why else summary["ended"]
         extent = f"in {pluralize(summary['requests'], 'request')} (seed {summary['seed']})"
-        failing = [each for each in self.results if each.verdict in failing_verdicts(strict=strict)]
+        failing = [
+            each
+            for each in self.results
+            if each.findings and each.verdict in failing_verdicts(strict=strict)
+        ]
         unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
         defective = summary["ended"] in (GONE, DEFECTIVE) or unjudged
         if failing and summary["ended"] != DEFECTIVE:
@@ -122,24 +120,24 @@ def explore(
 
 
 def _layer_results(campaign: Campaign, command: Sequence[str], ended: str) -> list[Result]:
-    """Returns a result for each layer and each violation.
+    """Returns a result for each layer, as bad as what it found, and each violation.
 
-    A layer that did not run to its end proves nothing; `ended` says why.
+    A layer that found nothing and did not run to its end proves nothing; `ended` says why.
     """
     results = []
     for layer in campaign.plan.layers:
         rerun = (*command, "--layer", layer)
-        finished = layer in campaign.finished
-        results.append(
-            Result(
-                Case(f"{AREA}/{layer}", AREA, LAYERS[layer].about.capitalize()),
-                Verdict.PASS if finished else Verdict.NOT_ARRANGED,
-                reason=None if finished else ended,
-                rerun=rerun,
-            )
-        )
-        found = (each for each in campaign.violations if each.layer == layer)
-        results += (_violation_result(each, rerun) for each in found)
+        found = [
+            _violation_result(each, rerun) for each in campaign.violations if each.layer == layer
+        ]
+        verdict, reason = Verdict.PASS, None
+        if found:
+            verdict = worst(each.verdict for each in found)
+            reason = f"found {pluralize(len(found), 'fault')}"
+        elif layer not in campaign.finished:
+            verdict, reason = Verdict.NOT_ARRANGED, ended
+        case = Case(f"{AREA}/{layer}", AREA, LAYERS[layer].about.capitalize())
+        results += [Result(case, verdict, reason=reason, rerun=rerun), *found]
     return results
 
 

@@ -9,22 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
+from clients_register.conformance.decision import Evidence, ExitCode
 from clients_register.conformance.exchange import HIDDEN, Exchange
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.redaction import Redactor, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
 from clients_register.conformance.report.model import LISTED
 from clients_register.conformance.response import ABSENT, as_id, cut_text
-from clients_register.conformance.results import (
-    JUDGED,
-    Evidence,
-    ExitCode,
-    Finding,
-    Result,
-    Verdict,
-    worst,
-)
+from clients_register.conformance.results import JUDGED, Finding, Result, Verdict, worst
 from clients_register.conformance.target import Target
+from clients_register.conformance.violations import Violation, find_violations
 from clients_register.spec.statuses import StatusTable
 
 # Characters of a body that a report shows; its curl command sends all of them. Text is redacted
@@ -34,6 +28,10 @@ MAX_BODY = 4000
 # Characters of a value that a finding shows, and of a reason or a warning.
 MAX_FINDING = 300
 MAX_REASON = 1000
+
+# Cases that a violation names as examples, and values that it lists of those expected and received.
+MAX_EXAMPLES = 3
+MAX_VALUES = 3
 
 # HTTP codes after which no client was stored.
 REFUSALS = range(400, 500)
@@ -77,8 +75,19 @@ def build_report(
     if campaign is not None:
         campaign = {**campaign, "why": _shorten(campaign["why"], redactor)}
     counts = Counter(each.verdict for each in results)
+    redactors = {id(each): redactor_for(target, each) for each in results}
+    cases = {
+        id(each): _report_case(
+            each,
+            target,
+            redactors[id(each)],
+            summary.command,
+            in_full=in_full or each.verdict in LISTED,
+        )
+        for each in results
+    }
     return {
-        "report": 1,
+        "report": 2,
         "suite": {
             "version": __version__,
             "contract": spec.load("openapi")["info"]["version"],
@@ -117,10 +126,10 @@ def build_report(
         "requirements": _report_requirements(results),
         "questions": _report_questions(results),
         "statuses": _report_statuses(results, statuses),
-        "cases": [
-            _report_case(each, target, summary.command, in_full=in_full or each.verdict in LISTED)
-            for each in results
+        "violations": [
+            _report_violation(each, redactors, cases) for each in find_violations(results)
         ],
+        "cases": [*cases.values()],
         **({} if campaign is None else {"fuzz": campaign}),
     }
 
@@ -165,11 +174,46 @@ def _list_created(created: Mapping[str, int | None]) -> list[dict[str, Any]]:
     return [{"email": email, "id": number} for email, number in created.items()]
 
 
+def _report_violation(
+    violation: Violation, redactors: Mapping[int, Redactor], cases: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    results, first = violation.results, violation.first
+    findings = [
+        _report_finding(finding, result, redactors[id(result)])
+        for result, finding in violation.findings
+    ]
+    examples = [cases[id(each)] for each in results[:MAX_EXAMPLES]]
+    return {
+        "verdict": str(first.verdict),
+        "grade": str(first.grade),
+        "what": first.what,
+        "every_response": first.every_response,
+        "source": violation.source,
+        "expected": _count_values(each["expected"] for each in findings),
+        "received": _count_values(each["received"] for each in findings),
+        "findings": len(findings),
+        "cases": len(results),
+        "examples": [each["id"] for each in examples],
+        "requirements": sorted({key for each in results for key in each.case.requires}),
+        "rerun": examples[0]["rerun"],
+    }
+
+
+def _count_values(values: Iterable[str]) -> list[dict[str, Any]]:
+    """Returns the most frequent of `values`, each with its number."""
+    frequent = Counter(values).most_common(MAX_VALUES)
+    return [{"value": value, "findings": count} for value, count in frequent]
+
+
 def _report_case(
-    result: Result, target: Target, command: Sequence[str], *, in_full: bool
+    result: Result,
+    target: Target,
+    redactor: Redactor,
+    command: Sequence[str],
+    *,
+    in_full: bool,
 ) -> dict[str, Any]:
     case, exchanges = result.case, result.exchanges if in_full else ()
-    redactor = redactor_for(target, result)
     return {
         "id": case.id,
         "area": case.area,
@@ -187,7 +231,7 @@ def _report_case(
 
 
 def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dict[str, Any]:
-    requires = result.case.requires
+    keys = (*result.case.requires, *result.case.questions)
     judged = [index for index, each in enumerate(result.exchanges) if each.role == "send"]
     return {
         "verdict": str(finding.verdict),
@@ -196,7 +240,8 @@ def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dic
         "expected": cut_text(redactor.redact(finding.expected), MAX_FINDING),
         "received": cut_text(redactor.redact_received(finding.received), MAX_FINDING),
         "exchange": judged[-1] if finding.exchange is None and judged else finding.exchange,
-        "requirement": requires[0] if requires else None,
+        "every_response": finding.every_response,
+        "source": finding.source or (keys[0] if keys else None),
     }
 
 
@@ -258,7 +303,7 @@ def _report_requirements(results: Sequence[Result]) -> list[dict[str, Any]]:
     entries = []
     for key, requirement in spec.load("requirements")["requirements"].items():
         about = [each for each in results if key in each.case.requires]
-        verdicts = [each.verdict for each in about]
+        verdicts = [each.verdict for each in about] + _verdicts_apart(results, key)
         judged = [each for each in verdicts if each in JUDGED or each is Verdict.ERROR]
         entries.append(
             {
@@ -274,19 +319,32 @@ def _report_requirements(results: Sequence[Result]) -> list[dict[str, Any]]:
     return entries
 
 
+def _verdicts_apart(results: Sequence[Result], key: str) -> list[Verdict]:
+    """Returns the verdicts about a requirement or question that count for no case."""
+    return [
+        finding.verdict
+        for each in results
+        for finding in each.findings
+        if finding.apart and finding.source == key
+    ]
+
+
 def _report_questions(results: Sequence[Result]) -> list[dict[str, Any]]:
     entries = []
     for key, question in spec.load("questions")["questions"].items():
         about = [each for each in results if key in each.case.questions]
         judged = [each for each in about if each.verdict in JUDGED]
-        differs = any(each.verdict not in (Verdict.PASS, Verdict.OBSERVED) for each in judged)
+        verdicts = [each.verdict for each in judged] + _verdicts_apart(results, key)
+        answer = "as-chosen" if verdicts else "not-observed"
+        if any(each not in (Verdict.PASS, Verdict.OBSERVED) for each in verdicts):
+            answer = "otherwise"
         entries.append(
             {
                 "key": key,
                 "question": " ".join(question["question"].split()),
                 "choice": " ".join(question["choice"].split()),
                 "grade": question["evidence"],
-                "answer": "not-observed" if not judged else "otherwise" if differs else "as-chosen",
+                "answer": answer,
                 "seen": sorted({each.statuses[-1] for each in judged if each.statuses}),
                 "cases": [each.case.id for each in about],
             }

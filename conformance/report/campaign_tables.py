@@ -17,14 +17,15 @@ PAIR = 2
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
-def render_campaign_lines(campaign: Campaign) -> Iterator[str]:
-    """Renders the tables and the precedence matrix for a terminal."""
-    for title, head, rows in coverage_tables(campaign):
+def render_campaign_lines(campaign: Campaign, *, verbose: bool) -> Iterator[str]:
+    """Renders how far a campaign got; with its tables and the precedence matrix if `verbose`."""
+    for title, head, rows in coverage_tables(campaign) if verbose else ():
         yield from _align([(title, *head), *rows])
         yield ""
     order = campaign["order"]
     if order["probes"]:
-        yield from _render_precedence(campaign)
+        if verbose:
+            yield from _render_precedence(campaign)
         wrong = sum(not each["as_expected"] for each in order["probes"])
         yield (
             f"order of errors: {len(order['probes'])} combinations of {len(order['faults'])}"

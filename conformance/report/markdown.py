@@ -8,15 +8,14 @@ from typing import Any
 
 from clients_register.conformance.escaping import escape_all
 from clients_register.conformance.report.model import (
-    describe_requirement,
-    judged_exchange,
-    listed_cases,
-    missed_findings,
+    describe_examples,
+    describe_source,
+    describe_violation,
 )
 from clients_register.conformance.results import JUDGED
 
-# Cases that a summary lists in full; the report has all of them.
-MAX_CASES = 50
+# Violations that a summary lists; the report has all of them.
+MAX_VIOLATIONS = 50
 
 # Colors of the badge by exit code.
 BADGE_COLORS = {0: "brightgreen", 1: "red", 5: "lightgrey"}
@@ -52,35 +51,31 @@ def _render_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | ---: |"
     yield from (f"| {name} | {count} |" for name, count in report["summary"].items() if count)
     yield ""
+    violations = report["violations"]
+    for each in violations[:MAX_VIOLATIONS]:
+        yield from _render_violation(report, each)
+    if len(violations) > MAX_VIOLATIONS:
+        yield f"The report has {len(violations) - MAX_VIOLATIONS} more."
+
     yield "| status | HTTP | met | cases |"
     yield "| --- | ---: | ---: | ---: |"
     for each in report["statuses"]:
         yield f"| `{each['slug']}` | {each['code']} | {each['met']} | {len(each['cases'])} |"
     yield ""
-    cases = list(listed_cases(report))
-    for case in cases[:MAX_CASES]:
-        yield from _render_case(report, case)
-    if len(cases) > MAX_CASES:
-        yield f"The report has {len(cases) - MAX_CASES} more."
 
 
-def _render_case(report: Mapping[str, Any], case: Mapping[str, Any]) -> Iterator[str]:
-    title = html.escape(f"{case['verdict']} {case['id']}: {case['title']}")
+def _render_violation(report: Mapping[str, Any], violation: Mapping[str, Any]) -> Iterator[str]:
+    title = html.escape(f"{violation['verdict']} {describe_violation(violation)}")
     yield f"<details><summary>{title}</summary>"
     yield ""
-    if case["reason"]:
-        yield _escape(case["reason"])
-        yield ""
-    for each in missed_findings(case):
-        yield (
-            f"- **{_escape(each['what'])}** ({each['grade']}): expected"
-            f" {_render_code(each['expected'])}, received {_render_code(each['received'])}"
-        )
-    yield from (f"- {_escape(describe_requirement(report, key))}" for key in case["requires"])
-    exchange = judged_exchange(case)
-    lines = [*([exchange["curl"]] if exchange else []), case["rerun"]]
+    for name in ("expected", "received"):
+        for each in violation[name]:
+            yield f"- {name} {_render_code(each['value'])} ({each['findings']})"
+    if violation["source"]:
+        yield f"- {_escape(describe_source(report, violation['source']))}"
+    yield f"- {_escape(describe_examples(violation))}"
     yield ""
-    yield from (f"    {line}" for text in lines for line in text.splitlines())
+    yield from (f"    {line}" for line in violation["rerun"].splitlines())
     yield ""
     yield "</details>"
     yield ""

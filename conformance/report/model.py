@@ -1,13 +1,14 @@
 """The report as a JSON document: loading it, and the parts that several formats show."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from clients_register.conformance.escaping import escape
-from clients_register.conformance.response import MAX_DEPTH
+from clients_register.conformance.response import MAX_DEPTH, cut_text
 from clients_register.conformance.results import Verdict, failing_verdicts, pluralize
 from clients_register.spec.schema_errors import explain
 
@@ -16,8 +17,14 @@ Report = Mapping[str, Any]
 # Verdicts whose cases are listed in full, worst first; the others are only counted.
 LISTED = (Verdict.ERROR, Verdict.UNEXPECTED_PASS, Verdict.FAIL, Verdict.WARN, Verdict.NOTE)
 
+# Characters of a value that the description of a violation shows.
+MAX_VALUE = 120
+
 # Levels of nesting in a report: those of a response, and those around it.
 MAX_REPORT_DEPTH = MAX_DEPTH + 10
+
+
+_SENTENCE_END = re.compile(r"(?<=[.;]) (?=[A-Z])")
 
 
 class ReportError(ValueError):
@@ -72,12 +79,56 @@ def judged_exchange(case: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return exchange
 
 
-def describe_requirement(report: Report, key: str) -> str:
-    """Returns a requirement's statement and its section of the page."""
+def worst_finding(case: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns the missed finding that the verdict of a case is due to, or the worst there is."""
+    missed = [each for each in missed_findings(case) if each["verdict"] == case["verdict"]]
+    return next(iter(missed or missed_findings(case)), None)
+
+
+def describe_finding(finding: Mapping[str, Any]) -> str:
+    """Returns a missed finding as a phrase."""
+    return f"{finding['what']}: expected {finding['expected']}, received {finding['received']}"
+
+
+def describe_violation(violation: Mapping[str, Any]) -> str:
+    """Returns what was expected and received, in the most cases first, as a phrase."""
+    expected, received = (
+        _describe_values(violation[name], violation["findings"])
+        for name in ("expected", "received")
+    )
+    return f"{violation['what']}: expected {expected}, received {received}"
+
+
+def _describe_values(values: Sequence[Mapping[str, Any]], findings: int) -> str:
+    if len(values) == 1 and values[0]["findings"] == findings:
+        return cut_text(values[0]["value"], MAX_VALUE)
+    listed = [f"{cut_text(each['value'], MAX_VALUE)} ({each['findings']})" for each in values]
+    rest = findings - sum(each["findings"] for each in values)
+    return ", ".join([*listed, *([f"others ({rest})"] if rest else [])])
+
+
+def describe_examples(violation: Mapping[str, Any]) -> str:
+    """Returns how many cases have a violation, and some of them."""
+    examples, requirements = violation["examples"], len(violation["requirements"])
+    rest = violation["cases"] - len(examples)
+    more = f" and {rest:,} more" if rest else ""
+    about = f" of {requirements} requirements" if requirements > 1 else ""
+    return f"{pluralize(violation['cases'], 'case')}{about}: {', '.join(examples)}{more}"
+
+
+def describe_source(report: Report, source: str) -> str:
+    """Returns what a finding rests on.
+
+    A requirement has its section and sentence of the page, and a question the first sentence of the
+    suite's answer.
+    """
     for each in report["requirements"]:
-        if each["key"] == key:
-            return f"{key} ({each['section']}): {each['statement']}"
-    return key
+        if each["key"] == source:
+            return f"{source} ({each['section']}): {each['statement']}"
+    for each in report["questions"]:
+        if each["key"] == source:
+            return f"{source} (open question): {_SENTENCE_END.split(each['choice'])[0]}"
+    return source
 
 
 def describe_missing(report: Report) -> Iterator[str]:

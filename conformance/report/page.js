@@ -1,8 +1,14 @@
-// Searches and filters the cases, opens the case that a link leads to, and copies commands.
+// Searches and filters the cases, follows links to a case or to all cases about something, and
+// copies commands.
 
 const cases = [...document.querySelectorAll(".case")];
+const texts = new Map(
+  cases.map((each) => [each, each.querySelector("summary").textContent.toLowerCase()]),
+);
 const search = document.querySelector("#search");
 const filters = [...document.querySelectorAll("[data-verdict][aria-pressed]")];
+const area = document.querySelector("#area");
+const about = document.querySelector("#about");
 const found = document.querySelector("#found");
 
 function sift() {
@@ -13,7 +19,9 @@ function sift() {
   let shown = 0;
   for (const each of cases) {
     const fits =
-      words.every((word) => each.dataset.words.includes(word)) &&
+      words.every((word) => texts.get(each).includes(word)) &&
+      (area.value === "" || each.dataset.area === area.value) &&
+      (about.value === "" || each.dataset.about.split(" ").includes(about.value)) &&
       (verdicts.length === 0 || verdicts.includes(each.dataset.verdict));
     each.hidden = !fits;
     shown += fits;
@@ -21,17 +29,55 @@ function sift() {
   found.textContent = `${shown} of ${cases.length}`;
 }
 
-function follow() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!target?.classList.contains("case")) return;
-  search.value = "";
+function showAll() {
+  search.value = area.value = about.value = "";
   for (const each of filters) each.setAttribute("aria-pressed", "false");
+}
+
+function follow() {
+  const name = decodeURIComponent(location.hash.slice(1));
+  if (name.startsWith("about=")) {
+    showAll();
+    about.value = name.slice("about=".length);
+    sift();
+    document.querySelector("#cases").scrollIntoView();
+    return;
+  }
+  const target = document.getElementById(name);
+  if (!target?.classList.contains("case")) return;
+  showAll();
   sift();
   target.open = true;
   target.scrollIntoView();
 }
 
 search.addEventListener("input", sift);
+area.addEventListener("change", sift);
+about.addEventListener("change", sift);
+for (const each of cases) {
+  each.addEventListener("toggle", () => {
+    const links = each.dataset.about.split(" ").filter(Boolean).map((key) => {
+      const link = document.createElement("a");
+      link.href = `#${key}`;
+      link.textContent = key;
+      return link;
+    });
+    const keys = document.createElement("p");
+    keys.className = "keys";
+    keys.append(...links);
+    each.querySelector("summary").after(keys);
+  }, { once: true });
+}
+for (const each of document.querySelectorAll(".copied")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  const text = each.querySelector("pre");
+  text.before(button);
+  // A long command is scrolled by keyboard.
+  text.tabIndex = 0;
+}
 for (const each of filters) {
   each.addEventListener("click", () => {
     each.setAttribute("aria-pressed", String(each.getAttribute("aria-pressed") !== "true"));

@@ -12,8 +12,8 @@ from support.live import Live, LiveStub
 from support.suite import another_api, answering, base, profile
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.detection import SMOKE_REQUESTS, detect_target
-from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 # Long enough to be recognized wherever it is echoed.

@@ -19,6 +19,7 @@ from support.suite import HOSTILE, answering, report
 
 from clients_register.conformance import cli
 from clients_register.conformance.case import RequestTemplate
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.escaping import escape, escape_all
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz.checker import ContractViolation
@@ -28,7 +29,7 @@ from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.report import FORMATS, Report, render_json, render_terminal
 from clients_register.conformance.report.campaign_tables import render_precedence_csv
-from clients_register.conformance.results import ExitCode, Finding
+from clients_register.conformance.results import Finding
 from clients_register.spec.statuses import load_statuses
 
 # Coverage would double the time that it takes, and other tests reach the same lines.

@@ -15,8 +15,8 @@ from support.live import Live, LiveStub
 from support.suite import another_api, bad, base, profile, verified
 
 from clients_register.conformance.case import CORE, load_cases
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.profiles import load_profile
-from clients_register.conformance.results import ExitCode
 from clients_register.conformance.runner import bound_requests
 from clients_register.conformance.target import FEATURES, Limiter, Limits, target_for_url
 from clients_register.spec.statuses import load_statuses

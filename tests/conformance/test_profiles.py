@@ -11,8 +11,8 @@ from support.command import call, certified
 from support.suite import another_api
 
 from clients_register.conformance.control import TOKEN_VARIABLE
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.profiles import load_profile
-from clients_register.conformance.results import ExitCode
 from clients_register.conformance.target import ProfileError, is_loopback, target_for_url
 from clients_register.spec.statuses import load_statuses
 

@@ -18,6 +18,7 @@ from support.live import Live, LiveStub
 from support.servers import running
 from support.suite import another_api, answering, base, mutant, profile, verified
 
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import search
 from clients_register.conformance.fuzz.checker import Checker, ContractViolation
@@ -27,7 +28,7 @@ from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.redaction import MASKED, Redactor
 from clients_register.conformance.report import FORMATS
 from clients_register.conformance.request import secret_forms
-from clients_register.conformance.results import ExitCode, Finding
+from clients_register.conformance.results import Finding
 from clients_register.spec.statuses import load_statuses
 
 # Coverage would double the time that it takes, and other tests reach the same lines.

@@ -8,6 +8,7 @@ import pytest
 from support.command import call
 from support.suite import HOSTILE, report
 
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.report import (
     FORMATS,
     ReportError,
@@ -15,7 +16,7 @@ from clients_register.conformance.report import (
     render_json,
     render_terminal,
 )
-from clients_register.conformance.results import ExitCode, Verdict
+from clients_register.conformance.results import Verdict
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -3,15 +3,9 @@
 import pytest
 
 from clients_register.conformance.case import Case, Expectation, Step
+from clients_register.conformance.decision import ExitCode, collect_evidence, decide
 from clients_register.conformance.grades import Grade
-from clients_register.conformance.results import (
-    ExitCode,
-    Result,
-    Verdict,
-    collect_evidence,
-    decide,
-    worst,
-)
+from clients_register.conformance.results import Result, Verdict, worst
 from clients_register.conformance.target import target_for_url
 
 TARGET = target_for_url("http://127.0.0.1:1", control=False)

@@ -13,7 +13,7 @@ from teeth.second import registering, rules
 from teeth.second.server import Server
 
 from clients_register.conformance.case import load_cases
-from clients_register.conformance.results import ExitCode
+from clients_register.conformance.decision import ExitCode
 
 # Coverage would double the time that it takes, and other tests reach the same lines.
 pytestmark = pytest.mark.no_cover

@@ -13,7 +13,7 @@ from support.live import Live, LiveStub
 from support.servers import Second, relay, running, tunnel
 from support.suite import another_api, bad, base, crashing, mutant, profile, verified
 
-from clients_register.conformance.results import ExitCode
+from clients_register.conformance.decision import ExitCode
 
 
 @pytest.fixture(scope="module")

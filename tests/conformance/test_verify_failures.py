@@ -19,6 +19,7 @@ from support.live import LiveStub
 from support.suite import answering, base, fuzzed, report, verified
 
 from clients_register.conformance import commands, runner
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.fuzz import command
 from clients_register.conformance.fuzz.checker import Checker
 from clients_register.conformance.http_client import (
@@ -29,7 +30,6 @@ from clients_register.conformance.http_client import (
 )
 from clients_register.conformance.report import load_report, render_json
 from clients_register.conformance.response import parse_body
-from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 # Coverage would double the time that it takes, and other tests reach the same lines.

@@ -13,8 +13,8 @@ from support.limits import LIMIT, communicate, until
 from support.live import Live, LiveStub
 from support.suite import another_api, base, profile, verified
 
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.request import encode_base64
-from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 # Coverage would double the time that it takes, and other tests reach the same lines.

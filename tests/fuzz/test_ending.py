@@ -25,6 +25,7 @@ from support.suite import base, explored, fuzzed, profile
 
 from clients_register.conformance import interrupts
 from clients_register.conformance.case import Case
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.exchange import Exchange
 from clients_register.conformance.fuzz import LAYERS
 from clients_register.conformance.fuzz import search as search_module
@@ -45,7 +46,7 @@ from clients_register.conformance.grades import Grade
 from clients_register.conformance.http_client import HttpRequest, HttpResponse
 from clients_register.conformance.interrupts import collect_interrupts, termination_as_interrupt
 from clients_register.conformance.report import load_report
-from clients_register.conformance.results import ExitCode, Finding, Result, Verdict
+from clients_register.conformance.results import Finding, Result, Verdict
 from clients_register.conformance.target import Limiter, target_for_url
 from clients_register.spec.statuses import load_statuses
 

@@ -124,7 +124,11 @@ def graded(case: Case) -> Iterator[tuple[Mapping[str, Any], Any, Any]]:
                     {one: GRADES.of_errors([one], [], outcome.cause) for one in found},
                 )
             case "at":
-                yield terms, each.grade, GRADES.of_value(terms, outcome.status, outcome.cause)
+                yield (
+                    terms,
+                    each.grade,
+                    GRADES.basis_of_value(terms, outcome.status, outcome.cause).grade,
+                )
             case "stored":
                 yield terms, each.grade, GRADES.of_stored(outcome.status, outcome.cause)
 

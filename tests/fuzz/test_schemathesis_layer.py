@@ -15,9 +15,9 @@ from support.live import LiveStub
 from support.servers import Streams, relay, running, tunnel
 from support.suite import answering, base, explored, fuzzed, profile
 
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.fuzz.campaign import DEFECTIVE
 from clients_register.conformance.fuzz.schemathesis_layer import LAYER, TargetAdapter
-from clients_register.conformance.results import ExitCode
 from clients_register.spec.statuses import load_statuses
 
 pytestmark = pytest.mark.once

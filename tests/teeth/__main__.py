@@ -16,8 +16,8 @@ from teeth.mutants import NONE, Extent, Mutant, cases_about, choose, load_mutant
 
 from clients_register.conformance.case import Case, load_cases
 from clients_register.conformance.cli import format_table, positive_int, positive_seconds
+from clients_register.conformance.decision import ExitCode
 from clients_register.conformance.interrupts import termination_as_interrupt
-from clients_register.conformance.results import ExitCode
 
 INTERRUPTED = 130
 

@@ -15,7 +15,8 @@ from teeth.mutants import NONE, Mutant
 
 from clients_register import spec
 from clients_register.conformance.cli import format_table
-from clients_register.conformance.results import ExitCode, failing_verdicts
+from clients_register.conformance.decision import ExitCode
+from clients_register.conformance.results import failing_verdicts
 
 # The seed of both, so that the table is repeatable.
 SEED = 1
