@@ -184,7 +184,8 @@ def _compare(parsed: ParsedResponse, expected: Status, cause: Grade) -> tuple[Ve
     for each in check_expectation(expectation, parsed):
         if each.missed:
             what = "" if each.what == "status" else f"{each.what} "
-            return each.verdict, f"expected {what}{each.expected}"
+            known = parsed.statuses.find(parsed.slug) is not None
+            return each.verdict if known else Verdict.FAIL, f"expected {what}{each.expected}"
     return None
 
 

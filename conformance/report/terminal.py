@@ -96,6 +96,8 @@ def _render_violation(
     example = cases.get(violation["examples"][0])
     if example is not None and example["area"] == FUZZ_AREA:
         # Running the campaign again takes much longer than sending this request again.
+        if example["reason"]:
+            yield f"  {example['reason']}"
         yield from _render_request(example)
     yield f"  {violation['rerun']}"
     yield ""

@@ -124,13 +124,16 @@ WAYS_OUT: Mapping[str, Callable[[str], str]] = {
     **{name: drawn(draw) for name, draw in FORMATS.items()},
     "json": lambda text: render_json(received(text)),
     "terminal": lambda text: render_terminal(received(text), color=False),
-    "colors": lambda text: STYLES.sub("", render_terminal(received(text), color=True)),
+    "verbose": lambda text: render_terminal(received(text), color=False, verbose=True),
+    "colors": lambda text: STYLES.sub(
+        "", render_terminal(received(text), color=True, verbose=True)
+    ),
     "csv": lambda text: render_precedence_csv(received(text)["fuzz"]["order"]),
     "corpus": case_file,
     "standard output": printed(cli.print_text),
     "standard error": printed(cli.print_error),
     "table": lambda text: cli.format_table([("??", "a request", text)]),
-    "printed report": printed(lambda text: cli.print_report(received(text))),
+    "printed report": printed(lambda text: cli.print_report(received(text), verbose=True)),
 }
 # A page may show the line breaks of a body, text that we composed has lines of its own, and YAML
 # folds them.

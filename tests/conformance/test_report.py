@@ -40,8 +40,34 @@ def test_what_is_no_report_is_refused(tmp_path: Path, text: str, told: str) -> N
         load_report(file)
 
 
-def test_the_terminal_tells_every_miss_and_counts_the_rest() -> None:
+def test_the_terminal_has_the_violations_worst_first_and_folds_notes() -> None:
     text = render_terminal(report(), color=False)
+    shown = [line for line in text.splitlines() if ": expected something" in line]
+    assert [line.split()[0] for line in shown] == ["ERROR", "UNEXPECTED-PASS", "FAIL", "WARN"]
+    assert "not shown: 1 note; --verbose shows all" in text
+    assert "R-CLIENT-CREATED (Purpose): A request that succeeds" in text
+    assert "1 case: some-area/fail" in text
+    assert "--only some-area/fail" in text
+    assert "curl" not in text
+
+
+def test_notes_that_fail_the_run_are_not_folded() -> None:
+    text = render_terminal(report(strict=True), color=False)
+    assert "NOTE status: expected something" in text
+    assert "not shown" not in text
+
+
+def test_what_exceeds_two_screens_is_counted() -> None:
+    fail = next(each for each in report()["violations"] if each["verdict"] == "fail")
+    text = render_terminal(report(violations=[fail] * 100, cases=[]), color=False)
+    assert text.count("\n") < 100
+    assert "not shown: 85 fail" in text
+    whole = render_terminal(report(violations=[fail] * 100, cases=[]), color=False, verbose=True)
+    assert whole.count("FAIL status") == 100
+
+
+def test_the_terminal_tells_every_miss_if_asked() -> None:
+    text = render_terminal(report(), color=False, verbose=True)
     for verdict in (Verdict.FAIL, Verdict.WARN, Verdict.NOTE):
         told = text[text.index(f"{verdict.upper()} some-area/{verdict}\n") :].split("\n\n")[0]
         assert told.count("expected something") == 2
@@ -78,6 +104,22 @@ def test_markdown_has_a_table_of_verdicts_and_folds_the_findings() -> None:
     assert sum(line.startswith("<details><summary>") for line in lines) == 5
     assert lines.count("</details>") == 5
     assert all("<script>" not in line or "` <script>" in line for line in lines)
+
+
+def test_junit_has_what_every_response_lacks_as_a_test_of_its_own() -> None:
+    (note,) = (each for each in report()["violations"] if each["verdict"] == "note")
+    apart = [{**note, "what": "header X-Some", "every_response": True}]
+    for strict in (False, True):
+        root = ET.fromstring(FORMATS["junit"](report(strict=strict, violations=apart)))
+        (test,) = root.findall("testsuite[@name='every-response']/testcase")
+        assert test.get("name") == "every response: header X-Some"
+        assert (test.find("failure") is not None) == strict
+
+
+def test_the_message_of_junit_is_the_worst_finding() -> None:
+    root = ET.fromstring(FORMATS["junit"](report()))
+    (failure,) = root.findall(".//failure[@type='fail']")
+    assert str(failure.get("message")).startswith("status: expected something, received ")
 
 
 def test_a_badge_is_what_shields_draws() -> None:

@@ -5,7 +5,7 @@ import pytest
 from clients_register.conformance.case import Case, Expectation, Step
 from clients_register.conformance.decision import ExitCode, collect_evidence, decide
 from clients_register.conformance.grades import Grade
-from clients_register.conformance.results import Result, Verdict, worst
+from clients_register.conformance.results import Finding, Result, Verdict, worst
 from clients_register.conformance.target import target_for_url
 
 TARGET = target_for_url("http://127.0.0.1:1", control=False)
@@ -15,7 +15,9 @@ def results(**counts: int) -> list[Result]:
     expect = (Expectation("code", Grade.DOCUMENTED, {"code": 200}),)
     return [
         Result(
-            Case(f"a/{name}-{number}", "a", "some fact", judged=Step(expect=expect)), Verdict(name)
+            Case(f"a/{name}-{number}", "a", "some fact", judged=Step(expect=expect)),
+            Verdict(name),
+            findings=[Finding(Verdict(name), Grade.DOCUMENTED, "HTTP code", "200", f"50{number}")],
         )
         for name, count in ((name.replace("_", "-"), each) for name, each in counts.items())
         for number in range(count)
@@ -55,7 +57,7 @@ def test_both_kinds_of_failures_are_in_the_headline() -> None:
     evidence = collect_evidence(found, TARGET, complete=True)
     code, reason = decide(found, evidence, strict=False)
     assert code is ExitCode.DEFECT
-    assert "violates the contract: 2 fail" in reason
+    assert "violates the contract: 1 violation in 2 of 32 cases" in reason
     assert "3 cases could not be judged" in reason
 
 

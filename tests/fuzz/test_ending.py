@@ -272,7 +272,8 @@ def test_what_was_not_judged_is_no_success(counts: dict[str, Any], code: ExitCod
 
 def test_a_target_that_is_gone_is_in_the_headline_besides_its_faults() -> None:
     told = {"requests": 9, "seed": 1, "ended": GONE, "why": "refused", "layers": {"order": 9}}
-    fault = Result(Case("fuzz/a", "fuzz", "Some fault"), Verdict.FAIL)
+    missed = Finding.of("status", Grade.DOCUMENTED, "one", "another", met=False)
+    fault = Result(Case("fuzz/a", "fuzz", "Some fault"), Verdict.FAIL, findings=[missed])
     found = CampaignResult([fault], {**told, "overloaded": 0, "unparseable": 0}, {}, [])
     code, reason = found.decide(strict=False)
     assert code is ExitCode.VIOLATION

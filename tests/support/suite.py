@@ -21,6 +21,7 @@ from clients_register.conformance.fuzz.campaign import Budget, Campaign, Plan, n
 from clients_register.conformance.fuzz.layers import run_layers
 from clients_register.conformance.fuzz.request_decoding import decode_base64
 from clients_register.conformance.report import load_report
+from clients_register.conformance.report.model import LISTED
 from clients_register.conformance.results import Verdict
 from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import Status, load_statuses
@@ -235,7 +236,8 @@ def case(verdict: Verdict, **changes: Any) -> dict[str, Any]:
         "expected": "something",
         "received": HOSTILE,
         "exchange": 0,
-        "requirement": "R-CLIENT-CREATED",
+        "every_response": False,
+        "source": "R-CLIENT-CREATED",
     }
     exchange = {
         "role": "send",
@@ -273,6 +275,25 @@ def case(verdict: Verdict, **changes: Any) -> dict[str, Any]:
     }
 
 
+def violation(case: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The violation that one case has."""
+    return {
+        "verdict": case["verdict"],
+        "grade": "documented",
+        "what": "status",
+        "every_response": False,
+        "source": "R-CLIENT-CREATED",
+        "expected": [{"value": "something", "findings": 1}],
+        "received": [{"value": HOSTILE, "findings": 1}],
+        "findings": 1,
+        "cases": 1,
+        "examples": [case["id"]],
+        "requirements": case["requires"],
+        "rerun": case["rerun"],
+        **changes,
+    }
+
+
 def report(**changes: Any) -> dict[str, Any]:
     """A report with a case of each verdict."""
     cases = [case(verdict) for verdict in Verdict]
@@ -297,7 +318,7 @@ def report(**changes: Any) -> dict[str, Any]:
     }
     status = {"slug": "some-status", "code": 400, "meaning": "Some.", "met": 3, "cases": ids}
     return {
-        "report": 1,
+        "report": 2,
         "suite": {"version": "1.2.3", "contract": "1.0.0", "spec_sha256": "0" * 64},
         "target": {
             "name": HOSTILE,
@@ -318,6 +339,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "requirements": [requirement],
         "questions": [question],
         "statuses": [status],
+        "violations": [violation(case(verdict)) for verdict in LISTED],
         "cases": cases,
         **changes,
     }
