@@ -40,7 +40,14 @@ from clients_register.conformance.http_client import REFUSED, HttpClient, NoResp
 from clients_register.conformance.redaction import is_secret
 from clients_register.conformance.request import Values
 from clients_register.conformance.response import ABSENT
-from clients_register.conformance.results import Finding, Result, Verdict, apply_profile, verdict_of
+from clients_register.conformance.results import (
+    Finding,
+    Result,
+    Verdict,
+    apply_profile,
+    severity,
+    verdict_of,
+)
 from clients_register.conformance.states import (
     EffectObserver,
     HookClient,
@@ -167,10 +174,14 @@ class CaseRunner:
             elif result.case.claims != STUB:
                 invariants += self._check_invariants(exchange, values)
         findings = [*check_responses(step, exchanges, values, self._run)]
-        own = {each.what for each in findings} if len(exchanges) == 1 else set()
-        # What the case itself expects of the response is judged once. They count even if a value
-        # is missing.
-        findings[:0] = (each for each in invariants if each.what not in own)
+        if len(exchanges) == 1:
+            # What the case itself expects of the response is not judged twice.
+            own = {each.what: severity(each.verdict) for each in findings}
+            invariants = [
+                each for each in invariants if severity(each.verdict) > own.get(each.what, -1)
+            ]
+        # They count even if a value is missing.
+        findings[:0] = invariants
         result.findings += (replace(each, exchange=position) for each in findings)
         if step.keep:
             self._keep(step.keep, exchanges, values)
