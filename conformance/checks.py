@@ -263,9 +263,10 @@ def _root_of(found: Any) -> str | None:
 
 def _check_known_status(parsed: ParsedResponse) -> Finding:
     found = parsed.find("/status")
-    shown = _describe_no_status(parsed) if found is ABSENT else show_value(found)
+    root = _describe_no_status(parsed) if found is ABSENT else None
+    shown, known = root or show_value(found), "a status of the contract"
     met = parsed.statuses.find(parsed.slug) is not None
-    return Finding.of("status", grade_of(Part.STATUS), "a status of the contract", shown, met=met)
+    return Finding.of("status", grade_of(Part.STATUS), known, shown, met=met).rooted_in(root)
 
 
 def _describe_no_status(parsed: ParsedResponse) -> str:
