@@ -21,7 +21,7 @@ from clients_register.conformance.fuzz.campaign import Budget, Campaign, Plan, n
 from clients_register.conformance.fuzz.layers import run_layers
 from clients_register.conformance.fuzz.request_decoding import decode_base64
 from clients_register.conformance.report import load_report
-from clients_register.conformance.report.model import LISTED
+from clients_register.conformance.report.model import LISTED, missed_findings
 from clients_register.conformance.results import Verdict
 from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import Status, load_statuses
@@ -56,12 +56,13 @@ def profile(tmp_path: Path, **terms: str) -> str:
 
 
 def bad(report: dict[str, Any]) -> dict[str, Any]:
-    """The cases that did not pass, with what was found."""
+    """The cases that did not pass, or whose responses lack something, with what was found."""
     good = ("pass", "observed", "not-claimed", "not-arranged")
     return {
         case["id"]: case["reason"] or [f for f in case["findings"] if f["verdict"] != "pass"]
         for case in report["cases"]
         if case["verdict"] not in good
+        or any(each["every_response"] for each in missed_findings(case))
     }
 
 

@@ -125,7 +125,12 @@ async def _fuzz(base: str, seconds: float, report: Path) -> tuple[str, int] | No
 
 def _first_fault(report: Path) -> tuple[str, int] | None:
     content = json.loads(report.read_text("utf-8"))
-    bad = [case for case in content["cases"] if case["verdict"] in failing_verdicts(strict=True)]
+    # A layer that found a fault has none of its own.
+    bad = [
+        case
+        for case in content["cases"]
+        if case["findings"] and case["verdict"] in failing_verdicts(strict=True)
+    ]
     return (str(bad[0]["title"].partition(":")[0]), content["fuzz"]["requests"]) if bad else None
 
 

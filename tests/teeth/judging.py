@@ -18,7 +18,7 @@ from teeth.mutants import NONE, Extent, cases_about, find_mutant
 from teeth.serving import served
 
 from clients_register.conformance.case import Case, load_cases
-from clients_register.conformance.results import Verdict, failing_verdicts
+from clients_register.conformance.results import Result, Verdict, is_failing
 from clients_register.conformance.runner import run_cases
 from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import load_statuses
@@ -36,7 +36,11 @@ async def failed_cases(name: str, cases: Sequence[Case], *, first: bool = False)
 
     If `first`, no more cases are run once some have failed. Raises UnknownMutant.
     """
-    bad = failing_verdicts(strict=True) | ({Verdict.ERROR} if name == NONE else set())
+
+    def is_bad(result: Result) -> bool:
+        unjudged = name == NONE and result.verdict is Verdict.ERROR
+        return unjudged or is_failing(result, strict=True)
+
     if first:
         # A case that concerns little else is more likely to fail.
         cases = sorted(cases, key=lambda case: len(case.keys))
@@ -47,7 +51,7 @@ async def failed_cases(name: str, cases: Sequence[Case], *, first: bool = False)
         patient = replace(stub, limits=limits)
         for start in range(0, len(cases), size):
             results = await run_cases(cases[start : start + size], patient, load_statuses())
-            if failed := [each.case.id for each in results if each.verdict in bad]:
+            if failed := [each.case.id for each in results if is_bad(each)]:
                 return failed
     return []
 
