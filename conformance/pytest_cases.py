@@ -114,7 +114,7 @@ class CaseItem(pytest.Item):
         from clients_register.conformance.control import control_token
         from clients_register.conformance.escaping import escape
         from clients_register.conformance.redaction import redactor_for
-        from clients_register.conformance.results import Verdict, is_failing
+        from clients_register.conformance.results import Verdict, fails_run
         from clients_register.conformance.runner import SuiteRunner
         from clients_register.spec.statuses import load_statuses
 
@@ -136,7 +136,7 @@ class CaseItem(pytest.Item):
         if result.verdict is Verdict.EXPECTED_FAILURE:
             pytest.xfail(reason)
         strict = self.config.getoption(STRICT_OPTION)
-        if result.verdict is Verdict.ERROR or is_failing(result, strict=strict):
+        if result.verdict is Verdict.ERROR or fails_run(result, strict=strict):
             raise CaseFailed(self._render(result, strict=strict))
 
     @override

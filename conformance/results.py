@@ -49,14 +49,14 @@ JUDGED = frozenset(
 _SEVERITY = {verdict: position for position, verdict in enumerate(Verdict)}
 
 
-def severity(verdict: Verdict) -> int:
+def rank(verdict: Verdict) -> int:
     """Returns the position of a verdict, from best to worst."""
     return _SEVERITY[verdict]
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Returns the worst of `verdicts`; `pass` if there are none."""
-    return max(verdicts, key=severity, default=Verdict.PASS)
+    return max(verdicts, key=rank, default=Verdict.PASS)
 
 
 def failing_verdicts(*, strict: bool) -> frozenset[Verdict]:
@@ -152,7 +152,7 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
     return Verdict.OBSERVED if judged and not observed else worst(observed)
 
 
-def is_failing(result: Result, *, strict: bool) -> bool:
+def fails_run(result: Result, *, strict: bool) -> bool:
     """Tells whether a result fails a run that is otherwise complete."""
     failing = failing_verdicts(strict=strict)
     apart = (each.verdict for each in result.findings if each.apart)

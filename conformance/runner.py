@@ -45,7 +45,7 @@ from clients_register.conformance.results import (
     Result,
     Verdict,
     apply_profile,
-    severity,
+    rank,
     verdict_of,
 )
 from clients_register.conformance.states import (
@@ -176,9 +176,9 @@ class CaseRunner:
         findings = [*check_responses(step, exchanges, values, self._run)]
         if len(exchanges) == 1:
             # What the case itself expects of the response is not judged twice.
-            own = {each.what: severity(each.verdict) for each in findings}
+            own = {each.what: rank(each.verdict) for each in findings}
             invariants = [
-                each for each in invariants if severity(each.verdict) > own.get(each.what, -1)
+                each for each in invariants if rank(each.verdict) > own.get(each.what, -1)
             ]
         # They count even if a value is missing.
         findings[:0] = invariants

@@ -10,8 +10,8 @@ from clients_register.conformance.results import (
     Finding,
     Result,
     Verdict,
-    is_failing,
-    severity,
+    fails_run,
+    rank,
 )
 
 # What a finding is about if another response came than expected, or none. Everything else that the
@@ -57,14 +57,14 @@ def find_violations(results: Iterable[Result]) -> list[Violation]:
             root = each.expected if each.root is None else each.root
             groups[each.verdict, each.what, root, each.every_response].append((result, each))
     violations = [Violation(group, _choose_source(group)) for group in groups.values()]
-    return sorted(violations, key=lambda each: (-severity(each.first.verdict), -len(each.results)))
+    return sorted(violations, key=lambda each: (-rank(each.first.verdict), -len(each.results)))
 
 
 def violated_requirements(results: Iterable[Result], *, strict: bool) -> set[str]:
     """Returns the keys of the requirements that failing results concern."""
     found: set[str] = set()
     for result in results:
-        if is_failing(result, strict=strict):
+        if fails_run(result, strict=strict):
             found.update(result.case.requires)
     return found
 

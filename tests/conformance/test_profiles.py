@@ -185,7 +185,9 @@ def test_files_are_found_from_the_profile(tmp_path: Path, monkeypatch: pytest.Mo
         text = secure(tls).replace("${BASE}", url).replace("${KEY}", "key")
         written(tmp_path / "profiles", text)
         done = call("smoke", "--profile", "../profiles/profile.yaml")
-    assert done.returncode == 0, done.stderr
+    # It responds, though always with the same status.
+    assert done.returncode == ExitCode.VIOLATION, done.stderr
+    assert "received 200" in done.stdout
 
 
 def test_an_absolute_path_stays(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from teeth.mutants import NONE, Extent, cases_about, find_mutant
 from teeth.serving import served
 
 from clients_register.conformance.case import Case, load_cases
-from clients_register.conformance.results import Result, Verdict, is_failing
+from clients_register.conformance.results import Result, Verdict, fails_run
 from clients_register.conformance.runner import run_cases
 from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import load_statuses
@@ -39,7 +39,7 @@ async def failed_cases(name: str, cases: Sequence[Case], *, first: bool = False)
 
     def is_bad(result: Result) -> bool:
         unjudged = name == NONE and result.verdict is Verdict.ERROR
-        return unjudged or is_failing(result, strict=True)
+        return unjudged or fails_run(result, strict=True)
 
     if first:
         # A case that concerns little else is more likely to fail.
