@@ -10,7 +10,7 @@ from clients_register.conformance.results import (
     Finding,
     Result,
     Verdict,
-    fails_run,
+    failing_verdicts,
     rank,
 )
 
@@ -61,12 +61,9 @@ def find_violations(results: Iterable[Result]) -> list[Violation]:
 
 
 def violated_requirements(results: Iterable[Result], *, strict: bool) -> set[str]:
-    """Returns the keys of the requirements that failing results concern."""
-    found: set[str] = set()
-    for result in results:
-        if fails_run(result, strict=strict):
-            found.update(result.case.requires)
-    return found
+    """Returns the keys of the requirements of failing cases."""
+    failing = failing_verdicts(strict=strict)
+    return {key for result in results if result.verdict in failing for key in result.case.requires}
 
 
 def _root_findings(result: Result) -> Iterator[Finding]:

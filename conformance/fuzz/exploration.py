@@ -22,7 +22,7 @@ from clients_register.conformance.fuzz.campaign import (
 )
 from clients_register.conformance.fuzz.checker import ContractViolation
 from clients_register.conformance.fuzz.layers import run_layers
-from clients_register.conformance.results import Result, Verdict, failing_verdicts, pluralize, worst
+from clients_register.conformance.results import Result, Verdict, fails_run, pluralize, worst
 from clients_register.conformance.runner import SuiteRunner
 from clients_register.conformance.target import Target
 from clients_register.spec.statuses import StatusTable
@@ -50,10 +50,9 @@ class CampaignResult:
         why = summary["why"]
         ended = f"{summary['ended']} ({why})" if why else summary["ended"]
         extent = f"in {pluralize(summary['requests'], 'request')} (seed {summary['seed']})"
+        # A layer that found a fault has no findings of its own.
         failing = [
-            each
-            for each in self.results
-            if each.findings and each.verdict in failing_verdicts(strict=strict)
+            each for each in self.results if each.findings and fails_run(each, strict=strict)
         ]
         unjudged = any(each.verdict is Verdict.ERROR for each in self.results)
         defective = summary["ended"] in (GONE, DEFECTIVE) or unjudged

@@ -194,17 +194,14 @@ def _check_members(
 def _grade(terms: Mapping[str, Any], cause: Grade, parsed: ParsedResponse) -> Grade:
     """Returns the grade of an expectation at a pointer, as a case would write it."""
     found = parsed.find(terms["at"])
-    return (
-        load_grades()
-        .basis_of_value(
-            terms,
-            parsed.statuses.success,
-            cause,
-            present=found is not ABSENT,
-            is_object=isinstance(found, Mapping),
-        )
-        .grade
+    basis = load_grades().basis_of_value(
+        terms,
+        parsed.statuses.success,
+        cause,
+        present=found is not ABSENT,
+        is_object=isinstance(found, Mapping),
     )
+    return basis.grade
 
 
 def _error_entries(outcome: Outcome) -> list[dict[str, str]]:

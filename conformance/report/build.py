@@ -194,9 +194,16 @@ def _report_violation(
         "findings": len(findings),
         "cases": len(results),
         "examples": [each["id"] for each in examples],
-        "requirements": sorted({key for each in results for key in each.case.requires}),
+        "requirements": sorted(_requirements_of(violation)),
         "rerun": examples[0]["rerun"],
     }
+
+
+def _requirements_of(violation: Violation) -> set[str]:
+    """Returns the requirements of its cases, unless it is about every response."""
+    if violation.first.every_response:
+        return set()
+    return {key for each in violation.results for key in each.case.requires}
 
 
 def _count_values(values: Iterable[str]) -> list[dict[str, Any]]:

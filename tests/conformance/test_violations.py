@@ -91,6 +91,7 @@ def test_a_missing_header_is_one_violation_and_costs_no_case_its_verdict(tmp_pat
     (violation,) = report["violations"]
     assert violation["what"] == "header X-Request-Id"
     assert violation["source"] == "Q-HEADERS"
+    assert "the target violates the contract: 1 violation" in report["reason"]
     assert {each["verdict"] for each in report["cases"]} == {"pass"}
     assert code == ExitCode.VIOLATION
 
