@@ -3,6 +3,7 @@
     commands     the command line: verify, plan, smoke, list, trace, report; fuzz has its own
       detection  our stub, another server of the route, or something else
       profiles   a YAML file -> target: where the server is, and what may be done to it
+      init_profile  the answers to five questions -> such a file
       grades     the table of grades, of the spec
       case       cases/*.yaml -> cases
       runner     runs the cases, concurrently where it is safe; for each case:

@@ -20,7 +20,6 @@ from clients_register.conformance.grades import (
     Part,
     basis_of,
     basis_of_code,
-    grade_of,
     grade_of_reading,
     load_grades,
     weakest,
@@ -161,7 +160,7 @@ def _check_status(expectation: Expectation, parsed: ParsedResponse) -> list[Find
     found = parsed.describe_status()
     # Without a status, the server failed, whatever it should have said.
     root = None if parsed.slug is not None else _describe_no_status(parsed)
-    findings = [Finding.of("status", grade, " or ".join(expected), found, met=met).rooted_in(root)]
+    findings = [Finding.of("status", grade, " or ".join(expected), found, met=met, root=root)]
     if not met:
         return findings
     assert row is not None, "all accepted slugs are documented"
@@ -182,7 +181,7 @@ def _check_errors(expectation: Expectation, parsed: ParsedResponse) -> list[Find
     grade = load_grades().of_errors(entries, found, expectation.cause)
     met = same_json(found, expected)
     shown = show_value(expected), show_value(found)
-    return [Finding.of("errors", grade, *shown, met=met).rooted_in(_root_of(found))]
+    return [Finding.of("errors", grade, *shown, met=met, root=_root_of(found))]
 
 
 def _check_errors_of(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -220,7 +219,7 @@ def _check_value(expectation: Expectation, parsed: ParsedResponse) -> list[Findi
         is_object=isinstance(found, Mapping),
     )
     root = _root_of(found)
-    return [Finding.of(pointer, basis, expected, show_value(found), met=met).rooted_in(root)]
+    return [Finding.of(pointer, basis, expected, show_value(found), met=met, root=root)]
 
 
 def _check_header(expectation: Expectation, parsed: ParsedResponse) -> list[Finding]:
@@ -266,7 +265,7 @@ def _check_known_status(parsed: ParsedResponse) -> Finding:
     root = _describe_no_status(parsed) if found is ABSENT else None
     shown, known = root or show_value(found), "a status of the contract"
     met = parsed.statuses.find(parsed.slug) is not None
-    return Finding.of("status", grade_of(Part.STATUS), known, shown, met=met).rooted_in(root)
+    return Finding.of("status", basis_of(Part.KNOWN_STATUS), known, shown, met=met, root=root)
 
 
 def _describe_no_status(parsed: ParsedResponse) -> str:
@@ -283,7 +282,7 @@ def _check_envelope(parsed: ParsedResponse) -> Iterator[Finding]:
         return
     found = parsed.find("/code")
     basis, met, root = basis_of(Part.CODE), same_json(found, code), _root_of(found)
-    yield Finding.of("code", basis, str(code), show_value(found), met=met).rooted_in(root)
+    yield Finding.of("code", basis, str(code), show_value(found), met=met, root=root)
     row = parsed.statuses.find(parsed.slug)
     if row is None:
         return

@@ -37,7 +37,7 @@ from clients_register.conformance.report import (
 )
 from clients_register.conformance.response import cut_text
 from clients_register.conformance.runner import describe_defect
-from clients_register.conformance.target import ProfileError, Target
+from clients_register.conformance.target import ProfileError, Target, target_for_url
 from clients_register.spec.statuses import load_statuses
 
 EXIT_CODES = """\
@@ -102,6 +102,16 @@ def positive_seconds(text: str) -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, found {text!r}")
+
+
+def add_wait_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that lets `responding_target_from` wait."""
+    parser.add_argument(
+        "--wait",
+        type=positive_seconds,
+        metavar="SECONDS",
+        help="how long to wait for a server that is still starting (default: not at all)",
+    )
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +207,17 @@ def target_from(options: argparse.Namespace, detect: Callable[[str], Target] = t
     if options.profile is not None:
         return load_profile(options.profile)
     return detect(options.url)
+
+
+def responding_target_from(options: argparse.Namespace) -> Target:
+    """Returns the target of the options once it responds; see `add_wait_option`.
+
+    Raises Unreachable, ProfileError.
+    """
+    if options.wait is not None:
+        awaited = target_from(options, lambda url: target_for_url(url, control=False))
+        asyncio.run(detection.wait_for_response(awaited, options.wait))
+    return target_from(options)
 
 
 def cases_from(options: argparse.Namespace) -> list[Case]:

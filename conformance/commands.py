@@ -59,6 +59,7 @@ def verify(argv: list[str]) -> int:
         f" (default: {fuzz.DEFAULT_REQUESTS})",
     )
     fuzz.add_campaign_options(parser)
+    cli.add_wait_option(parser)
     parser.set_defaults(seconds=None, layer=None, first=False)
     cli.add_report_options(parser)
     options = parser.parse_args(argv)
@@ -70,7 +71,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.requests is not None:
         fuzz.check_prerequisites(options)
     with cli.open_report_files(options) as output_files:
-        target = cli.target_from(options)
+        target = cli.responding_target_from(options)
         report = _judge(cases, target, options)
         return cli.output_report(report, options, output_files)
 
@@ -200,12 +201,14 @@ def smoke(argv: list[str]) -> int:
     description = (
         f"Send at most {SMOKE_REQUESTS} requests that create nothing, and judge the responses."
     )
-    options = cli.new_parser("smoke", description).parse_args(argv)
+    parser = cli.new_parser("smoke", description)
+    cli.add_wait_option(parser)
+    options = parser.parse_args(argv)
     return cli.run_command("smoke", lambda: _smoke(options))
 
 
 def _smoke(options: argparse.Namespace) -> int:
-    target, statuses = cli.target_from(options), load_statuses()
+    target, statuses = cli.responding_target_from(options), load_statuses()
     checks = asyncio.run(run_smoke_test(target, statuses))
     rows = []
     for each in checks:

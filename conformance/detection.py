@@ -1,8 +1,10 @@
 """Finds out what is at a URL: our stub, another server of the route, or something else."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from clients_register import spec
@@ -27,6 +29,14 @@ from clients_register.spec.statuses import Status, StatusTable
 # The most requests of the smoke test, including the one about the application. They precede every
 # run, and are not limited.
 SMOKE_REQUESTS = 6
+
+# The pause between two requests to a server that has not started yet, in seconds.
+PAUSE = 0.2
+
+# What a gateway responds with as long as the server behind it has not started.
+STARTING = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
 
 # Steps of a path that are searched for the route, with two requests for each step and for the root.
 MAX_STEPS = 5
@@ -120,8 +130,8 @@ async def run_smoke_test(target: Target, statuses: StatusTable) -> list[SmokeChe
                     SmokeCheck(name, ok=False, found=str(failure), responded=False, missed=missed)
                 )
                 continue
-            check = _check(name, request, response, target, statuses)
-            parsed = ParsedResponse(response, parse_body(response), target.layout, statuses)
+            parsed = _parse(response, target, statuses)
+            check = _check(name, request, parsed, target)
             checks.append(replace(check, missed=_compare(parsed, expected, cause)))
     if not any(each.responded for each in checks):
         raise _not_running(target, checks[0].found)
@@ -166,6 +176,29 @@ async def require_this_api(
     raise Unreachable(f"{problem}; {advice}")
 
 
+async def wait_for_response(target: Target, seconds: float) -> None:
+    """Waits until a server responds at the address of the target, whatever it responds.
+
+    Raises Unreachable after `seconds`, ProfileError if certificates cannot be read.
+    """
+    request = HttpRequest("GET", target.path, tuple(target.headers.items()), b"")
+    found = "no response yet"
+    try:
+        async with asyncio.timeout(seconds), target.client() as client:
+            while True:
+                try:
+                    response = await client.send(request)
+                except NoResponse as failure:
+                    found = str(failure)
+                else:
+                    if response.code not in STARTING:
+                        return
+                    found = f"HTTP {response.code}"
+                await asyncio.sleep(PAUSE)
+    except TimeoutError:
+        raise _not_running(target, f"{found}, after {seconds:g} seconds") from None
+
+
 def describe_codings(checks: Sequence[SmokeCheck]) -> str | None:
     """Returns a notice about content codings that no request has asked for, if there are any."""
     codings = sorted({cut_text(each, MAX_CODING) for check in checks for each in check.codings})
@@ -193,12 +226,13 @@ def _not_running(target: Target, found: str) -> Unreachable:
     return Unreachable(f"{target.origin}: {found}; is the server running, and is this its address?")
 
 
-def _check(
-    name: str, request: HttpRequest, response: HttpResponse, target: Target, statuses: StatusTable
-) -> SmokeCheck:
-    body = parse_body(response)
-    parsed = ParsedResponse(response, body, target.layout, statuses)
-    slug, ok = parsed.slug, statuses.find(parsed.slug) is not None
+def _parse(response: HttpResponse, target: Target, statuses: StatusTable) -> ParsedResponse:
+    return ParsedResponse(response, parse_body(response), target.layout, statuses)
+
+
+def _check(name: str, request: HttpRequest, parsed: ParsedResponse, target: Target) -> SmokeCheck:
+    response, body, slug = parsed.response, parsed.body, parsed.slug
+    ok = parsed.statuses.find(slug) is not None
     if ok:
         found = f"{response.code} {slug}"
     elif slug is not None:
@@ -229,7 +263,7 @@ async def _find_base_url(target: Target, statuses: StatusTable) -> str | None:
                 response = await client.send(request)
             except NoResponse:
                 continue
-            check = _check("", request, response, target, statuses)
+            check = _check("", request, _parse(response, target, statuses), target)
             if check.ok and check.slug != nowhere:
                 return target.origin + base
     return None
@@ -251,7 +285,7 @@ async def _require_application(target: Target, statuses: StatusTable) -> None:
             response = await http.send(HttpRequest("POST", target.path, headers, body))
         except NoResponse:
             return
-    parsed = ParsedResponse(response, parse_body(response), target.layout, statuses)
+    parsed = _parse(response, target, statuses)
     row, errors = statuses.find(parsed.slug), parsed.find("/errors")
     if row is None or "application_is_known" not in row.rules or not isinstance(errors, list):
         return

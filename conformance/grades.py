@@ -41,6 +41,7 @@ class Part(StrEnum):
     REPEATED_NAME = "repeated_name"
     LONE_SURROGATE = "lone_surrogate"
     ENVELOPE = "envelope"
+    KNOWN_STATUS = "known_status"
     STATUS = "status"
     CODE = "code"
     SURPLUS_KEY = "surplus_key"
@@ -67,9 +68,10 @@ ErrorEntry = tuple[str, str]
 
 
 class Basis(NamedTuple):
-    """What an assertion rests on: its grade, and its source if that is not the one of its case.
+    """The evidence for an assertion: its grade and, optionally, its source.
 
-    `source` is the key of a requirement or question, or the text of another rule.
+    `source` is the key of a requirement or question, or the text of another rule. Without it, the
+    requirements and questions of the case apply.
     """
 
     grade: Grade

@@ -69,11 +69,11 @@ def failing_verdicts(*, strict: bool) -> frozenset[Verdict]:
 class Finding:
     """One expectation compared with what was received.
 
-    `exchange` is the position of the exchange that it is about, if that is not the judged one.
-    `source` is what it rests on, if not what its case is about: the key of a requirement or
-    question, or another rule. `root` is what it has in common with findings of the same root cause,
-    if that is not `expected`.
-    `every_response`: the expectation is not one of the case, but holds for all responses.
+    `exchange` is the position of the exchange in question, unless it is the judged one.
+    `source` is the evidence: the key of a requirement or question, or another rule. Without it, the
+    requirements and questions of the case apply. `root` identifies the root cause by which findings
+    are grouped into violations; without it, `expected` does. `every_response` tells whether the
+    expectation applies to all responses instead of belonging to the case.
     """
 
     verdict: Verdict
@@ -87,7 +87,7 @@ class Finding:
     every_response: bool = False
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - the fields of a finding
         cls,
         what: str,
         basis: Grade | Basis,
@@ -95,16 +95,13 @@ class Finding:
         received: str,
         *,
         met: bool,
+        root: str | None = None,
     ) -> "Finding":
         """Makes a finding: a pass if the expectation is `met`, else a miss of its grade."""
         if isinstance(basis, Grade):
             basis = Basis(basis)
         verdict = Verdict.PASS if met else MISSED[basis.grade]
-        return cls(verdict, basis.grade, what, expected, received, source=basis.source)
-
-    def rooted_in(self, root: str | None) -> "Finding":
-        """Returns this finding with another `root`."""
-        return replace(self, root=root)
+        return cls(verdict, basis.grade, what, expected, received, source=basis.source, root=root)
 
     @property
     def missed(self) -> bool:

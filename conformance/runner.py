@@ -175,7 +175,7 @@ class CaseRunner:
                 invariants += self._check_invariants(exchange, values)
         findings = [*check_responses(step, exchanges, values, self._run)]
         if len(exchanges) == 1:
-            # What the case itself expects of the response is not judged twice.
+            # An invariant that the case also checks counts only if its verdict is worse.
             own = {each.what: rank(each.verdict) for each in findings}
             invariants = [
                 each for each in invariants if rank(each.verdict) > own.get(each.what, -1)

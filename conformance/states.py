@@ -313,10 +313,10 @@ class EffectObserver:
         grade, root = expectation.grade, str(expected)
         if received != expected or not _is_misspelled(found, email):
             met, shown = received == expected, f"{expected} for {email}"
-            return Finding.of(kind, grade, shown, str(received), met=met).rooted_in(root)
+            return Finding.of(kind, grade, shown, str(received), met=met, root=root)
         addresses = ", ".join(found.addresses or ())
         what = f"spelling of the address ({kind})"
-        return Finding.of(what, grade, email, addresses, met=False).rooted_in(root)
+        return Finding.of(what, grade, email, addresses, met=False, root=root)
 
     async def _check_use(self, expectation: Expectation) -> Finding:
         token, expected = str(expectation.terms["token"]), expectation.terms["used"]

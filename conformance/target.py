@@ -29,6 +29,8 @@ STUB_VALUES: Mapping[str, Any] = {"company": 42, "other_application": "planox2"}
 # RFC 3986, section 2.
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
+_DOMAIN = re.compile("[A-Za-z0-9.-]+")
+
 # Reserved for testing (RFC 6761): mail to it is never delivered.
 TEST_DOMAIN = "conformance.test"
 
@@ -336,3 +338,10 @@ def check_domain(url: str, domain: str | None) -> None:
             f"{url} is not on this machine, and registrations cause mail: write a profile"
             " (--profile FILE) whose email_domain is one of yours"
         )
+
+
+def check_email_domain(text: str, *, show_value: bool = True) -> None:
+    """Raises ProfileError unless `text` is a domain; the message shows it only if `show_value`."""
+    if not _DOMAIN.fullmatch(text):
+        found = repr(text) if show_value else "another text"
+        raise ProfileError(f"expected a domain such as test.example.com, found {found}")

@@ -1,4 +1,4 @@
-"""Violations: the missed expectations of a run, one for each root cause."""
+"""Violations: the missed expectations of a run, grouped by root cause."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,22 +14,23 @@ from clients_register.conformance.results import (
     rank,
 )
 
-# What a finding is about if another response came than expected, or none. Everything else that the
-# case expects of that response, or sends later, is then missed as a consequence.
-OTHER_RESPONSE = frozenset({"status", "response", "answer"})
+# The `what` of a finding that reports an unexpected response, or a missing one. The other
+# expectations of that response, and of later ones of the case, are then missed as a consequence.
+_OTHER_RESPONSE = frozenset({"status", "response", "answer"})
 
-# What a violation is about if it is one of a case as a whole.
-CASE = "case"
+# The `what` of a finding about a case as a whole.
+_CASE = "case"
 
-# Verdicts of cases whose own findings count; the profile, or what is missing, explains the others.
+# Verdicts of cases whose own findings count. The findings of other cases are explained by the
+# profile or by a missing state or value.
 _COUNTED = frozenset({*MISSED.values(), Verdict.PASS})
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One root cause: findings that are alike, each with its result; `first` stands for all.
+    """Findings with the same root cause, each with its result; `first` is the example.
 
-    `source` is what most of them rest on: the key of a requirement or question, or another rule.
+    `source` is the evidence for them: the key of a requirement or question, or another rule.
     """
 
     findings: Sequence[tuple[Result, Finding]]
@@ -42,14 +43,14 @@ class Violation:
 
     @property
     def results(self) -> list[Result]:
-        """The results that have it, each once."""
+        """The results that these findings belong to, without duplicates."""
         return [*{id(result): result for result, _ in self.findings}.values()]
 
 
 def find_violations(results: Iterable[Result]) -> list[Violation]:
     """Groups the missed expectations of `results` by root cause.
 
-    The worst come first, and of those equally bad the ones that the most cases have.
+    The violations are sorted by severity, then by number of cases, highest first.
     """
     groups = defaultdict[tuple[object, ...], list[tuple[Result, Finding]]](list)
     for result in results:
@@ -67,7 +68,7 @@ def violated_requirements(results: Iterable[Result], *, strict: bool) -> set[str
 
 
 def _root_findings(result: Result) -> Iterator[Finding]:
-    """Yields the missed findings of a result, without those that follow from another one."""
+    """Yields the missed findings of a result, except the consequences of an earlier finding."""
     if result.verdict is Verdict.ERROR:
         yield _finding_of_case(result, "one that can be judged")
     elif result.verdict is Verdict.UNEXPECTED_PASS:
@@ -80,21 +81,28 @@ def _root_findings(result: Result) -> Iterator[Finding]:
             yield each
         elif result.verdict in _COUNTED and (each.every_response or not cut):
             yield each
-            cut = cut or each.what in OTHER_RESPONSE
+            cut = cut or each.what in _OTHER_RESPONSE
 
 
 def _finding_of_case(result: Result, expected: str) -> Finding:
     received = result.reason or str(result.verdict)
-    return Finding(result.verdict, Grade.DOCUMENTED, CASE, expected, received, root=received)
+    return Finding(result.verdict, Grade.DOCUMENTED, _CASE, expected, received, root=received)
 
 
 def _choose_source(group: Sequence[tuple[Result, Finding]]) -> str | None:
-    """Returns what most findings of a group rest on."""
-    sources = Counter(
-        source
-        for result, finding in group
-        for source in (
-            [finding.source] if finding.source else result.case.requires or result.case.questions
-        )
-    )
-    return sources.most_common(1)[0][0] if sources else None
+    """Returns the most common evidence for the findings of a group.
+
+    The source of a `fail` is documented, so it is an open question only if the group has no other
+    evidence.
+    """
+    sources, questions = Counter[str](), Counter[str]()
+    fallback = questions if group[0][1].verdict is Verdict.FAIL else sources
+    for result, finding in group:
+        if finding.source is not None:
+            sources[finding.source] += 1
+        elif result.case.requires:
+            sources.update(result.case.requires)
+        else:
+            fallback.update(result.case.questions)
+    most_common = (sources or questions).most_common(1)
+    return most_common[0][0] if most_common else None

@@ -1,10 +1,12 @@
 """The wheel has one top-level package with everything below it, and works when installed."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
@@ -14,7 +16,8 @@ from zipfile import ZipFile
 
 import httpx2
 import pytest
-from support.command import absent, environment, serving
+import yaml
+from support.command import absent, environment, run_program, serving
 from support.limits import LIMIT
 from support.live import encoded, registration
 
@@ -44,20 +47,70 @@ def pip(*argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def release_step(name: str) -> str:
+    """The script of a step in the workflow that publishes a release."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text("utf-8"))
+    (script,) = (
+        step["run"]
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+        if step.get("name") == name
+    )
+    return str(script)
+
+
+def run_step(
+    name: str, cwd: Path, programs: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return run_program(
+        *("bash", "-eo", "pipefail", "-c", release_step(name)),
+        cwd=cwd,
+        env=environment(PATH=path, **variables),
+    )
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the tree, so that no files are left among the sources."""
+    """The wheel of a release, built from its source archive, in a copy of the tree."""
     directory = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT, directory / "tree", ignore=shutil.ignore_patterns(*LEFT_OUT))
-    built = pip(
-        *("wheel", "./tree", "--no-deps", "--retries", "1", "--wheel-dir", "wheels"), cwd=directory
-    )
-    no_backend = "No matching distribution found for setuptools" in built.stderr
-    if no_backend:
+    tree = directory / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    venv.create(directory / "venv", with_pip=True)
+    built = run_step("Build", tree, directory / "venv" / "bin")
+    if "No matching distribution found" in built.stdout + built.stderr:
         absent("the build backend cannot be downloaded here")
     assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = (directory / "wheels").iterdir()
+    (path,) = (tree / "dist").glob("*.whl")
     return path
+
+
+@pytest.mark.parametrize(("tag", "code"), [(f"v{__version__}", 0), ("v9.9.9", 1), ("main", 1)])
+def test_only_the_tag_of_the_version_is_released(tag: str, code: int) -> None:
+    done = run_step(
+        "Check that the tag is the version", ROOT, Path(sys.executable).parent, GITHUB_REF_NAME=tag
+    )
+    assert done.returncode == code
+    assert code == 0 or f"expected the tag v{__version__}" in done.stderr
+
+
+def test_publishing_needs_the_tests_and_has_no_permission_but_its_own() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text("utf-8"))
+    assert workflow["permissions"] == {}
+    jobs = workflow["jobs"]
+    assert jobs["build"]["needs"] == "test"
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+
+
+def test_the_versions_of_python_are_the_same_everywhere() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text("utf-8"))
+    classifiers = [each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"]]
+    versions = [each for each in classifiers if re.fullmatch(r"3\.\d+", each)]
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == versions
+    tox = (ROOT / "tox.ini").read_text("utf-8")
+    assert all(f"python{each}" in tox for each in versions)
+    assert PROJECT["project"]["requires-python"] == f">={versions[0]}"
 
 
 def sources(tree: Path) -> Iterator[tuple[str, Path]]:
@@ -86,7 +139,7 @@ def test_nothing_but_one_package_lands_in_an_environment(wheel: Path) -> None:
 
 
 def test_the_wheel_has_every_file_of_the_packages_as_it_is(wheel: Path) -> None:
-    tree = wheel.parents[1] / "tree"
+    tree = wheel.parents[1]
     expected = {name: path.read_bytes() for name, path in sources(tree)}
     with ZipFile(wheel) as archive:
         found = {

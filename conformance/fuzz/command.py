@@ -66,6 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="fail on expectations of weaker evidence, too"
     )
+    cli.add_wait_option(parser)
     parser.add_argument("--first", action="store_true", help="end with the first fault")
     parser.add_argument(
         "--order",
@@ -98,7 +99,7 @@ def add_campaign_options(parser: argparse.ArgumentParser) -> None:
 def _fuzz(options: argparse.Namespace) -> int:
     check_prerequisites(options)
     with cli.open_report_files(options, options.order) as output_files:
-        return _explore(cli.target_from(options), options, output_files)
+        return _explore(cli.responding_target_from(options), options, output_files)
 
 
 def _explore(target: Target, options: argparse.Namespace, output_files: OutputFiles) -> int:

@@ -1,6 +1,6 @@
 """Renders a report as JUnit XML for CI systems, with one test suite per area.
 
-What is required of every response is another test suite, of what was missed.
+Violations of the checks that apply to every response are reported in a separate test suite.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from clients_register.conformance.report.model import (
 )
 from clients_register.conformance.results import Verdict
 
-# The test suite of what is required of every response.
+# The test suite for the checks that apply to every response.
 EVERY_RESPONSE = "every-response"
 
 SKIPPED = (Verdict.NOT_CLAIMED, Verdict.NOT_ARRANGED, Verdict.EXPECTED_FAILURE)

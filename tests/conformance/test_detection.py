@@ -7,13 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.command import call
+from support.command import call, reserved_port
+from support.limits import LIMIT
 from support.live import Live, LiveStub
 from support.suite import another_api, answering, base, profile
 
 from clients_register.conformance.control import TOKEN_VARIABLE, ControlDenied
 from clients_register.conformance.decision import ExitCode
-from clients_register.conformance.detection import SMOKE_REQUESTS, detect_target
+from clients_register.conformance.detection import (
+    SMOKE_REQUESTS,
+    detect_target,
+    wait_for_response,
+)
+from clients_register.conformance.target import target_for_url
 from clients_register.spec.statuses import load_statuses
 
 # Long enough to be recognized wherever it is echoed.
@@ -117,6 +123,46 @@ def test_the_application_of_the_stub_is_known(stub: LiveStub) -> None:
     with counting(stub.origin) as (url, methods):
         assert call("smoke", url).returncode == ExitCode.SUCCESS
     assert len(methods) == SMOKE_REQUESTS - 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_waits_for_a_server_that_is_starting(
+    shared: Live, tmp_path: Path, command: str
+) -> None:
+    early, awaited = iter((502, 503, 504)), "/api/v1/clients/register"
+
+    def start(method: str, path: str) -> tuple[int, bytes] | None:
+        code = next(early, None) if (method, path) == ("GET", awaited) else None
+        return None if code is None else (code, b"<h1>Bad Gateway</h1>")
+
+    with answering(start, shared.origin) as url:
+        done = call(command, url, "--wait", f"{LIMIT:g}", *COMMANDS[command], cwd=tmp_path)
+    assert done.returncode in (ExitCode.SUCCESS, ExitCode.VIOLATION), done.stderr
+    assert next(early, None) is None
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_end_of_the_wait_tells_what_was_found(tmp_path: Path, command: str) -> None:
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}/api/v1"
+        done = call(command, url, "--wait", "0.01", *COMMANDS[command], cwd=tmp_path)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "after 0.01 seconds; is the server running" in done.stderr
+
+
+async def test_a_server_is_awaited_that_closes_its_first_connections() -> None:
+    responses = iter((b"", b"", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(responses))
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        target = target_for_url(f"http://127.0.0.1:{port}/api/v1", control=False)
+        await wait_for_response(target, LIMIT)
+    assert next(responses, None) is None
 
 
 @pytest.mark.parametrize("command", COMMANDS)

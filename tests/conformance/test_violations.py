@@ -7,7 +7,7 @@ from support.suite import crashing, mutant, verified
 
 from clients_register.conformance.case import Case
 from clients_register.conformance.decision import ExitCode
-from clients_register.conformance.grades import Grade
+from clients_register.conformance.grades import Basis, Grade
 from clients_register.conformance.report import FORMATS, render_terminal
 from clients_register.conformance.results import Finding, Result, Verdict, fails_run, verdict_of
 from clients_register.conformance.violations import find_violations
@@ -21,8 +21,8 @@ def missed(
     what: str = "status",
     grade: Grade = Grade.DOCUMENTED,
 ) -> Finding:
-    found = Finding.of(what, grade, expected, received, met=False)
-    return found.rooted_in(NOTHING) if received == NOTHING else found
+    root = NOTHING if received == NOTHING else None
+    return Finding.of(what, grade, expected, received, met=False, root=root)
 
 
 def result(name: str, *findings: Finding) -> Result:
@@ -35,6 +35,39 @@ def test_the_same_expectation_is_one_violation_whatever_was_received() -> None:
     (violation,) = find_violations(results)
     assert len(violation.results) == 243
     assert violation.source == "R-X"
+
+
+@pytest.mark.parametrize(
+    ("grade", "source"), [(Grade.DOCUMENTED, "R-SOME"), (Grade.DECIDED, "Q-SOME")]
+)
+def test_a_requirement_precedes_more_frequent_questions_as_the_source_of_a_failure(
+    grade: Grade, source: str
+) -> None:
+    finding = missed("one", grade=grade)
+    cases = [
+        Case("a/1", "a", "some fact", questions=("Q-SOME",)),
+        Case("a/2", "a", "some fact", questions=("Q-SOME",)),
+        Case("a/3", "a", "some fact", questions=("Q-SOME",)),
+        Case("a/4", "a", "some fact", requires=("R-OTHER",)),
+        Case("a/5", "a", "some fact", requires=("R-SOME",)),
+        Case("a/6", "a", "some fact", requires=("R-SOME",), questions=("Q-SOME",)),
+    ]
+    results = [Result(each, verdict_of([finding]), findings=[finding]) for each in cases]
+    (violation,) = find_violations(results)
+    assert violation.source == source
+
+
+def test_a_failure_of_cases_without_requirements_has_a_question_as_its_source() -> None:
+    case, finding = Case("a/a", "a", "some fact", questions=("Q-SOME",)), missed("one")
+    (violation,) = find_violations([Result(case, Verdict.FAIL, findings=[finding])])
+    assert violation.source == "Q-SOME"
+
+
+def test_the_source_of_a_finding_precedes_the_requirements_of_its_case() -> None:
+    basis = Basis(Grade.DOCUMENTED, "RFC 8259.")
+    finding = Finding.of("JSON", basis, "one", "another", met=False)
+    (violation,) = find_violations([result("a", finding)])
+    assert violation.source == "RFC 8259."
 
 
 def test_where_nothing_was_received_different_expectations_are_one_violation() -> None:

@@ -1,7 +1,7 @@
-"""A disk that keeps nothing, so that a storage has its documents only in memory.
+"""A disk that stores nothing, for a storage that keeps its documents only in memory.
 
-Durability then ends with the process. The storage still encodes every write, although nobody reads
-it: that takes less time than a sync to a disk, and keeps one code path for both.
+The documents are lost when the process ends. The storage still encodes every write, although the
+result is discarded: this takes less time than a sync to a disk, and both cases share one code path.
 """
 
 from pathlib import Path
