@@ -63,7 +63,10 @@ SHORTER = (
     (r"(verify (http|--profile)\S+.* (--html report.html|--strict))$", r"\1 --only 'route/*'"),
     (r"-n 4", "-n 1 -k route"),
     # Mentioned as such.
-    (r"^(clients-register (verify|fuzz|init|plan|smoke|report|health|hash-password))$", r"\1 --help"),
+    (
+        r"^(clients-register (verify|fuzz|init|plan|smoke|report|health|hash-password))$",
+        r"\1 --help",
+    ),
 )
 
 # An error of the stub is one of its reader's; only a forced status is meant.
