@@ -33,7 +33,7 @@ SMOKE_REQUESTS = 6
 # The pause between two requests to a server that has not started yet, in seconds.
 PAUSE = 0.2
 
-# What a gateway responds with as long as the server behind it has not started.
+# The codes of a gateway whose server has not started yet.
 STARTING = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,7 +16,7 @@ from zipfile import ZipFile
 import httpx2
 import pytest
 import yaml
-from support.command import absent, environment, run_program, serving
+from support.command import absent, copy_sources, environment, run_program, serving
 from support.limits import LIMIT
 from support.live import encoded, registration
 
@@ -27,9 +26,6 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-
-# Not of the product, or made by tools: what a fresh checkout does not have, and the tests.
-LEFT_OUT = ("__pycache__", ".*", "*.egg-info", "build", "dist", "node_modules", "tests", "venv")
 
 
 def test_the_table_of_dependencies_lists_each_with_its_bounds() -> None:
@@ -74,8 +70,7 @@ def run_step(
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a release, built from its source archive, in a copy of the tree."""
     directory = tmp_path_factory.mktemp("wheel")
-    tree = directory / "tree"
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    tree = copy_sources(directory / "tree")
     venv.create(directory / "venv", with_pip=True)
     built = run_step("Build", tree, directory / "venv" / "bin")
     if "No matching distribution found" in built.stdout + built.stderr:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.command import absent, environment
+from support.command import absent, copy_sources, environment
 from support.limits import communicate
 from support.live import LiveStub
 from support.servers import Second
@@ -34,9 +33,6 @@ REPORTS = {"report.json", "report.html", "report.xml"}
 # A few cases show that the server is judged.
 FEW = "--only=route/*"
 
-# Made by tools: a checkout on a CI machine has none of it.
-LEFT_OUT = ("__pycache__", ".*", "*.egg-info", "build", "dist", "node_modules", "tests", "venv")
-
 
 def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text("utf-8"))
@@ -44,10 +40,8 @@ def load(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tree, in which a build may leave files."""
-    copy = tmp_path_factory.mktemp("action") / "checkout"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    return copy
+    """The checkout of the action, which has no files of tools."""
+    return copy_sources(tmp_path_factory.mktemp("action") / "checkout")
 
 
 @pytest.fixture
@@ -60,7 +54,7 @@ def empty(tmp_path: Path) -> Path:
 
 @dataclass
 class Done:
-    """What a step has done: its exit code, output and variables."""
+    """The exit code, the output and the variables of a finished step."""
 
     code: int
     shown: str
@@ -68,7 +62,7 @@ class Done:
 
 
 class ActionRunner:
-    """Executes the steps of action.yml that run a script, and stands in for the actions it uses."""
+    """Runs the scripts of action.yml, with the inputs and variables that GitHub would set."""
 
     def __init__(self, checkout: Path, temp: Path) -> None:
         self.action = load(checkout / "action.yml")
@@ -104,7 +98,7 @@ class ActionRunner:
         return Done(leader.returncode, shown, {key: value for key, _, value in lines})
 
     def _evaluate(self, text: str, given: Mapping[str, str]) -> str:
-        """Replaces the expressions in `text`; only those that the action uses are known."""
+        """Evaluates the expressions in `text`, of the few kinds that action.yml uses."""
         known: dict[str, str] = {
             "runner.temp": str(self.temp),
             "steps.python.outputs.python-path": sys.executable,

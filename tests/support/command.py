@@ -59,6 +59,17 @@ def tool(name: str) -> list[str]:
     return [node, str(program.resolve())]
 
 
+ROOT = Path(__file__).parents[2]
+
+# What tools make in a checkout, and the tests: nothing of it is needed to build the package.
+LEFT_OUT = ("__pycache__", ".*", "*.egg-info", "build", "dist", "node_modules", "tests", "venv")
+
+
+def copy_sources(directory: Path) -> Path:
+    """Copies the sources to a new `directory`, where a build may leave files."""
+    return Path(shutil.copytree(ROOT, directory, ignore=shutil.ignore_patterns(*LEFT_OUT)))
+
+
 OPENSSL_ARGUMENTS = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tests"
     " -addext subjectAltName=IP:127.0.0.1 -addext keyUsage=critical,digitalSignature,keyCertSign"
