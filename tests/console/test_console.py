@@ -311,8 +311,9 @@ def test_a_world_is_saved_restored_and_copied_from_its_snapshot(
     view.get_by_label("As a copy of").select_option(label=f"snapshot {saved}")
     press(view, "Create")
     copied = view.locator("#world-rows tr", has=console.get_by_text(other, exact=True))
-    clients = "[data-label='Clients']"
-    assert copied.locator(clients).inner_text() == row.locator(clients).inner_text()
+    clients = row.locator("[data-label='Clients']").inner_text()
+    # While it is being copied, the world is listed without its number of clients.
+    copied.locator("[data-label='Clients']").get_by_text(clients, exact=True).wait_for()
     press(row, f"Delete the snapshot {saved}")
     press(row, f"Delete it? Delete the snapshot {saved}")
     told(console, f"The snapshot {saved} was deleted.")
