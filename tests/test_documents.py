@@ -2,7 +2,8 @@
 
 A command is a line of a block of `sh`, or code within a sentence that begins with a program. It is
 executed with the addresses of this test's servers, unless it changes the machine (INSTALLS) or the
-checkout (WRITES), or takes minutes (GATES, BENCHES): of those, what they name is checked.
+checkout (WRITES), or takes minutes (GATES, BENCHES): of those, what they name is checked. Those of
+containers are checked by tests/test_container.py.
 """
 
 import configparser
@@ -42,12 +43,13 @@ PAGES = [
     *sorted(ROOT.glob("docs/**/*.md")),
     *EXAMPLES,
 ]
-PROGRAMS = "clients-register|python|pytest|tox|npm|npx|curl|apt-get|node"
+PROGRAMS = "clients-register|python|pytest|tox|npm|npx|curl|apt-get|node|docker"
 
 INSTALLS = re.compile(r"(python -m )?pip install|npm .*(ci|install)|npx playwright|apt-get install")
 GATES = re.compile(r"(python -m )?tox|pytest( -n auto)?( --\S.*)?$")
 BENCHES = re.compile(r"python (bench/\w+\.py)")
 SERVERS = re.compile(r"clients-register serve|PYTHONPATH=tests python -m teeth\.second")
+CONTAINERS = re.compile(r"(POSTGRES_PASSWORD=\S+ )?docker ")
 WRITES = re.compile(
     r"clients-register (list --write-lock|trace --markdown)|npm run"
     r"|python -m (playwright install|venv|clients_register\.conformance\.pairs)|\. \.venv"
@@ -118,7 +120,7 @@ def commands(page: Path) -> list[str]:
 
 
 def executable(page: Path) -> list[str]:
-    others = (INSTALLS, GATES, BENCHES, SERVERS, WRITES)
+    others = (INSTALLS, GATES, BENCHES, SERVERS, WRITES, CONTAINERS)
     return [each for each in commands(page) if not any(kind.match(each) for kind in others)]
 
 
