@@ -14,7 +14,7 @@
         states      looks at what the requests left behind
       results    grade -> verdict of a finding, verdict of a case, exit code of a run
       redaction  masks passwords, tokens and keys
-      report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal
+      report     results -> JSON, without secrets -> HTML, JUnit, Markdown, terminal; archive: HAR
       escaping   makes received text safe to show, on every way out
     pairs        derives cases from a table of properties
     fuzz         searches for faults that no case covers

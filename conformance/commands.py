@@ -24,6 +24,7 @@ from clients_register.conformance.report import (
     load_report,
     render_requested,
 )
+from clients_register.conformance.report.archive import render_archive
 from clients_register.conformance.report.build import RunSummary, build_report
 from clients_register.conformance.results import Result, Verdict
 from clients_register.conformance.runner import (
@@ -62,6 +63,12 @@ def verify(argv: list[str]) -> int:
     cli.add_wait_option(parser)
     parser.set_defaults(seconds=None, layer=None, first=False)
     cli.add_report_options(parser)
+    parser.add_argument(
+        "--har",
+        type=writable_file,
+        metavar="FILE",
+        help="write all requests and responses as an HTTP Archive, without secrets",
+    )
     options = parser.parse_args(argv)
     return cli.run_command("verify", lambda: _verify(options))
 
@@ -70,14 +77,20 @@ def _verify(options: argparse.Namespace) -> int:
     cases = cli.cases_from(options)
     if options.requests is not None:
         fuzz.check_prerequisites(options)
-    with cli.open_report_files(options) as output_files:
+    with cli.open_report_files(options, options.har) as output_files:
         target = cli.responding_target_from(options)
-        report = _judge(cases, target, options)
-        return cli.output_report(report, options, output_files)
+        report, results = _judge(cases, target, options)
+        extra = {} if options.har is None else {options.har: render_archive(results, target)}
+        return cli.output_report(report, options, output_files, extra)
 
 
-def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -> dict[str, Any]:
-    """Runs the cases and the campaign, and returns the report. Raises Unreachable, ProfileError."""
+def _judge(
+    cases: Sequence[Case], target: Target, options: argparse.Namespace
+) -> tuple[dict[str, Any], list[Result]]:
+    """Runs the cases and the campaign; returns the report, and the results it was made from.
+
+    Raises Unreachable, ProfileError.
+    """
     started, clock = datetime.now(UTC), time.perf_counter()
     limiter = target.limiter(options.requests or 0)
     if options.requests is not None:
@@ -118,7 +131,7 @@ def _judge(cases: Sequence[Case], target: Target, options: argparse.Namespace) -
     )
     # The terminal shows only what needs attention.
     in_full = any(getattr(options, name) is not None for name in ("report", *FORMATS))
-    return build_report(results, target, load_statuses(), summary, in_full=in_full)
+    return build_report(results, target, load_statuses(), summary, in_full=in_full), results
 
 
 async def run_suite(

@@ -6,6 +6,7 @@ Requests of Schemathesis and malformed HTTP go to the HTTP client directly, from
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from clients_register.conformance.case import RequestTemplate
@@ -38,8 +39,9 @@ class Exchange:
     """One request and its response, as a report may show them.
 
     `request` has masked secrets, `decoded` is the JSON inside it, `raw` the bytes that were sent
-    if they were no valid request. `failure` is set if there was no response. `sent` is the request
-    with its secrets, which is not reported, and `secrets` are those, which must not be shown.
+    if they were no valid request. `failure` is set if there was no response, which was `waited` for
+    that many seconds. `sent` is the request with its secrets, which is not reported, and `secrets`
+    are those, which must not be shown.
     """
 
     role: str
@@ -48,7 +50,9 @@ class Exchange:
     response: HttpResponse | None = None
     body: ResponseBody | None = None
     failure: NoResponse | None = None
+    waited: float = 0.0
     raw: bytes | None = None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     secrets: tuple[str, ...] = field(default=(), repr=False)
     sent: HttpRequest | None = field(default=None, repr=False)
 
@@ -130,10 +134,12 @@ class Sender:
         await self._run.limiter.acquire(registers=send.may_register)
         record(exchange)
         in_world = replace(request, target=self._prefix + request.target)
+        exchange.started = datetime.now(UTC)
         try:
             exchange.receive(await self._run.client.send(in_world))
         except NoResponse as failure:
             exchange.failure = failure
+            exchange.waited = (datetime.now(UTC) - exchange.started).total_seconds()
         return request, exchange
 
 

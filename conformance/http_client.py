@@ -51,6 +51,21 @@ class HttpRequest:
     chunked: int | None = None
 
 
+def complete_headers(request: HttpRequest, authority: str) -> Headers:
+    """Returns the headers of a request as sent, with those added that HTTP requires.
+
+    `authority` is host and port.
+    """
+    names = {name.lower() for name, _ in request.headers}
+    host = () if "host" in names else (("Host", authority),)
+    framing: Headers = ()
+    if request.chunked is not None and "transfer-encoding" not in names:
+        framing = (("Transfer-Encoding", "chunked"),)
+    if request.chunked is None and not names & {"content-length", "transfer-encoding"}:
+        framing = (("Content-Length", str(len(request.body))),)
+    return (*host, *request.headers, *framing)
+
+
 @dataclass(frozen=True)
 class HttpResponse:
     """One response. `raw_head` has its status line and headers as received.
@@ -315,15 +330,9 @@ class HttpClient:
         return connection
 
     def _encode(self, request: HttpRequest) -> Sequence[bytes]:
-        names = {name.lower() for name, _ in request.headers}
         lines = [f"{request.method} {request.target} HTTP/1.1"]
-        if "host" not in names:
-            lines.append(f"Host: {self._authority}")
-        lines += (f"{name}: {value}" for name, value in request.headers)
-        if request.chunked is not None and "transfer-encoding" not in names:
-            lines.append("Transfer-Encoding: chunked")
-        if request.chunked is None and not names & {"content-length", "transfer-encoding"}:
-            lines.append(f"Content-Length: {len(request.body)}")
+        headers = complete_headers(request, self._authority)
+        lines += (f"{name}: {value}" for name, value in headers)
         head = "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
         if request.chunked is None:
             return [head + request.body]

@@ -240,12 +240,12 @@ def test_the_image_is_small(built: Image) -> None:
     assert sizes["."] < MAX_SIZE, table
 
 
-def test_its_user_can_write_nothing_but_data_and_temporary_files(built: Image) -> None:
+def test_its_user_can_write_nothing_but_data_and_temporary_files(image: Image) -> None:
     writable = set()
-    for path in [built.root, *built.root.rglob("*")]:
+    for path in [image.root, *image.root.rglob("*")]:
         found = path.lstat()
         if not path.is_symlink() and (found.st_uid or found.st_gid or found.st_mode & stat.S_IWOTH):
-            writable.add(f"/{path.relative_to(built.root)}")
+            writable.add(f"/{path.relative_to(image.root)}")
     assert writable == {"/data", "/tmp", "/var/tmp"}
 
 

@@ -9,5 +9,5 @@ A request passes, in the order of `app.Stub`:
     forcing   responses forced by the header `Prefer`, by the script, or by a magic address
     faults    states of the world that make statuses occur naturally, and broken connections
     handlers.app.dispatch: the reference implementation, on the services of the world
-    traffic   the request log, and the coverage of statuses
+    traffic   the request log, and the coverage of statuses; `traffic_archive` exports the log
 """

@@ -149,12 +149,13 @@ class Stub:
             try:
                 message, complete = early or await read_request(scope, receive, self._max_body)
                 now = world.state.clock.now()
-                entry = LogEntry(message.id, now, scope["method"], scope["path"])
+                entry = LogEntry.begin(message.id, now, scope)
                 entry.request = message
                 request = StubRequest(
                     world, entry, message, complete, scope, receive, headers, is_registration
                 )
                 await self._handle(request)
+                entry.response_headers = request.response[0]["headers"]
                 entry.milliseconds = (time.perf_counter() - started) * 1000
                 entry.client_left = connection is not None and connection.departure.is_set()
                 if is_recorded:

@@ -107,7 +107,7 @@ class Forwarding:
         Raises Problem, CallerDisconnected, BrokenResponse.
         """
         started, connection = time.perf_counter(), connection_of(scope)
-        entry = LogEntry(new_request_id(), world.state.clock.now(), scope["method"], scope["path"])
+        entry = LogEntry.begin(new_request_id(), world.state.clock.now(), scope)
 
         def record() -> None:
             # Before the response is sent, so that its receiver finds the entry.
@@ -121,6 +121,7 @@ class Forwarding:
             async with self._upstream.send(scope, body, path_prefix(name)) as response:
                 headers = self._set_permissions(scope, _identify(entry, response.headers))
                 entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
+                entry.response_headers = headers
                 record()
                 if connection is not None and _is_event_stream(headers):
                     self._streaming.add(connection)
@@ -159,7 +160,10 @@ class Forwarding:
         with suppress(ValueError, RecursionError):
             envelope = json.loads(content)
             if isinstance(envelope, dict):
+                # A lone surrogate cannot be shown.
+                json.dumps(envelope, ensure_ascii=False).encode()
                 entry.envelope = envelope
+                entry.size += len(content)
         status = (entry.envelope or {}).get("status")
         entry.slug = status if isinstance(status, str) and status in slugs else None
         headers = self._set_permissions(scope, _identify(entry, response.headers))

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
+from starlette.types import Scope
 
 from clients_register.handlers.context import Request, RequestContext
 from clients_register.handlers.models import format_time
 from clients_register.handlers.stub.explain import explain_response
-from clients_register.handlers.stub.problems import Problem
+from clients_register.handlers.stub.problems import Headers, Problem
 from clients_register.spec.schema_errors import suggest
 from clients_register.spec.statuses import StatusTable
 
@@ -44,14 +45,18 @@ class LogEntry(Struct):
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
     shows the item of the script it used, `forwarded_to` is the URL that an upstream answered at.
-    `request` is None if the world could not be opened or the body was not kept, and `context` if no
-    rules were checked. `size` is about how many bytes of memory a log needs for it.
+    `target` is the path and the query as they were sent, without the prefix of the world, and
+    `headers` are those of the request. `request` is None if the world could not be opened or the
+    body was not kept, and `context` if no rules were checked. `size` is about how many bytes of
+    memory a log needs for it.
     """
 
     id: str
     at: datetime
     method: str
     path: str
+    target: bytes = b""
+    headers: Headers = []
     number: int = 0
     milliseconds: float = 0
     code: int = 0
@@ -61,10 +66,18 @@ class LogEntry(Struct):
     script: Mapping[str, Any] | None = None
     forwarded_to: str | None = None
     client_left: bool = False
+    response_headers: Headers = []
     envelope: Mapping[str, Any] | None = None
     request: Request | None = None
     context: RequestContext | None = None
     size: int = 0
+
+    @classmethod
+    def begin(cls, request_id: str, at: datetime, scope: Scope) -> "LogEntry":
+        """Makes the entry of a request that has just arrived."""
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        return cls(request_id, at, scope["method"], scope["path"], target, scope["headers"])
 
     def release_decoded(self) -> None:
         """Frees what was decoded of the request."""
@@ -134,7 +147,7 @@ class RequestLog:
         entry.number = self._count
         entry.release_decoded()
         self._entries.append(entry)
-        entry.size = ENTRY_SIZE + len(entry.path) + (entry.request.size if entry.request else 0)
+        entry.size += _measure(entry)
         self._size += entry.size
         self._drop_oldest()
 
@@ -155,6 +168,13 @@ class RequestLog:
     def _drop_oldest(self) -> None:
         while len(self._entries) > MAX_ENTRIES or self._size > self._max_size:
             self._size -= self._entries.popleft().size
+
+
+def _measure(entry: LogEntry) -> int:
+    """Returns about how many bytes of memory an entry takes, without the body of its response."""
+    headers = sum(len(name) + len(value) for name, value in entry.headers + entry.response_headers)
+    body = entry.request.size if entry.request else 0
+    return ENTRY_SIZE + len(entry.path) + len(entry.target) + headers + body
 
 
 def redact(value: Any) -> Any:

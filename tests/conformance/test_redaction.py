@@ -108,7 +108,8 @@ def test_a_secret_of_an_answer_is_in_no_output(tmp_path: Path, body: bytes) -> N
             ("verify", url, "--only", "route/*", "--only", "success/*"),
             ("fuzz", url, "--requests", "30", "--seed", "1", "--corpus", str(tmp_path / "corpus")),
         ):
-            files = [f"--{name}={tmp_path / argv[0]}.{name}" for name in (*FORMATS, "report")]
+            forms = (*FORMATS, "report", *(["har"] if argv[0] == "verify" else []))
+            files = [f"--{name}={tmp_path / argv[0]}.{name}" for name in forms]
             done = call(*argv, *files)
             assert done.returncode in (ExitCode.VIOLATION, ExitCode.DEFECT)
             said += done.stdout + done.stderr
@@ -148,13 +149,16 @@ def assert_no_trace(marker: str, text: str) -> None:
 def test_a_password_that_a_server_echoes_is_in_no_report(
     tmp_path: Path, marked: str, argv: tuple[str, ...]
 ) -> None:
-    report, corpus = tmp_path / "report.json", tmp_path / "corpus"
+    report, archive = tmp_path / "report.json", tmp_path / "run.har"
+    more = ["--har", str(archive)] if argv[0] == "verify" else ["--corpus", str(tmp_path / "c")]
     with mutant("password-echoed") as url:
-        done = call(argv[0], url, *argv[1:], "--report", str(report), "--corpus", str(corpus))
+        done = call(argv[0], url, *argv[1:], "--report", str(report), *more)
     assert done.returncode == ExitCode.VIOLATION
     text = report.read_text("utf-8")
     assert '"password": "not-the-secret-' in text
     assert_no_trace(marked, text + done.stdout)
+    if archive.exists():
+        assert_no_trace(marked, archive.read_text("utf-8"))
 
 
 def test_a_password_in_the_place_of_a_status_is_in_no_report(tmp_path: Path, marked: str) -> None:

@@ -203,7 +203,7 @@ def test_the_depth_of_a_response_is_limited(levels: int, *, parsed: bool) -> Non
     assert isinstance(document, list) is parsed
 
 
-REPORTS = ("--report", "--html", "--junit", "--markdown", "--badge")
+REPORTS = ("--report", "--html", "--junit", "--markdown", "--badge", "--har")
 LONG = "x" * 300
 
 

@@ -73,7 +73,7 @@ def test_a_report_that_cannot_be_written_is_no_verdict(
     assert whole.exists()
 
 
-@pytest.mark.parametrize("option", ["--report", "--html", "--junit", "--markdown", "--badge"])
+@pytest.mark.parametrize("option", ["--report", "--html", "--har", "--badge"])
 @pytest.mark.parametrize("place", [".", "file/report"])
 def test_where_no_report_can_be_written_nothing_is_sent(
     stub: LiveStub, tmp_path: Path, option: str, place: str

@@ -1,8 +1,11 @@
 """The console as people use it: everything the stub can do, by clicking and typing."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.archive import entries_of
 from support.backend import Backend
 from support.browser import card, go, line, press, ready, register, told, window
 from support.command import reserved_port
@@ -85,6 +88,36 @@ def test_the_traffic_tells_what_stopped_a_request_and_what_would_be_next(
     row.locator("summary").click()
     assert "client.email malformed" in row.locator(".stopped").inner_text()
     assert "client-validation-failed" in row.locator(".next").inner_text()
+
+
+def test_the_traffic_is_saved_as_an_archive(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.http.post(shared_stub.route(world), headers={"Prefer": "example=session-expired"})
+    with console.expect_download() as saving:
+        press(go(console, "traffic"), "Save as HAR")
+    assert saving.value.suggested_filename == f"{world}.har"
+    (entry,) = entries_of(json.loads(Path(saving.value.path()).read_text("utf-8")))
+    assert entry["request"]["url"] == shared_stub.route(world)
+
+
+def test_a_browser_replays_an_archive(
+    chromium: "Browser", shared_stub: LiveStub, world: str, tmp_path: Path
+) -> None:
+    shared_stub.http.post(shared_stub.route(world), headers={"Prefer": "example=session-expired"})
+    archive = tmp_path / "requests.har"
+    archive.write_text(
+        shared_stub.control("GET", "/requests?format=har", world=world).text, "utf-8"
+    )
+    before = shared_stub.control("GET", "/requests", world=world).json()
+    with window(chromium, shared_stub.at("/_mock/openapi.json")) as page:
+        page.route_from_har(archive, url="**/clients/register")
+        status = page.evaluate(
+            "async (url) => (await (await fetch(url, {method: 'POST'})).json()).status",
+            shared_stub.route(world),
+        )
+    assert status == "session-expired"
+    assert shared_stub.control("GET", "/requests", world=world).json() == before
 
 
 def latest_request(chromium: "Browser", stub: LiveStub) -> str:

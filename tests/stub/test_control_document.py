@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 from openapi_spec_validator import validate
 from support.exchanges import resolved, schema_errors
 from support.live import LiveStub, registration
@@ -30,6 +31,17 @@ BODIES: dict[str, object] = {"/worlds/{name}": {"copy": "default"}}
 @pytest.mark.parametrize("document", [OLDER, NEWER], ids=["3.0", "3.1"])
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)
+
+
+@pytest.mark.parametrize("name", ["openapi", "openapi-3.1", "control"])
+def test_each_document_is_there_in_yaml_and_in_json(shared_stub: LiveStub, name: str) -> None:
+    in_yaml, in_json = (
+        shared_stub.http.get(shared_stub.at(f"/_mock/{name}.{form}")) for form in ("yaml", "json")
+    )
+    assert in_yaml.headers["Content-Type"] == "application/yaml"
+    assert in_json.headers["Content-Type"] == "application/json"
+    assert yaml.safe_load(in_yaml.text) == in_json.json()
+    assert in_json.json()["openapi"].startswith("3.")
 
 
 def bodies(operation: Any) -> dict[str, Any]:

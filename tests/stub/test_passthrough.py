@@ -71,6 +71,22 @@ def test_a_registration_is_forwarded_and_its_response_passed_on(
     assert open_stub.control("GET", "/outbox", world=world).json() == []
 
 
+def test_a_response_that_cannot_be_shown_is_passed_on(
+    open_stub: LiveStub, backend: Backend, world: str, email: str
+) -> None:
+    content = b'{"code": 200, "status": "\\ud800"}'
+
+    def respond(exchange: Exchange) -> None:
+        exchange.read(int(exchange.values("content-length")[0]))
+        exchange.respond(content)
+
+    backend.answer = respond
+    assert open_stub.sent(registration(email), world).content == content
+    for query in ("", "?format=har"):
+        log = open_stub.control("GET", f"/requests{query}", world=world)
+        assert (log.status_code, "ud800" in log.text) == (200, False)
+
+
 def test_a_registration_reaches_the_backend_only_by_a_name_of_this_machine(
     open_stub: LiveStub, backend: Backend, world: str, email: str
 ) -> None:

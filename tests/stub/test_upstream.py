@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from support.archive import entries_of
 from support.backend import Backend, Exchange, echo
 from support.command import certified, reserved_port, serving
 from support.limits import LIMIT, until
@@ -42,6 +43,19 @@ def gateway(
 def entries(stub: LiveStub, world: str | None = None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = stub.control("GET", "/requests", world=world).json()
     return found
+
+
+def test_a_forwarded_request_is_in_the_archive_without_its_body(
+    gateway: LiveStub, backend: Backend, world: str
+) -> None:
+    gateway.registered("creates@the.world", world)
+    gateway.http.put(gateway.at("/projects/1?token=abc", world), content=b"content")
+    archive = gateway.control("GET", "/requests?format=har&after=1", world=world).json()
+    (entry,) = entries_of(archive)
+    assert entry["request"]["url"] == gateway.at("/projects/1?token=[hidden]", world)
+    assert "postData" not in entry["request"]
+    assert "text" not in entry["response"]["content"]
+    assert "was not kept" in entry["comment"]
 
 
 # Which requests are forwarded

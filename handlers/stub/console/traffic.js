@@ -1,8 +1,8 @@
 // The request log of the world, live, with explanations.
 
-import { control, tell } from "./api.js";
+import { control, here, tell } from "./api.js";
 import { codeBadge, json } from "./answer.js";
-import { badge, dangerous, find, h, moment, none } from "./dom.js";
+import { badge, button, dangerous, find, h, moment, none } from "./dom.js";
 
 // Rows kept on the page; the server's request log keeps more.
 const KEPT = 200;
@@ -15,6 +15,7 @@ const list = () => find("#rows");
 
 export function start() {
   find("#traffic-tools").append(
+    button("Save as HAR", save, { title: "For the network panel of a browser's developer tools" }),
     dangerous("Clear", "Clear all?", async () => {
       await control("DELETE", "requests");
       clear();
@@ -29,6 +30,14 @@ export function start() {
 export function clear() {
   list().replaceChildren();
   narrow();
+}
+
+/** Downloads the request log as an HTTP Archive. A link could not send the control token. */
+async function save() {
+  const archive = await control("GET", "requests?format=har");
+  const url = URL.createObjectURL(new Blob([JSON.stringify(archive)], { type: "application/json" }));
+  h("a", { href: url, download: `${here.name}.har` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
 /** Polls the request log forever. After a restart of the server, reads all of it again. */

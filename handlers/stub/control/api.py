@@ -4,11 +4,11 @@ Each takes a valid `ControlCall` and returns the JSON value to respond with, or 
 Where an operation refuses a call, it raises Problem.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from clients_register import __version__, spec
+from clients_register import __version__, har, spec
 from clients_register.handlers.decoding import email_key, trim_email
 from clients_register.handlers.models import Mail, Session, User, format_time
 from clients_register.handlers.sessions import token_digest
@@ -28,9 +28,11 @@ from clients_register.handlers.stub.control.records import (
     show_user,
 )
 from clients_register.handlers.stub.faults import faults_for_states
+from clients_register.handlers.stub.paths import path_prefix
 from clients_register.handlers.stub.problems import Problem
 from clients_register.handlers.stub.state import ScriptItem, parse_duration, parse_moment
 from clients_register.handlers.stub.traffic import ALL, LogEntry, parse_required, summarize_coverage
+from clients_register.handlers.stub.traffic_archive import archive_entry
 from clients_register.spec.schema_errors import suggest
 
 # Health and statuses
@@ -317,12 +319,11 @@ async def list_requests(call: ControlCall) -> ControlStream:
         ][:limit]
 
     entries = await call.world.changes.wait_for(find, call.query["wait"])
-    return ControlStream(_show_entries(entries))
-
-
-async def _show_entries(entries: Sequence[LogEntry]) -> AsyncIterator[dict[str, Any]]:
-    for entry in entries:
-        yield await entry.to_dict()
+    if call.query["format"] == "har":
+        prefix = path_prefix(call.world.name)
+        archived = (await archive_entry(each, prefix) for each in entries)
+        return ControlStream(archived, har.frame())
+    return ControlStream(await each.to_dict() for each in entries)
 
 
 async def get_request(call: ControlCall) -> dict[str, Any]:

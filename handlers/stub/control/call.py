@@ -54,9 +54,13 @@ class ControlResponse:
 
 @dataclass(frozen=True, slots=True)
 class ControlStream:
-    """A response whose value is the array of `items`, sent as they are made."""
+    """A response whose value is the array of `items`, sent as they are made.
+
+    `frame` is the JSON before and after the array.
+    """
 
     items: AsyncIterator[Any]
+    frame: tuple[str, str] = ("", "")
 
 
 NO_CONTENT = ControlResponse(204)

@@ -57,6 +57,7 @@ MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
     ".yaml": "application/yaml",
 }
@@ -142,6 +143,10 @@ def _openapi_3_1() -> bytes:
     return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100).encode()
 
 
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
 # The scripts, styles and images of the pages.
 _ASSETS = {
     f"{prefix}{part.name}": (Path(part.name).suffix, part.read_bytes)
@@ -154,8 +159,11 @@ _ASSETS = {
 PAGES: dict[str, tuple[str, Callable[[], bytes]]] = _ASSETS | {
     "/": (".html", _console_file("console.html")),
     "/openapi.yaml": (".yaml", _document("openapi")),
+    "/openapi.json": (".json", lambda: _json(spec.load("openapi"))),
     "/openapi-3.1.yaml": (".yaml", _openapi_3_1),
+    "/openapi-3.1.json": (".json", lambda: _json(to_openapi_3_1(spec.load("openapi")))),
     "/control.yaml": (".yaml", _document("control")),
+    "/control.json": (".json", lambda: _json(spec.load("control"))),
     "/docs/": (".html", _console_file("docs.html")),
 }
 
@@ -252,12 +260,14 @@ def _unknown_method(scope: Scope) -> Problem:
 async def _send_stream(send: Send, stream: ControlStream) -> None:
     headers = [_NOT_STORED, _JSON]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    separator = b"["
+    before, after = (each.encode() for each in stream.frame)
+    separator = before + b"["
     async for item in stream.items:
         part = separator + json.dumps(item, ensure_ascii=False).encode()
         await send({"type": "http.response.body", "body": part, "more_body": True})
         separator = b","
-    await send({"type": "http.response.body", "body": b"[]" if separator == b"[" else b"]"})
+    start = b"" if separator == b"," else separator
+    await send({"type": "http.response.body", "body": start + b"]" + after})
 
 
 async def _send(send: Send, response: ControlResponse) -> None:

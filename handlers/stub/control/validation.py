@@ -105,6 +105,8 @@ def _parse_parameter(name: str, text: str, schema: Schema) -> Any:
     except (ValueError, KeyError, ValidationError):
         limits = [f"{word} {schema[word]}" for word in ("minimum", "maximum") if word in schema]
         expected = ", ".join([with_article(type_name), *limits])
+        if "enum" in schema:
+            expected = " or ".join(schema["enum"])
         raise Problem(
             "unusable-query",
             f"query, {name}: expected {expected}, found {text!r}",
