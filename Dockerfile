@@ -1,8 +1,8 @@
 # The command clients-register, and nothing but what runs it: no shell, no package manager. See
 # "Containers" in docs/operations.md.
 #
-# An official image of Python has 120 MB before anything is installed. This one starts empty and
-# takes the interpreter from the files of Debian's packages.
+# The official image of Python takes 120 MB before anything is installed. This one starts empty, and
+# gets the interpreter from Debian's packages.
 
 FROM debian:trixie-slim AS build
 
@@ -18,10 +18,10 @@ RUN python3.13 -m venv /pip \
       --no-cache-dir --no-compile '/source[postgres]' \
  && find /opt/clients-register -name '*.so' -exec strip --strip-unneeded '{}' +
 
-# Left out: documentation, the tests of Python, conversions between character sets, and so the
-# libraries of curses, dbm, readline and sqlite3, which nothing here imports. Licenses stay, and the
-# list of packages, which scanners read. With nsswitch.conf, /etc/hosts precedes DNS. Bytecode is
-# used whatever the time of its source, which changes when files are copied.
+# Left out: documentation, Python's own tests, conversions between character sets, and the libraries
+# of curses, dbm, readline and sqlite3, which nothing here imports. Licenses stay, and so does the
+# list of packages, which scanners read. nsswitch.conf makes /etc/hosts precede DNS. Bytecode does
+# not depend on the times of its sources, which change when files are copied.
 RUN packages="base-files libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libssl3t64 libuuid1 \
       libzstd1 zlib1g libpython3.13-minimal libpython3.13-stdlib python3.13-minimal" \
  && dpkg-query --listfiles $packages \
@@ -54,7 +54,7 @@ USER 65532:65532
 VOLUME /data
 WORKDIR /data
 EXPOSE 4018
-# A check takes up to 5 seconds.
+# The check itself gives up after 5 seconds.
 HEALTHCHECK --interval=10s --timeout=8s --start-period=10s CMD ["clients-register", "health"]
 ENTRYPOINT ["clients-register"]
 CMD ["serve"]

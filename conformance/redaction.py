@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from clients_register.conformance.exchange import HIDDEN, Exchange
+from clients_register.conformance.http_client import HttpRequest
 from clients_register.conformance.request import MIN_SECRET_LENGTH, mask, secret_forms
 from clients_register.conformance.results import Result
 from clients_register.conformance.target import Target
@@ -89,6 +91,15 @@ def redactor_for(target: Target, result: Result | None = None) -> Redactor:
     if result is None:
         return Redactor(keys)
     return Redactor([*result.secrets, *keys], result.exchanges)
+
+
+def hide_own_headers(request: HttpRequest, target: Target) -> HttpRequest:
+    """Hides the values of the target's own headers, such as API keys, whoever sent the request."""
+    own = {name.lower() for name in target.headers}
+    headers = tuple(
+        (name, HIDDEN if name.lower() in own else value) for name, value in request.headers
+    )
+    return replace(request, headers=headers)
 
 
 def is_secret(name: str) -> bool:

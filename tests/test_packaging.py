@@ -13,12 +13,10 @@ from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx2
 import pytest
 import yaml
 from support.command import absent, copy_sources, environment, run_program, serving
-from support.limits import LIMIT
-from support.live import encoded, registration
+from support.live import register_at
 
 from clients_register import __version__
 
@@ -199,11 +197,5 @@ def test_what_was_installed_from_the_wheel_serves_and_registers(
     assert Path(found.stdout.strip()).is_relative_to(target)
 
     with serving(cwd=elsewhere, env=env) as process:
-        answer = httpx2.post(
-            process.url,
-            content=encoded(registration(email)),
-            headers={"Content-Type": "text/plain"},
-            timeout=LIMIT,
-        )
-    assert answer.json()["status"] == "action-successful"
+        assert register_at(process.url, email)["status"] == "action-successful"
     assert (elsewhere / "clients-register.json").exists()

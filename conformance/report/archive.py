@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clients_register import har
-from clients_register.conformance.exchange import HIDDEN, Exchange
-from clients_register.conformance.http_client import HttpRequest, complete_headers
-from clients_register.conformance.redaction import Redactor, redactor_for
+from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.http_client import complete_headers
+from clients_register.conformance.redaction import Redactor, hide_own_headers, redactor_for
 from clients_register.conformance.results import Result
 from clients_register.conformance.target import Target
 
-# What an archive says about a request whose response was not awaited.
+# The error of a request that was sent shortly before the run was interrupted.
 INTERRUPTED = "interrupted before the response"
 
 
@@ -36,7 +36,9 @@ def render_archive(results: Sequence[Result], target: Target) -> str:
 def _make_entry(
     exchange: Exchange, result: Result, target: Target, redactor: Redactor
 ) -> dict[str, Any]:
-    request, response, failure = exchange.request, exchange.response, exchange.failure
+    request = hide_own_headers(exchange.request, target)
+    response, failure = exchange.response, exchange.failure
+    headers = complete_headers(request, urlsplit(target.origin).netloc)
     error = None
     if response is None:
         error = INTERRUPTED if failure is None else redactor.redact_received(str(failure))
@@ -46,7 +48,7 @@ def _make_entry(
         har.HarRequest(
             request.method,
             target.origin + redactor.redact(request.target),
-            _show_request_headers(request, target, redactor),
+            [(name, redactor.redact(value)) for name, value in headers],
             _redact_bytes(request.body, redactor.redact),
             len(request.body),
         ),
@@ -55,16 +57,6 @@ def _make_entry(
         comment=f"{exchange.role} of {result.case.id}, {result.verdict}",
         page=result.case.id,
     )
-
-
-def _show_request_headers(
-    request: HttpRequest, target: Target, redactor: Redactor
-) -> list[tuple[str, str]]:
-    own = {name.lower() for name in target.headers}
-    return [
-        (name, HIDDEN if name.lower() in own else redactor.redact(value))
-        for name, value in complete_headers(request, urlsplit(target.origin).netloc)
-    ]
 
 
 def _make_response(exchange: Exchange, redactor: Redactor) -> har.HarResponse | None:

@@ -4,15 +4,14 @@ import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from clients_register import __version__, spec
 from clients_register.conformance.decision import Evidence, ExitCode
-from clients_register.conformance.exchange import HIDDEN, Exchange
-from clients_register.conformance.http_client import HttpRequest
-from clients_register.conformance.redaction import Redactor, redactor_for
+from clients_register.conformance.exchange import Exchange
+from clients_register.conformance.redaction import Redactor, hide_own_headers, redactor_for
 from clients_register.conformance.report.curl import render_curl, render_netcat
 from clients_register.conformance.report.model import LISTED
 from clients_register.conformance.response import ABSENT, as_id, cut_text
@@ -253,7 +252,7 @@ def _report_finding(finding: Finding, result: Result, redactor: Redactor) -> dic
 
 
 def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> dict[str, Any]:
-    request = _hide_own_headers(exchange.request, target)
+    request = hide_own_headers(exchange.request, target)
     if exchange.raw is None:
         command = render_curl(request, target.origin)
     else:
@@ -271,15 +270,6 @@ def _report_exchange(exchange: Exchange, target: Target, redactor: Redactor) -> 
         "error": exchange.failure and redactor.redact_received(str(exchange.failure)),
         "curl": redactor.redact(command),
     }
-
-
-def _hide_own_headers(request: HttpRequest, target: Target) -> HttpRequest:
-    """Hides the values of the target's own headers, such as API keys, whoever sent the request."""
-    own = {name.lower() for name in target.headers}
-    headers = tuple(
-        (name, HIDDEN if name.lower() in own else value) for name, value in request.headers
-    )
-    return replace(request, headers=headers)
 
 
 def _report_response(exchange: Exchange, redactor: Redactor) -> dict[str, Any] | None:

@@ -2,8 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +58,9 @@ def test_an_entry_is_the_request_as_sent(shared_stub: LiveStub, tmp_path: Path) 
     assert entry["comment"] == "send of route/post-registers, pass"
 
 
-@contextmanager
-def answering_get(origin: str, body: bytes) -> Iterator[str]:
+def answering_get(origin: str, body: bytes) -> AbstractContextManager[str]:
     """The base URL of a server that answers GET so, and passes the rest on to `origin`."""
-    with answering(lambda method, _: (200, body) if method == "GET" else None, origin) as url:
-        yield url
+    return answering(lambda method, _: (200, body) if method == "GET" else None, origin)
 
 
 def test_bodies_are_whole(shared_stub: LiveStub, tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from support.command import Process, serving
-from support.limits import LIMIT
-from support.live import Live, LiveStub, encoded, registration
+from support.command import serving
+from support.live import Live, LiveStub, register_at
 from support.records import about_to_register, mail, register_client, session
 from support.suite import bad, base, verified
 
@@ -39,22 +37,12 @@ def in_memory(**changes: Any) -> Settings:
     return Settings(**{"memory": True, "port": 0, "bcrypt_cost": 4, **changes})
 
 
-def status(process: Process, email: str) -> str:
-    answer = httpx2.post(
-        process.url,
-        content=encoded(registration(email)),
-        headers={"Content-Type": "text/plain"},
-        timeout=LIMIT,
-    )
-    return str(answer.json()["status"])
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a directory that root cannot write to")
 @MODES
 def test_it_runs_in_a_directory_that_is_read_only(mode: list[str]) -> None:
     with serving("--memory", *mode, cwd=READ_ONLY) as process:
-        assert status(process, "ada@x.test") == "action-successful"
-        assert status(process, "ada@x.test") == "email-already-registered"
+        assert register_at(process.url, "ada@x.test")["status"] == "action-successful"
+        assert register_at(process.url, "ada@x.test")["status"] == "email-already-registered"
         process.end_input()
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")

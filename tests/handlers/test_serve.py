@@ -25,7 +25,7 @@ from support.command import (
     started,
 )
 from support.limits import LIMIT, communicate, until
-from support.live import Live, encoded, registration
+from support.live import Live, register_at
 from support.store import clients_in
 
 from clients_register.handlers.app import App, _unknown_path
@@ -98,13 +98,7 @@ def test_the_line_it_prints_registers_a_client_when_it_is_pasted(process: Proces
 def test_what_was_registered_is_in_the_file_that_it_named(
     process: Process, directory: Path, email: str
 ) -> None:
-    answer = httpx2.post(
-        process.url,
-        content=encoded(registration(email)),
-        headers={"Content-Type": "text/plain"},
-        timeout=LIMIT,
-    )
-    assert answer.status_code == 200
+    assert register_at(process.url, email)["code"] == 200
     assert email in clients_in(directory / "clients-register.json")
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import httpx2
 import pytest
 from support.command import Done, Ended, Process, call, reserved_port, run, serving
-from support.limits import LIMIT, until
-from support.live import Live, encoded, registration
+from support.limits import until
+from support.live import Live, register_at
 from support.postgres import (
     IN_URL,
     PASSWORD,
@@ -34,19 +33,8 @@ def on(server: Server, name: str) -> dict[str, str]:
     return {"CLIENTS_REGISTER_STORE": server.url(name)}
 
 
-def answer(process: Process, email: str, **changes: Any) -> dict[str, Any]:
-    """The envelope of registering `email`."""
-    envelope: dict[str, Any] = httpx2.post(
-        process.url,
-        content=encoded(registration(email, **changes)),
-        headers={"Content-Type": "text/plain"},
-        timeout=LIMIT,
-    ).json()
-    return envelope
-
-
 def status(process: Process, email: str, **changes: Any) -> str:
-    return str(answer(process, email, **changes)["status"])
+    return str(register_at(process.url, email, **changes)["status"])
 
 
 def stopped(process: Process) -> Ended:
@@ -83,7 +71,7 @@ def test_what_was_stored_is_there_after_a_kill_and_after_a_restart(
     postgres: Server, name: str
 ) -> None:
     with serving(*REFERENCE, env=on(postgres, name)) as process:
-        first = answer(process, "ada@x.test")
+        first = register_at(process.url, "ada@x.test")
         assert first["status"] == "action-successful"
         assert (first["session"]["user_id"], first["data"]["id"]) == (1001, 1002)
         assert status(process, "Ada@x.test") == "email-already-registered"
@@ -181,7 +169,7 @@ def test_options_of_the_database_url_reach_the_driver(
 def test_the_database_url_may_turn_tls_off(postgres: Server, name: str, email: str) -> None:
     url = {"CLIENTS_REGISTER_STORE": f"{postgres.url(name)}?sslmode=disable"}
     with serving(*REFERENCE, "--port", "0", env=url) as process:
-        assert answer(process, email)["code"] == 200
+        assert register_at(process.url, email)["code"] == 200
 
 
 def test_a_driver_that_is_not_installed_is_one_line_with_the_way_to_get_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from support.command import listens, reserved_port, serving, started
 from support.limits import LIMIT, until
-from support.live import Live, encoded, registration
+from support.live import Live, encoded, register_at, registration
 from support.servers import KEY, FakeMandrill, held_back
 from support.store import clients_in
 
@@ -139,13 +139,7 @@ def test_it_heeds_signals_from_the_moment_on_when_it_takes_its_port(tmp_path: Pa
 def test_it_stops_when_standard_input_ends_and_not_before(tmp_path: Path, email: str) -> None:
     with serving("--data", str(tmp_path / "data.json")) as process:
         process.write("anything\n")
-        answer = httpx2.post(
-            process.url,
-            content=encoded(registration(email)),
-            headers={"Content-Type": "text/plain"},
-            timeout=LIMIT,
-        )
-        assert answer.json()["status"] == "action-successful"
+        assert register_at(process.url, email)["status"] == "action-successful"
         process.end_input()
         ended = process.ended()
     assert (ended.code, ended.err) == (0, "")

@@ -1,4 +1,4 @@
-"""HTTP Archives, checked against a schema of others."""
+"""HTTP Archives, checked against a schema that is not ours."""
 
 import json
 from functools import cache

@@ -77,6 +77,17 @@ def registration(email: str, **changes: Any) -> dict[str, Any]:
     return {"application": "planoauth", "client": client} | changes
 
 
+def register_at(url: str, email: str, **changes: Any) -> dict[str, Any]:
+    """The envelope of registering `email` at the URL of a route."""
+    envelope: dict[str, Any] = httpx2.post(
+        url,
+        content=encoded(registration(email, **changes)),
+        headers={"Content-Type": "text/plain"},
+        timeout=LIMIT,
+    ).json()
+    return envelope
+
+
 class Prompt(Server):
     """Notices within 10 ms, and not 100, that it should stop: hundreds of servers are stopped.
 
