@@ -393,3 +393,26 @@ def test_a_card_is_reached_and_pressed_by_keyboard_alone(console: "Page") -> Non
     assert console.evaluate("document.activeElement.textContent") == "Send it"
     console.keyboard.press("Enter")
     card(console, slug).locator(".answer").wait_for()
+
+
+def test_the_focus_stays_on_its_control_while_requests_arrive(
+    console: "Page", shared_stub: LiveStub, world: str, email: str
+) -> None:
+    view = go(console, "people")
+    view.locator("#people-rows tr").first.wait_for()
+    view.get_by_role("button", name="Restore the persona liaison", exact=True).focus()
+    shared_stub.registered(email, world)
+    view.locator("#people-rows tr", has_text=email).wait_for()
+    assert view.locator(":focus").get_attribute("aria-label") == "Restore the persona liaison"
+
+
+def test_the_focus_goes_to_the_heading_when_its_row_is_deleted(
+    console: "Page", shared_stub: LiveStub, world: str
+) -> None:
+    shared_stub.control("PUT", f"/snapshots/{world}-saved", world=world)
+    view = go(console, "worlds")
+    view.get_by_role("button", name=f"Delete the snapshot {world}-saved").focus()
+    for _ in range(2):
+        console.keyboard.press("Enter")
+    told(console, f"The snapshot {world}-saved was deleted.")
+    view.locator("h2:focus").wait_for()

@@ -1,11 +1,11 @@
 """The pages of the console as such: names, widths, schemes, the token, the documents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser import ready, window
+from support.browser import axe, card, each_view, go, press, ready, register, told, window
 from support.command import NPM, absent
 from support.live import LiveStub
 
@@ -16,13 +16,6 @@ from clients_register.spec.schemas import parameters, views
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-# Controls that can be seen and have no name that a screen reader could say.
-NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, textarea, summary')]
-  .filter((each) => each.checkVisibility())
-  .filter((each) => !(each.labels?.length || each.getAttribute('aria-label')
-    || (!/INPUT|SELECT|TEXTAREA/.test(each.tagName) && each.textContent.trim())))
-  .map((each) => each.outerHTML)"""
-
 # References of labels and descriptions that lead nowhere, and ids that are not unique.
 DANGLING = """() => [...document.querySelectorAll('*')].flatMap((each) =>
   ['for', 'aria-labelledby', 'aria-describedby', 'aria-controls', 'list'].flatMap((name) =>
@@ -32,23 +25,40 @@ DANGLING = """() => [...document.querySelectorAll('*')].flatMap((each) =>
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def each_view(page: "Page") -> Iterator[str]:
-    """Shows one view after the other, as filled as it gets, and names it."""
-    ready(page)
-    for link in page.locator("nav a[href^='#']").all():
-        with page.expect_response(lambda response: response.url.endswith("/coverage")):
-            link.click()
-        page.locator(".card, #people-rows tr, #rows li").first.wait_for(state="attached")
-        yield str(link.get_attribute("href"))
+def filled(page: "Page", world: str) -> None:
+    """Brings the page into every state that shows more than before."""
+    for name in ("Send it", "Code"):
+        press(card(page, "missing-param"), name)
+    card(page, "missing-param").locator(".answer").wait_for()
+    register(page, email="nobody")
+    press(go(page, "answers"), "Add to the script")
+    view = go(page, "worlds")
+    view.get_by_label("Save this world as").fill(f"{world}-saved")
+    press(view, "Save")
+    go(page, "traffic").locator("#rows summary").first.click()
+    page.locator("#rows .why").wait_for()
+    view = go(page, "people")
+    view.get_by_label("E-mail of the user").fill("nobody@tests.test")
+    press(view, "Mint")
+    told(page, "no user has the address")
 
 
-def test_every_control_has_a_name(chromium: "Browser", shared_stub: LiveStub, world: str) -> None:
-    shared_stub.registered("x", world)
-    with window(chromium, shared_stub.at("/_mock/", world)) as page:
-        found = {view: page.evaluate(NAMELESS) for view in each_view(page)}
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing(
+    chromium: "Browser", shared_stub: LiveStub, world: str, width: int, scheme: str
+) -> None:
+    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    with window(chromium, shared_stub.at("/_mock/", world), **options) as page:
+        ready(page)
+        filled(page, world)
+        found = {view: axe(page) for view in each_view(page)}
         assert len(found) == 9
-        assert {view: names for view, names in found.items() if names} == {}
-        assert page.evaluate(DANGLING) == []
+        assert {view: violations for view, violations in found.items() if violations} == {}
+
+
+def test_every_reference_leads_to_one_element(console: "Page") -> None:
+    assert console.evaluate(DANGLING) == []
 
 
 @pytest.mark.parametrize("width", [360, 1000, 1600])
@@ -86,6 +96,7 @@ def test_the_token_is_asked_for_once_and_again_where_it_is_wrong(
     with window(chromium, guarded.at("/_mock/")) as page:
         for token in ("closed sesame", "open sesame"):
             page.get_by_label("Token", exact=True).last.fill(token)
+            assert axe(page) == []
             page.get_by_role("button", name="Continue").click()
             if token == "closed sesame":
                 page.get_by_text("Wrong token.").wait_for()

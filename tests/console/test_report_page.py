@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+from support.browser import axe
 from support.limits import LIMIT
 from support.suite import report
 
@@ -81,3 +82,10 @@ def test_the_page_is_no_wider_than_the_window(page: "Page", width: int) -> None:
     page.locator(".case:not([hidden]) summary").first.click()
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(wide) <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_page(page: "Page", scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.locator(".case:not([hidden]) summary").first.click()
+    assert axe(page) == []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from support.command import absent
+from support.command import NPM, absent
 from support.limits import LIMIT
 
 if TYPE_CHECKING:
@@ -103,6 +103,30 @@ def go(page: "Page", view: str) -> "Locator":
     shown = page.locator(f"#{view}")
     shown.wait_for()
     return shown
+
+
+def each_view(page: "Page") -> Iterator[str]:
+    """Shows one view after the other, as filled as it gets, and names it."""
+    ready(page)
+    for link in page.locator("nav a[href^='#']").all():
+        with page.expect_response(lambda response: response.url.endswith("/coverage")):
+            link.click()
+        page.locator(".card, #people-rows tr, #rows li").first.wait_for(state="attached")
+        yield str(link.get_attribute("href"))
+
+
+def axe(page: "Page") -> list[str]:
+    """What axe-core finds wrong for people who use the page by keyboard or screen reader."""
+    file = NPM / "node_modules" / "axe-core" / "axe.min.js"
+    if not file.exists():
+        absent(f"axe-core is not installed: run `npm ci` in {NPM}")
+    page.evaluate(file.read_text("utf-8"))
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{rule['id']}: {rule['help']}: {node['html']} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
 def press(within: "Page | Locator", name: str) -> None:

@@ -7,7 +7,7 @@ const TOKEN = "clients-register.control-token";
 export class Complaint extends Error {
   constructor({ title, detail, hint }) {
     super(detail ?? title);
-    this.hint = hint ? `${hint}.` : "";
+    this.hint = hint;
   }
 }
 

@@ -3,7 +3,7 @@
 import { here, locate, news } from "./api.js";
 import * as clock from "./clock.js";
 import * as coverage from "./coverage.js";
-import { find, say } from "./dom.js";
+import { find, say, sayError } from "./dom.js";
 import * as form from "./form.js";
 import * as outbox from "./outbox.js";
 import * as people from "./people.js";
@@ -72,7 +72,7 @@ async function refresh() {
     const shown = [clock, coverage, ...(VIEWS[current] ? [VIEWS[current]] : [])];
     const results = await Promise.allSettled(shown.map((each) => each.refresh()));
     const failed = results.find((each) => each.status === "rejected");
-    if (failed) say(failed.reason.message, "bad");
+    if (failed) sayError(failed.reason);
   }
   refreshing = false;
 }

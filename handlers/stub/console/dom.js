@@ -24,13 +24,37 @@ export function svg(name, attributes = {}, ...children) {
 
 export const find = (selector, within = document) => within.querySelector(selector);
 
-/** Shows a message, which screen readers announce. */
+/**
+ * Replaces the children of `place`. The focus stays on the control of the same name, or goes to the
+ * heading of the view if that control is gone.
+ */
+export function redraw(place, ...children) {
+  const name = (each) => each.getAttribute("aria-label") ?? each.textContent;
+  const focused = place.contains(document.activeElement) ? name(document.activeElement) : null;
+  place.replaceChildren(...children);
+  if (focused === null) return;
+  const same = [...place.querySelectorAll("a, button")].find((each) => name(each) === focused);
+  (same ?? find("h2", place.closest(".view"))).focus({ preventScroll: true });
+}
+
+/** Shows a message, which screen readers announce. Errors stay until they are closed. */
 export function say(text, kind = "good") {
   const told = find("#told");
-  told.dataset.kind = kind;
-  told.textContent = text;
+  const clear = () => {
+    if (told.contains(document.activeElement)) find("#main").focus({ preventScroll: true });
+    told.replaceChildren();
+  };
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => (told.textContent = ""), 6000);
+  told.dataset.kind = kind;
+  told.replaceChildren(h("span", {}, text));
+  if (kind === "bad") told.append(button("Close", clear, { class: "copy", "aria-label": "Close the message" }));
+  else say.timer = setTimeout(clear, 4000);
+}
+
+/** Shows the message of `error`, and its hint if it has one, as sentences. */
+export function sayError({ message, hint }) {
+  const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+  say([message, hint].filter(Boolean).map(sentence).join(" "), "bad");
 }
 
 /** Builds a button. It shows errors of `act`, and ignores clicks while `act` runs. */
@@ -45,7 +69,7 @@ export async function guarded(control, act) {
   try {
     await act(control);
   } catch (error) {
-    say([error.message, error.hint].filter(Boolean).join(" "), "bad");
+    sayError(error);
   } finally {
     control.removeAttribute("aria-busy");
   }

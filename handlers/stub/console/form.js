@@ -116,12 +116,15 @@ async function register() {
   const given = await send(here.route, request(params()));
   const errors = Array.isArray(given.value?.errors) ? given.value.errors : [];
   const elsewhere = errors.filter(({ attr, message }) => !showFault(attr, message));
-  find("#registration-result").replaceChildren(
+  const result = find("#registration-result");
+  result.replaceChildren(
     h("h3", {}, "Response"),
     answer(given),
     ...elsewhere.map(({ attr, message }) => h("p", {}, badge(attr, "bad"), ` ${message}`)),
   );
-  find('[aria-invalid="true"]', find("#registration"))?.focus();
+  const invalid = find('[aria-invalid="true"]', find("#registration"));
+  if (invalid) invalid.focus();
+  else result.scrollIntoView({ block: "nearest" });
   tell("state");
 }
 

@@ -1,7 +1,7 @@
 // The users of the world, and their sessions.
 
 import { control, read, tell } from "./api.js";
-import { badge, button, copier, dangerous, find, guarded, h, moment, none, row, say } from "./dom.js";
+import { badge, button, copier, dangerous, find, guarded, h, moment, none, redraw, row, say } from "./dom.js";
 import { fill } from "./form.js";
 
 const KIND = { live: "good", remembered: "good", "too-old": "bad", unused: "bad" };
@@ -40,8 +40,8 @@ export function start() {
 export const refresh = () => read(["clients", "sessions"], show);
 
 function show(people, sessions) {
-  find("#people-rows").replaceChildren(...people.map(person));
-  find("#session-rows").replaceChildren(...sessions.map(session));
+  redraw(find("#people-rows"), ...people.map(person));
+  redraw(find("#session-rows"), ...sessions.map(session));
   find("#no-sessions").hidden = sessions.length > 0;
   find("#people-list").replaceChildren(...people.map(({ email }) => h("option", { value: email })));
 }

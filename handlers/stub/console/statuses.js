@@ -10,7 +10,7 @@ const cards = new Map();
 const shown = { text: "", code: "" };
 
 export async function start() {
-  const statuses = await control("GET", "statuses");
+  const statuses = successFirst(await control("GET", "statuses"));
   const usual = mostCommon(statuses.map((status) => status.request.path));
   for (const status of statuses) cards.set(status.slug, card(status, usual));
   find("#cards").replaceChildren(...Array.from(cards.values(), (each) => each.element));
@@ -21,6 +21,9 @@ export async function start() {
   filter({});
   return statuses;
 }
+
+/** Returns the statuses in the order of the contract, but with those of a success first. */
+const successFirst = (statuses) => [...statuses].sort((one, other) => (one.code >= 300) - (other.code >= 300));
 
 /** Shows which statuses were met, according to the coverage report. */
 export function showMet(statuses) {
@@ -49,11 +52,14 @@ function card(status, usual) {
   const toggle = button("Code", () => {
     snippets.hidden = !snippets.hidden;
     toggle.setAttribute("aria-expanded", String(!snippets.hidden));
-    if (!snippets.hidden) snippets.replaceChildren(snippetsOf(status, usual));
+    if (snippets.hidden) return;
+    snippets.replaceChildren(snippetsOf(status, usual));
+    snippets.scrollIntoView({ block: "nearest" });
   }, { "aria-expanded": "false", "aria-controls": snippets.id, "aria-describedby": title.id, class: "plain" });
-  const element = h(
-    "article",
-    { class: "card", "aria-labelledby": title.id, "data-slug": status.slug },
+  const sender = button("Send it", async () => show(await forced(status)), { class: "main", "aria-describedby": title.id });
+  const face = h(
+    "div",
+    { class: "card" },
     h("header", {}, codeBadge(status.code), title),
     h("p", { class: "meaning" }, status.meaning),
     badges(status),
@@ -61,7 +67,7 @@ function card(status, usual) {
     h(
       "div",
       { class: "actions" },
-      button("Send it", async () => show(await forced(status)), { class: "main", "aria-describedby": title.id }),
+      sender,
       status.arrange === null
         ? null
         : button("Cause it naturally", async () => show(await natural(status, usual)), { "aria-describedby": title.id }),
@@ -70,18 +76,27 @@ function card(status, usual) {
     status.arrange === null
       ? h("p", { class: "quiet small" }, "Occurs naturally only with a certain setting of the server.")
       : null,
-    result,
-    snippets,
   );
+  const element = h(
+    "article",
+    { class: "status", "aria-labelledby": title.id, "data-slug": status.slug },
+    face,
+    h("div", { class: "opened" }, result, snippets),
+  );
+  const close = button("Close", () => {
+    result.replaceChildren();
+    sender.focus();
+  }, { class: "plain", "aria-label": "Close the response" });
   const show = (given) => {
     const other = given.value && given.value.status !== status.slug;
     result.replaceChildren(
-      h("div", { class: "above" }, h("h4", {}, "Response"), button("Close", () => result.replaceChildren(), { class: "plain", "aria-label": "Close the response" })),
+      h("div", { class: "above" }, h("h4", {}, `Response for ${status.slug}`), close),
       ...(other
         ? [h("p", { class: "note" }, "The state of this world leads to another response; Traffic shows why. Reset the world to start over.")]
         : []),
       answer(given),
     );
+    result.scrollIntoView({ block: "nearest" });
     say(`${status.slug}: ${given.broken === undefined ? `response ${given.code}` : "no response"}.`);
     tell("state");
   };
@@ -189,6 +204,7 @@ function snippetsOf(status, usual) {
     h(
       "div",
       { class: "above" },
+      h("h4", {}, `Code for ${status.slug}`),
       choices("How to get it", ways, (way) => (Object.assign(chosen, { way }), draw())),
       choices("Language", [["curl", "curl"], ["fetch", "fetch"], ["playwright", "Playwright"]], (language) => (Object.assign(chosen, { language }), draw())),
       copier(() => block.textContent, `the code for ${status.slug}`),

@@ -109,16 +109,17 @@ function line(entry) {
       "summary",
       {},
       codeBadge(entry.code),
-      h("strong", {}, status),
       h(
         "span",
-        { class: "flags" },
+        { class: "headline" },
+        h("strong", {}, status),
         entry.forced ? badge(`by ${entry.forced}`) : null,
         entry.forwarded_to ? badge("upstream") : null,
         entry.fault ? badge(entry.fault, "bad") : null,
         entry.client_left ? badge("client left", "bad") : null,
         entry.explanation.ignored.length ? badge(`${entry.explanation.ignored.length} ignored`, "bad") : null,
       ),
+      time(entry.at),
       h("span", { class: "asked" }, `${entry.method} ${entry.path}`),
       h("span", { class: "took" }, `${entry.milliseconds.toFixed(1)} ms`),
     ),
@@ -126,6 +127,12 @@ function line(entry) {
   );
   const words = `${entry.code} ${status} ${entry.method} ${entry.path} ${entry.forced ?? ""} ${JSON.stringify(entry.params)}`;
   return h("li", { "data-words": words.toLowerCase(), "data-id": entry.id }, details);
+}
+
+/** The time by the world's clock; where there is room, with the day. */
+function time(at) {
+  const [day, ofDay] = moment(at).split(" ");
+  return h("time", { datetime: at, title: `${day} ${ofDay} UTC by this world's clock` }, h("span", { class: "day" }, `${day} `), ofDay);
 }
 
 function more(entry) {
@@ -138,11 +145,11 @@ function more(entry) {
     return [explanation(entry.explanation), none("Bodies of forwarded requests are not kept."), when];
   }
   return [
-    h("h4", {}, "Why this response"),
+    h("h3", {}, "Why this response"),
     explanation(entry.explanation),
-    h("h4", {}, "Decoded parameters"),
+    h("h3", {}, "Decoded parameters"),
     entry.params === null ? none("No parameters were decoded.") : json(entry.params, "Decoded parameters"),
-    h("h4", {}, "Response"),
+    h("h3", {}, "Response"),
     json(entry.answer, "Response"),
     when,
   ];

@@ -1,7 +1,7 @@
 // The worlds of the server: open, create or delete one, reset this one; save it, and restore it.
 
 import { control, here, read, tell } from "./api.js";
-import { badge, copier, dangerous, find, guarded, h, moment, row, say } from "./dom.js";
+import { badge, copier, dangerous, find, guarded, h, moment, redraw, row, say } from "./dom.js";
 import { clear } from "./traffic.js";
 
 export function start() {
@@ -46,11 +46,13 @@ function onSubmit(form, act) {
 export const refresh = () => read(["worlds", "snapshots"], show);
 
 function show(worlds, snapshots) {
-  find("#world-rows").replaceChildren(...worlds.map(world));
+  redraw(find("#world-rows"), ...worlds.map(world));
   find("#snapshots").hidden = !snapshots.length;
-  find("#snapshot-rows").replaceChildren(...snapshots.map(snapshot));
+  redraw(find("#snapshot-rows"), ...snapshots.map(snapshot));
   find("#no-snapshots").hidden = snapshots.length > 0;
   const { source } = find("#new-world").elements;
+  // While somebody chooses, the options stay as they are.
+  if (document.activeElement === source) return;
   const chosen = source.value;
   // The value of an option is the body of the request.
   const option = (body, text) => h("option", { value: JSON.stringify(body) }, text);
