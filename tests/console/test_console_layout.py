@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.browser import card, each_view, go, press, ready, register, told, window
+from support.browser import ConsoleAt, card, each_view, go, press, ready, register, told
 from support.live import LiveStub
 
 from clients_register.spec.statuses import load_statuses
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 WIDTHS = [390, 900, 1280, 1440]
 
@@ -53,7 +53,7 @@ MESSAGE = """() => {
     under.map((each) => each.textContent)];
 }"""
 
-# The area in the grid of the cards, within the rows that have one, that no card fills.
+# How many rows of the grid of cards, except the last, do not reach its right edge.
 HOLES = """() => {
   const boxes = [...document.querySelectorAll('.card, .opened')]
     .map((each) => each.getBoundingClientRect()).filter((box) => box.height);
@@ -75,12 +75,8 @@ def box(within: "Page", selector: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_control_is_covered_by_another(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int
-) -> None:
-    size = {"width": width, "height": 900}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
-        ready(page)
+def test_no_control_is_covered_by_another(console_at: ConsoleAt, width: int) -> None:
+    with console_at(width) as page:
         press(card(page, "missing-param"), "Code")
         register(page, email="nobody")
         found = {view: page.evaluate(COVERED) for view in each_view(page)}
@@ -88,12 +84,8 @@ def test_no_control_is_covered_by_another(
 
 
 @pytest.mark.parametrize("width", [1200, 1440])
-def test_a_message_covers_no_control(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int
-) -> None:
-    size = {"width": width, "height": 900}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
-        ready(page)
+def test_a_message_covers_no_control(console_at: ConsoleAt, width: int) -> None:
+    with console_at(width) as page:
         for status in load_statuses():
             press(card(page, status.slug), "Send it")
             told(page, f"{status.slug}: response {status.code}.")
@@ -101,11 +93,9 @@ def test_a_message_covers_no_control(
 
 
 def test_on_a_phone_a_message_covers_only_the_bar_and_lets_clicks_through(
-    chromium: "Browser", shared_stub: LiveStub, world: str
+    console_at: ConsoleAt,
 ) -> None:
-    size = {"width": 390, "height": 844}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
-        ready(page)
+    with console_at(390, 844) as page:
         press(page, "Send it")
         told(page, "action-successful: response 200.")
         bar = page.locator("header.top").bounding_box()
@@ -115,10 +105,8 @@ def test_on_a_phone_a_message_covers_only_the_bar_and_lets_clicks_through(
         assert page.locator("html").get_attribute("data-theme") == "dark"
 
 
-def test_an_error_stays_until_it_is_closed_and_other_messages_go(
-    chromium: "Browser", shared_stub: LiveStub, world: str
-) -> None:
-    with window(chromium, shared_stub.at("/_mock/", world)) as page:
+def test_an_error_stays_until_it_is_closed_and_other_messages_go(console_at: ConsoleAt) -> None:
+    with console_at(1280) as page:
         page.clock.install()
         page.reload()
         page.clock.resume()
@@ -139,11 +127,11 @@ def test_an_error_stays_until_it_is_closed_and_other_messages_go(
 
 @pytest.mark.parametrize("width", [390, 1000, 1440, 1900])
 def test_what_a_card_opens_leaves_no_hole_and_the_card_in_its_place(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int
+    console_at: ConsoleAt, width: int
 ) -> None:
-    size = {"width": width, "height": 900}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
-        ready(page)
+    with console_at(width) as page:
+        # What the cards show of the coverage comes later than the cards.
+        page.locator(".met[data-met]").first.wait_for()
         slugs = page.locator("article[data-slug]").evaluate_all(
             "all => all.map(e => e.dataset.slug)"
         )
@@ -165,11 +153,10 @@ def test_focus_returns_to_the_card_whose_response_is_closed(console: "Page") -> 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 600), (390, 844)])
 def test_the_button_of_the_form_is_in_sight_and_hides_no_field_with_the_focus(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int, height: int
+    console_at: ConsoleAt, width: int, height: int
 ) -> None:
-    size = {"width": width, "height": height}
-    with window(chromium, shared_stub.at("/_mock/#register", world), viewport=size) as page:
-        ready(page)
+    with console_at(width, height) as page:
+        go(page, "register")
         button = page.locator("#register-it").bounding_box()
         assert button is not None
         assert button["y"] + button["height"] <= height
@@ -183,16 +170,12 @@ def test_the_button_of_the_form_is_in_sight_and_hides_no_field_with_the_focus(
             assert field["y"] + field["height"] <= bar["y"]
 
 
-def test_the_response_to_the_form_is_scrolled_into_sight(
-    chromium: "Browser", shared_stub: LiveStub, world: str, email: str
-) -> None:
-    size = {"width": 390, "height": 844}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
-        ready(page)
+def test_the_response_to_the_form_is_scrolled_into_sight(console_at: ConsoleAt, email: str) -> None:
+    with console_at(390, 844) as page:
         assert "action-successful" in register(page, email=email)
         answer = page.locator("#registration-result h3").bounding_box()
         assert answer is not None
-        assert 0 < answer["y"] < size["height"]
+        assert 0 < answer["y"] < 844
 
 
 def test_a_success_comes_first(console: "Page") -> None:

@@ -5,7 +5,18 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser import axe, card, each_view, go, press, ready, register, told, window
+from support.browser import (
+    ConsoleAt,
+    axe,
+    card,
+    each_view,
+    go,
+    press,
+    ready,
+    register,
+    told,
+    window,
+)
 from support.command import NPM, absent
 from support.live import LiveStub
 
@@ -45,12 +56,8 @@ def filled(page: "Page", world: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-def test_axe_finds_nothing(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int, scheme: str
-) -> None:
-    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with window(chromium, shared_stub.at("/_mock/", world), **options) as page:
-        ready(page)
+def test_axe_finds_nothing(console_at: ConsoleAt, world: str, width: int, scheme: str) -> None:
+    with console_at(width, color_scheme=scheme) as page:
         filled(page, world)
         found = {view: axe(page) for view in each_view(page)}
         assert len(found) == 9
@@ -63,11 +70,10 @@ def test_every_reference_leads_to_one_element(console: "Page") -> None:
 
 @pytest.mark.parametrize("width", [360, 1000, 1600])
 def test_no_view_is_wider_than_the_window(
-    chromium: "Browser", shared_stub: LiveStub, world: str, width: int
+    console_at: ConsoleAt, shared_stub: LiveStub, world: str, width: int
 ) -> None:
     shared_stub.registered("somebody.with.a.long.address@an.even.longer.host.tests.test", world)
-    size = {"width": width, "height": 800}
-    with window(chromium, shared_stub.at("/_mock/", world), viewport=size) as page:
+    with console_at(width) as page:
         found = {view: page.evaluate(TOO_WIDE) for view in each_view(page)}
         assert {view: much for view, much in found.items() if much > 0} == {}
 
@@ -147,13 +153,12 @@ def test_swagger_ui_is_the_release_that_npm_locks() -> None:
         assert file.read_bytes() == (release / file.name).read_bytes(), f"{file.name}: copy it"
 
 
-def test_the_link_of_the_view_is_in_sight_on_a_phone(
-    chromium: "Browser", shared_stub: LiveStub, world: str
-) -> None:
-    size = {"width": 360, "height": 800}
-    with window(chromium, shared_stub.at("/_mock/#worlds", world), viewport=size) as page:
+def test_the_link_of_the_view_is_in_sight_on_a_phone(console_at: ConsoleAt) -> None:
+    with console_at(360) as page:
+        go(page, "worlds")
+        page.reload()
         ready(page)
         link = page.locator("nav a[aria-current]").bounding_box()
         assert link is not None
         assert link["x"] >= 0
-        assert link["x"] + link["width"] <= size["width"]
+        assert link["x"] + link["width"] <= 360

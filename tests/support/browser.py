@@ -1,8 +1,8 @@
 """Debian's Chromium, driven by Playwright, and the console as a page in it."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.command import NPM, absent
@@ -10,6 +10,9 @@ from support.limits import LIMIT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+# Opens the console in a window of a width and a height.
+ConsoleAt = Callable[..., AbstractContextManager["Page"]]
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 

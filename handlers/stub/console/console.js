@@ -3,7 +3,7 @@
 import { here, locate, news } from "./api.js";
 import * as clock from "./clock.js";
 import * as coverage from "./coverage.js";
-import { find, say, sayError } from "./dom.js";
+import { find, sayError } from "./dom.js";
 import * as form from "./form.js";
 import * as outbox from "./outbox.js";
 import * as people from "./people.js";
@@ -114,4 +114,4 @@ async function start() {
   document.body.dataset.ready = "yes";
 }
 
-start().catch((error) => say(`The page failed to start: ${error.message}`, "bad"));
+start().catch(({ message, hint }) => sayError({ message: `The page failed to start: ${message}`, hint }));
