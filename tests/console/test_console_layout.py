@@ -9,7 +9,7 @@ from support.live import LiveStub
 from clients_register.spec.statuses import load_statuses
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 WIDTHS = [390, 900, 1280, 1440]
 
@@ -123,6 +123,38 @@ def test_an_error_stays_until_it_is_closed_and_other_messages_go(console_at: Con
         told(page, "no user has the address")
         press(page, "Close the message")
         page.locator("#told:empty").wait_for(state="attached")
+
+
+def test_the_success_of_an_earlier_action_hides_no_error(console: "Page", world: str) -> None:
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    console.route("**/_mock/snapshots/*", hold)
+    with console.expect_request("**/_mock/snapshots/*"):
+        view = go(console, "worlds")
+        view.get_by_label("Save this world as").fill(f"{world}-saved")
+        press(view, "Save")
+    view = go(console, "people")
+    view.get_by_label("E-mail of the user").fill("nobody@tests.test")
+    press(view, "Mint")
+    told(console, "no user has the address")
+    held[0].continue_()
+    told(console, "This world was saved")
+    told(console, "no user has the address")
+
+
+def test_an_error_goes_when_the_next_action_begins(console: "Page") -> None:
+    view = go(console, "people")
+    for email, text in [
+        ("nobody@tests.test", "no user has the address"),
+        ("client@personas.test", "Minted"),
+    ]:
+        view.get_by_label("E-mail of the user").fill(email)
+        press(view, "Mint")
+        told(console, text)
+    assert console.locator("#told [data-kind='bad']").count() == 0
 
 
 @pytest.mark.parametrize("width", [390, 1000, 1440, 1900])

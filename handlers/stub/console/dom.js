@@ -37,18 +37,24 @@ export function redraw(place, ...children) {
   (same ?? find("h2", place.closest(".view"))).focus({ preventScroll: true });
 }
 
-/** Shows a message, which screen readers announce. Errors stay until they are closed. */
+/**
+ * Shows a message, which screen readers announce. An error stays until it is closed or the next
+ * action begins; the success of an earlier action does not hide it.
+ */
 export function say(text, kind = "good") {
   const told = find("#told");
-  const clear = () => {
-    if (told.contains(document.activeElement)) find("#main").focus({ preventScroll: true });
-    told.replaceChildren();
-  };
-  clearTimeout(say.timer);
-  told.dataset.kind = kind;
-  told.replaceChildren(h("span", {}, text));
-  if (kind === "bad") told.append(button("Close", clear, { class: "copy", "aria-label": "Close the message" }));
-  else say.timer = setTimeout(clear, 4000);
+  const message = h("p", { "data-kind": kind }, h("span", {}, text));
+  find(`[data-kind="${kind}"]`, told)?.remove();
+  told.append(message);
+  if (kind === "bad") {
+    message.append(h("button", { type: "button", class: "copy", "aria-label": "Close the message", onclick: closeError }, "Close"));
+  } else setTimeout(() => message.remove(), 4000);
+}
+
+function closeError() {
+  const error = find('#told [data-kind="bad"]');
+  if (error?.contains(document.activeElement)) find("#main").focus({ preventScroll: true });
+  error?.remove();
 }
 
 /** Shows the message of `error`, and its hint if it has one, as sentences. */
@@ -66,6 +72,7 @@ export function button(text, act, attributes = {}) {
 export async function guarded(control, act) {
   if (control.getAttribute("aria-busy") === "true") return;
   control.setAttribute("aria-busy", "true");
+  closeError();
   try {
     await act(control);
   } catch (error) {
