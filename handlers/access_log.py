@@ -26,8 +26,8 @@ MAX_SHOWN = 300
 class Details(TypedDict, total=False):
     """What only the application knows of a response.
 
-    `forced` says what determined it, `fault` how it was broken on purpose, and `forwarded_to` the
-    URL that it came from.
+    `forced` says what determined it, `fault` how it was broken on purpose, `forwarded_to` the URL
+    that it came from, and `expected` where the route is, if the caller has a wrong base URL.
     """
 
     request_id: str
@@ -35,6 +35,7 @@ class Details(TypedDict, total=False):
     forced: str | None
     fault: str | None
     forwarded_to: str | None
+    expected: str | None
 
 
 def add_details(scope: Scope, **details: Unpack[Details]) -> None:
@@ -122,6 +123,8 @@ class _Exchange:
             yield f"fault {fault}"
         if forwarded_to := details.get("forwarded_to"):
             yield f"from {shorten(forwarded_to)}"
+        if expected := details.get("expected"):
+            yield f"expected {expected}"
         if self._code is not None and not self._is_complete:
             yield "broken off"
         if self._client_left:

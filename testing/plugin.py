@@ -20,6 +20,9 @@ URL = "--clients-register-url"
 REQUIRE = "--clients-register-require"
 SERVE = "clients_register_serve"
 
+# The world of a test.
+_WORLD = pytest.StashKey["World"]()
+
 # The counts of statuses that the tests received, by slug, for each stub that was used.
 _MET = pytest.StashKey[list[dict[str, int]]]()
 
@@ -106,11 +109,23 @@ def clients_register(
 ) -> Iterator[World]:
     """A world of the stub for this test only, deleted afterwards.
 
-    If the test fails, its report shows the requests, the responses, and why they were given.
+    If the test fails, its report shows the requests, the responses, and why they were given. It
+    fails if a response that it forced was never requested.
     """
     with clients_register_stub.world(request.node.name, clients_register_snapshot) as world:
+        request.node.stash[_WORLD] = world
         yield world
+        del request.node.stash[_WORLD]
         request.node.add_report_section("teardown", "clients-register", world.summarize())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fails a test that has passed, at its call of `force`, if nothing requested the response."""
+    __tracebackhide__ = True
+    yield
+    if _WORLD in item.stash:
+        item.stash[_WORLD].check_forced()
 
 
 def _count_statuses(stub: Stub, config: pytest.Config) -> Iterator[Stub]:

@@ -14,7 +14,10 @@ from typing import Any, Self
 
 import httpx2
 
-from clients_register.testing.world import TIMEOUT, World, call_control
+from clients_register.testing.world import TIMEOUT, World
+
+# For pytest: a traceback ends at the line that called this module.
+__tracebackhide__ = True
 
 # Characters of a test's name in the name of its world, which has at most 64.
 MAX_NAME = 48
@@ -28,28 +31,27 @@ class StubError(Exception):
 
 
 class Stub:
-    """A stub at a URL, which is also that of its default world.
+    """A running stub, with its default world, whose URLs `base`, `root` and `url` it also has.
 
     As a context manager it closes its connections at the end; the stub keeps running.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        """`url` is the origin, such as http://127.0.0.1:4018; `token` the control token, if any.
+        """`url` is the origin or the base URL of the stub, such as http://127.0.0.1:4018.
 
-        Raises StubError if there is no stub.
+        `token` is the control token, if any. Raises StubError if there is no stub, and ControlError
+        if it refuses the token.
         """
-        self.base = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Proxies in the environment are for other hosts.
         self._http = httpx2.Client(headers=headers, timeout=TIMEOUT, trust_env=False)
         try:
-            self.url = self.base + str(self.control("GET", "/health")["route"])
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
+            self._server = _find_server(self._http, url.rstrip("/"))
+            self.default = World(self._http, self._server)
+        except BaseException:
             self._http.close()
-            raise StubError(
-                f"expected a stub at {self.base}, found none ({error}); start it with"
-                " `clients-register serve`, or leave out the URL to have one started"
-            ) from None
+            raise
+        self.base, self.root, self.url = self.default.base, self.default.root, self.default.url
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +76,7 @@ class Stub:
         unique = f"{prefix}-{secrets.token_hex(4)}"
         if snapshot is not None:
             self.control("PUT", f"/worlds/{unique}", {"snapshot": snapshot})
-        world = World(self._http, f"{self.base}/_world/{unique}", unique)
+        world = World(self._http, self._server, unique)
         try:
             yield world
         finally:
@@ -82,11 +84,11 @@ class Stub:
 
     def control(self, method: str, path: str, json: object = None) -> Any:
         """Calls the control plane of the default world. Raises ControlError."""
-        return call_control(self._http, method, f"{self.base}/_mock{path}", json)
+        return self.default.control(method, path, json)
 
-    def coverage(self) -> Any:
+    def coverage(self) -> dict[str, Any]:
         """Returns the coverage of all worlds together."""
-        return self.control("GET", "/coverage")
+        return self.default.coverage()
 
 
 @contextmanager
@@ -124,6 +126,33 @@ def start_stub(folder: Path, options: Sequence[str], cwd: Path) -> Iterator[str]
             yield origin
         finally:
             _stop(process)
+
+
+def _find_server(http: httpx2.Client, url: str) -> str:
+    """Returns the URL below which the stub of `url` has its paths. Raises StubError."""
+    found = ""
+    try:
+        # A base URL has a path, which may also be that of a reverse proxy before the stub.
+        origin = str(httpx2.URL(url).copy_with(raw_path=b"/")).rstrip("/")
+        for server in dict.fromkeys((origin, url)):
+            response = http.get(f"{server}/_mock/health")
+            if "Mock-Error" in response.headers or _is_health(response):
+                return server
+            found = f"a response with the code {response.status_code} at {server}/_mock/health"
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        found = f"none ({error})"
+    raise StubError(
+        f"expected a stub at {url}, found {found}; start it with `clients-register serve`, or leave"
+        " out the URL to have one started"
+    )
+
+
+def _is_health(response: httpx2.Response) -> bool:
+    try:
+        health = response.json()
+    except ValueError:
+        return False
+    return isinstance(health, dict) and "base" in health
 
 
 def _read_origin(process: subprocess.Popen[bytes]) -> str | None:

@@ -2,9 +2,14 @@
 
 import base64
 import json as json_
-from typing import Any
+import sys
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple
 
 import httpx2
+
+# For pytest: a traceback ends at the line of the test that called this module.
+__tracebackhide__ = True
 
 # Timeout for any response, in seconds: more than the 60 that the stub can be asked to wait.
 TIMEOUT = 70.0
@@ -12,6 +17,10 @@ TIMEOUT = 70.0
 
 class ControlError(Exception):
     """The control plane reported a problem; the message is the problem and its hint."""
+
+
+class UnusedResponses(Exception):
+    """Responses that a test forced were never requested; the message names them."""
 
 
 class Clock:
@@ -37,18 +46,25 @@ class Clock:
 class World:
     """An isolated world, with its own clients, clock, script, mails, request log and coverage."""
 
-    def __init__(self, http: httpx2.Client, base: str, name: str) -> None:
-        self.name = name
-        #: The address of the API for the program under test.
-        self.base = base
+    def __init__(self, http: httpx2.Client, server: str, name: str | None = None) -> None:
+        """`server` is the URL of the stub; without a `name`, it is its default world.
+
+        Raises ControlError, such as for a wrong control token.
+        """
         self._http = http
-        origin = str(httpx2.URL(base).copy_with(raw_path=b"/")).rstrip("/")
+        self._forced: _Forced | None = None
+        #: The URL of the world, for programs that append the whole path of a route to it.
+        self.root = server if name is None else f"{server}/_world/{name}"
+        health = self.control("GET", "/health")
+        self.name = str(health["world"])
+        #: The base URL of the API, such as http://127.0.0.1:4018/_world/my-test/api/v1.
+        self.base = server + str(health["base"])
         #: The URL of the route.
-        self.url = origin + str(self.control("GET", "/health")["route"])
+        self.url = server + str(health["route"])
         self.clock = Clock(self)
 
     def __repr__(self) -> str:
-        return f"<World {self.base}>"
+        return f"<World {self.root}>"
 
     @staticmethod
     def encode(params: object) -> bytes:
@@ -67,14 +83,56 @@ class World:
 
         `path` is such as /faults; spec/control.yaml lists them all. Raises ControlError.
         """
-        return call_control(self._http, method, f"{self.base}/_mock{path}", json)
+        url = f"{self.root}/_mock{path}"
+        try:
+            response = self._http.request(method, url, json=json)
+        except httpx2.HTTPError as error:
+            raise ControlError(f"{method} {url}: no response: {error}") from error
+        if "Mock-Error" in response.headers:
+            problem = response.json()
+            raise ControlError(f"{method} {url}: {problem['detail']}. {problem['hint']}")
+        if response.is_error:
+            raise ControlError(
+                f"{method} {url}: expected the control plane of a stub, found a response with the"
+                f" code {response.status_code}; has the stub been replaced?"
+            )
+        return response.json() if response.content else None
 
     def force(self, *items: str | dict[str, Any]) -> None:
         """Scripts the next responses of the route: slugs, or items such as {"fault": "reset"}.
 
-        Replaces the previous script. Raises ControlError.
+        Replaces the previous script. In a test that passes, each item has to be used by at least
+        one request; see `check_forced`. Raises ControlError.
         """
         self.control("PUT", "/next", list(items))
+        self._forced = _Forced(len(items), _make_traceback(sys._getframe(1)))
+
+    def check_forced(self) -> None:
+        """Raises UnusedResponses if an item of the latest `force` has been used by no request.
+
+        Its traceback ends at the line that called `force`. The plugin calls this for the fixture
+        `clients_register`; there is nothing to check after `restore`.
+        """
+        forced, self._forced = self._forced, None
+        if forced is None:
+            return
+        unused = [item for item in self.control("GET", "/next") if not item["used"]]
+        if not unused:
+            return
+        names = ", ".join(item["slug"] or item["fault"] or "a delay" for item in unused)
+        path = self.url.removeprefix(self.root)
+        received = sum(
+            (entry["method"], entry["path"]) == ("POST", path) for entry in self.requests()
+        )
+        hint = (
+            "clear the rest with force() where that is intended"
+            if received
+            else f"does the program under test use the base URL {self.base}?"
+        )
+        raise UnusedResponses(
+            f"no request used {len(unused)} of {forced.items} forced responses: {names}. This world"
+            f" received {received} requests to {path}; {hint}"
+        ).with_traceback(forced.traceback)
 
     def save(self, snapshot: str) -> str:
         """Saves this world under the name `snapshot`, and returns the name.
@@ -90,6 +148,7 @@ class World:
         Raises ControlError if there is no such snapshot.
         """
         self.control("POST", "/reset", {} if snapshot is None else {"snapshot": snapshot})
+        self._forced = None
 
     def outbox(
         self, to: str | None = None, *, request: str | None = None, wait: float = 0
@@ -128,14 +187,20 @@ class World:
         return "\n".join(lines) or "no requests"
 
 
-def call_control(http: httpx2.Client, method: str, url: str, json: object = None) -> Any:
-    """Calls a control plane; returns the decoded response, None if empty. Raises ControlError."""
-    response = http.request(method, url, json=json)
-    if "Mock-Error" in response.headers:
-        problem = response.json()
-        raise ControlError(f"{method} {url}: {problem['detail']}. {problem['hint']}")
-    response.raise_for_status()
-    return response.json() if response.content else None
+class _Forced(NamedTuple):
+    """A call of `World.force`: the number of items, and the traceback that ends at its line."""
+
+    items: int
+    traceback: TracebackType | None
+
+
+def _make_traceback(frame: FrameType | None) -> TracebackType | None:
+    """Makes a traceback that ends at the present line of `frame`."""
+    traceback = None
+    while frame is not None:
+        traceback = TracebackType(traceback, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return traceback
 
 
 def _mail_path(path: str, to: str | None, request: str | None, wait: float) -> str:

@@ -4,20 +4,25 @@ import { randomUUID } from "node:crypto";
 
 const STUB_URL = process.env.STUB_URL ?? "http://127.0.0.1:4018";
 
-/** Runs `use` with a new world, and deletes the world afterwards. */
+/**
+ * Runs `use` with a new world, and deletes the world afterwards. `base` is the base URL of the API, and
+ * `control` calls the control plane of the world.
+ */
 export async function inWorld(use) {
   const name = `fetch-${randomUUID()}`;
-  const base = `${STUB_URL}/_world/${name}`;
+  const root = `${STUB_URL}/_world/${name}`;
+  const control = (method, path, body) => ask(root, method, path, body);
   try {
-    return await use({ base, control: (method, path, body) => ask(base, method, path, body) });
+    const { base } = await control("GET", "/health");
+    return await use({ base: STUB_URL + base, control });
   } finally {
     await ask(STUB_URL, "DELETE", `/worlds/${name}`);
   }
 }
 
 /** Calls the control plane. Returns its response, or undefined if the body is empty. */
-async function ask(base, method, path, body) {
-  const answer = await fetch(`${base}/_mock${path}`, {
+async function ask(root, method, path, body) {
+  const answer = await fetch(`${root}/_mock${path}`, {
     method,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),

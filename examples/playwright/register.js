@@ -1,9 +1,9 @@
 // The page's only script. A real page would get the URL of the API from its build; this one takes
-// it from its query string: ?api=http://127.0.0.1:4018
+// it from its query string: ?api=http://127.0.0.1:4018/api/v1
 
 import { encode } from "../encoder/encode.mjs";
 
-const api = new URLSearchParams(location.search).get("api") ?? "http://127.0.0.1:4018";
+const api = new URLSearchParams(location.search).get("api") ?? "http://127.0.0.1:4018/api/v1";
 const form = document.querySelector("form");
 const told = document.querySelector("[role=status]");
 
@@ -23,7 +23,7 @@ form.addEventListener("submit", async (event) => {
 
 async function register(params) {
   try {
-    const answer = await fetch(`${api}/api/v1/clients/register`, {
+    const answer = await fetch(`${api}/clients/register`, {
       method: "POST",
       headers: { "Content-Type": "text/plain" },
       body: encode(params),

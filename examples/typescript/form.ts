@@ -26,6 +26,8 @@ export async function submit(baseUrl: string, registration: Registration): Promi
   return message(await register(baseUrl, registration));
 }
 
+const account = { email: "ada@example.test", password: "correct horse battery staple" };
+
 // Mistakes that the types catch. If one of them compiled, its @ts-expect-error would be an error.
 export const mistakes = (envelope: Envelope) => [
   // @ts-expect-error: no such status
@@ -34,6 +36,10 @@ export const mistakes = (envelope: Envelope) => [
   envelope.status === "action-successful" && envelope.data.email,
   // @ts-expect-error: only some envelopes have errors
   envelope.errors,
+  // @ts-expect-error: no such member of a client
+  { application: "planoauth", client: { ...account, frist_name: "Ada" } } satisfies Registration,
+  // @ts-expect-error: no such parameter
+  { application: "planoauth", client: account, veiw: "client_read" } satisfies Registration,
   // @ts-expect-error: a registration needs a password
   { application: "planoauth", client: { email: "ada@example.test" } } satisfies Registration,
 ];

@@ -26,7 +26,12 @@ from clients_register.handlers.stub.control.plane import ControlPlane
 from clients_register.handlers.stub.cors import Cors, is_preflight
 from clients_register.handlers.stub.faults import BEFORE_ROUTING, BrokenConnection
 from clients_register.handlers.stub.forcing import Example, PreferenceParser
-from clients_register.handlers.stub.paths import split_path
+from clients_register.handlers.stub.paths import (
+    explain_path,
+    is_below_wrong_base,
+    path_prefix,
+    split_path,
+)
 from clients_register.handlers.stub.problems import (
     Headers,
     Problem,
@@ -97,7 +102,7 @@ class Stub:
             {slug: example.status for slug, example in parts.examples.items()}
         )
         self._addresses = parts.addresses
-        self._route = parts.route
+        self._base, self._route = parts.base, parts.route
         statuses = parts.statuses
         self._unidentified = parts.examples[statuses.for_rule("request_is_identified").slug]
         self._crashed = parts.examples[statuses.for_rule("nothing_unforeseen_happens").slug]
@@ -151,6 +156,8 @@ class Stub:
                 now = world.state.clock.now()
                 entry = LogEntry.begin(message.id, now, scope)
                 entry.request = message
+                if not is_registration:
+                    entry.misplaced = self._explain_path(entry)
                 request = StubRequest(
                     world, entry, message, complete, scope, receive, headers, is_registration
                 )
@@ -167,12 +174,22 @@ class Stub:
                     forced=entry.forced,
                     fault=entry.fault,
                     forwarded_to=entry.forwarded_to,
+                    expected=self._find_expected(name, entry),
                 )
                 await self._deliver(request, send)
             finally:
                 world.end_request(connection)
         except CallerDisconnected:
             return
+
+    def _explain_path(self, entry: LogEntry) -> str:
+        return explain_path(entry.method, entry.path, self._base, self._route)
+
+    def _find_expected(self, world: str, entry: LogEntry) -> str | None:
+        """Returns the path of the route in `world` if the caller only has a wrong base URL."""
+        if not is_below_wrong_base(entry.path, self._base, self._route):
+            return None
+        return path_prefix(world) + self._route
 
     async def _handle(self, request: StubRequest) -> None:
         """Determines the response, whatever happens."""

@@ -137,6 +137,7 @@ class StubBuilder:
             examples=load_examples(document, statuses),
             exchanges={slug: golden(slug) for slug in statuses.slugs},
             addresses=MagicAddresses(settings.status_domain, statuses.slugs, media_type(document)),
+            base=settings.base_path,
             route=settings.base_path + path,
         )
         control = ControlPlane(await build_control_router(), parts, self._guard)

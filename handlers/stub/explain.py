@@ -28,12 +28,14 @@ async def explain_response(
     slug: str | None,
     forced: str | None,
     forwarded_to: str | None,
+    misplaced: str | None,
 ) -> dict[str, Any]:
     """Returns the explanation as a JSON value.
 
     `slug` is None if the response is a problem, `context` if no rules were checked, and
-    `forwarded_to` if the response is not that of an upstream. The next violation is determined by
-    the present state of the world.
+    `forwarded_to` if the response is not that of an upstream; `misplaced` says where the route is,
+    if the request was none to it. The next violation is determined by the present state of the
+    world.
     """
     if forced is not None:
         return _explanation(FORCED[forced])
@@ -42,7 +44,8 @@ async def explain_response(
     if slug is None:
         return _explanation("The stub reported a problem; see the response.")
     if context is None or context.route is None:
-        return _explanation("The request was answered before any rule of the route was checked.")
+        before = "The request was answered before any rule of the route was checked."
+        return _explanation(f"{before} {misplaced}" if misplaced else before)
     ignored = [
         path
         for path, _ in context.params.items()

@@ -154,7 +154,7 @@ class Forwarding:
         asked = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
         readable = {**scope, "headers": asked}
         body = _once(request.body or b"")
-        async with self._upstream.send(readable, body, world.base) as response:
+        async with self._upstream.send(readable, body, world.prefix) as response:
             content = await self._read(response.body)
         entry.code, entry.forwarded_to = response.code, self._upstream.locate(scope)
         with suppress(ValueError, RecursionError):

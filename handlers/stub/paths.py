@@ -1,4 +1,4 @@
-"""The names of worlds and snapshots, and the paths of worlds."""
+"""The names of worlds and snapshots, and the paths of worlds and of the route."""
 
 import re
 from urllib.parse import unquote
@@ -36,6 +36,24 @@ def split_path(path: str, raw_path: bytes) -> tuple[str, str, bytes]:
             rest = b"/" + steps[1] if len(steps) > 1 else b""
             return name, path.removeprefix(PREFIX + name), rest
     return DEFAULT, path, raw_path
+
+
+def explain_path(method: str, path: str, base: str, route: str) -> str:
+    """Says where the route is, to the caller of another path or with another method.
+
+    `base` is the path of the base URL; `path` and `route` have no prefix of a world.
+    """
+    told = f"Expected POST {route}, found {method} {path}."
+    if not is_below_wrong_base(path, base, route):
+        return told
+    if base and path.endswith(base + route):
+        return f"{told} The program appends {base} to a base URL that already ends in it."
+    return f"{told} The base URL has to {f'end in {base}' if base else 'have no path'}."
+
+
+def is_below_wrong_base(path: str, base: str, route: str) -> bool:
+    """Whether only the base URL of the caller is wrong; see `explain_path`."""
+    return path != route and path.endswith(route.removeprefix(base))
 
 
 def check_world_name(name: str) -> None:

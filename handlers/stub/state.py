@@ -181,7 +181,7 @@ class ScriptItem:
     """One step of a script: forces `slug`, or delays or breaks a response of the real rules.
 
     It applies after `after` unaffected responses and lasts for `times` responses; of these it
-    affects the share `rate`, drawn by `seed`. `delay` is in seconds. `draws` counts the draws.
+    affects the share `rate`, drawn by `seed`. `delay` is in seconds. `used` counts the responses.
     """
 
     slug: str | None = None
@@ -191,15 +191,15 @@ class ScriptItem:
     rate: float = 1
     seed: int = 0
     fault: str | None = None
-    draws: int = 0
+    used: int = 0
 
     def draw(self) -> bool:
         """Whether the item affects the next response; reproducible for equal seeds."""
-        self.draws += 1
+        self.used += 1
         if self.rate >= 1:
             return True
-        # Seeded per draw, so that a copied script continues with the same draws.
-        return random.Random(f"{self.seed} {self.draws}").random() < self.rate  # noqa: S311
+        # Seeded per response, so that a copied script continues with the same draws.
+        return random.Random(f"{self.seed} {self.used}").random() < self.rate  # noqa: S311
 
     def effects(self) -> dict[str, Any]:
         """Returns as a JSON value what the item does to a response."""
@@ -207,7 +207,7 @@ class ScriptItem:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what is left of the item as a JSON value."""
-        names = ("slug", "times", "after", "delay", "rate", "seed", "fault")
+        names = ("slug", "times", "used", "after", "delay", "rate", "seed", "fault")
         return {name: getattr(self, name) for name in names}
 
 

@@ -45,8 +45,9 @@ class LogEntry(Struct):
 
     `slug` is None if the response is a problem, `forced` says how a response was forced, `script`
     shows the item of the script it used, `forwarded_to` is the URL that an upstream answered at.
-    `target` is the path and the query as they were sent, without the prefix of the world, and
-    `headers` are those of the request. `request` is None if the world could not be opened or the
+    `path` has no prefix of a world. `target` is the path and the query as they were sent, without
+    that prefix, and `headers` are those of the request. `misplaced` says where the route is, if the
+    request was none to it. `request` is None if the world could not be opened or the
     body was not kept, and `context` if no rules were checked. `size` is about how many bytes of
     memory a log needs for it.
     """
@@ -65,6 +66,7 @@ class LogEntry(Struct):
     fault: str | None = None
     script: Mapping[str, Any] | None = None
     forwarded_to: str | None = None
+    misplaced: str | None = None
     client_left: bool = False
     response_headers: Headers = []
     envelope: Mapping[str, Any] | None = None
@@ -100,7 +102,7 @@ class LogEntry(Struct):
         params = redact(value) if isinstance(value, dict) else None
         await asyncio.sleep(0)
         explanation = await explain_response(
-            self.context, self.slug, self.forced, self.forwarded_to
+            self.context, self.slug, self.forced, self.forwarded_to, self.misplaced
         )
         await asyncio.sleep(0)
         return {

@@ -75,8 +75,8 @@ class World:
         return time.monotonic() - self._used_at
 
     @property
-    def base(self) -> str:
-        """The path prefix of this world."""
+    def prefix(self) -> str:
+        """The prefix of all paths of this world, empty for the default one."""
         return path_prefix(self.name)
 
     @property

@@ -71,6 +71,16 @@ def test_the_line_of_a_forced_response_says_what_forced_it() -> None:
     assert line == "127.0.0.1 POST /api/v1/clients/register 401 session-expired forced by prefer"
 
 
+@pytest.mark.parametrize("base", ["", "/api", "/api/v1/api/v1", "/_world/a"])
+def test_the_line_of_a_request_below_a_wrong_base_says_where_the_route_is(base: str) -> None:
+    with serving("--memory", "--access-log") as process:
+        url = process.url.replace("/api/v1/", f"{base}/")
+        line = logged(process, lambda: httpx2.post(url, timeout=LIMIT))
+    found = f"127.0.0.1 POST {base}/clients/register 500 route-non-existent"
+    world = base if base == "/_world/a" else ""
+    assert line == f"{found} expected {world}/api/v1/clients/register"
+
+
 def test_the_line_of_a_forwarded_request_says_where_the_response_came_from() -> None:
     with Backend() as backend:
         with serving("--memory", "--access-log", "--upstream", backend.url) as process:

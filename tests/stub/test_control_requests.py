@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -277,3 +278,40 @@ def test_an_explanation_lists_parameters_that_the_contract_does_not_have(
     explanation = entry(shared_stub, world, registration("a@b.test", **changes))["explanation"]
     assert explanation["ignored"] == ignored
     assert all(name in explanation["summary"] for name in ignored)
+
+
+ENDS = "The base URL has to end in /api/v1."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("POST", "/clients/register", ENDS),
+        ("POST", "/api/v2/clients/register", ENDS),
+        (
+            "POST",
+            "/api/v1/api/v1/clients/register",
+            "The program appends /api/v1 to a base URL that already ends in it.",
+        ),
+        ("GET", "/clients/register", ENDS),
+        ("POST", "/api/v1/clients/regster", None),
+        ("GET", "/api/v1/clients/register", None),
+    ],
+)
+def test_a_request_that_misses_the_route_is_told_where_it_is(
+    stub: LiveStub, method: str, path: str, told: str | None
+) -> None:
+    stub.http.request(method, stub.at(path))
+    (found,) = stub.control("GET", "/requests").json()
+    expected = f" Expected POST /api/v1/clients/register, found {method} {path}."
+    summary = found["explanation"]["summary"]
+    assert summary.endswith(f"{expected} {told}" if told else expected)
+
+
+def test_without_a_base_path_the_base_url_has_to_have_no_path(
+    start_stub: Callable[..., LiveStub],
+) -> None:
+    stub = start_stub(base_path="")
+    stub.http.post(stub.at("/api/v1/clients/register"))
+    (found,) = stub.control("GET", "/requests").json()
+    assert found["explanation"]["summary"].endswith("The base URL has to have no path.")

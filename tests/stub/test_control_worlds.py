@@ -44,7 +44,8 @@ def test_worlds_are_listed_with_the_default_one_first(stub: LiveStub) -> None:
     shown = {each.pop("name"): each for each in stub.control("GET", "/worlds").json()}
     assert list(shown) == ["default", "A", "b"]
     personas = shown["default"]["clients"]
-    assert (shown["b"]["base"], shown["default"]["base"]) == ("/_world/b", "")
+    paths = [(shown[name]["prefix"], shown[name]["base"]) for name in ("default", "b")]
+    assert paths == [("", "/api/v1"), ("/_world/b", "/_world/b/api/v1")]
     assert (shown["b"]["clients"], shown["b"]["requests"]) == (personas + 1, 1)
     # In a database a world is stored from the first request on, in files when somebody is read.
     assert shown["A"]["clients"] in (None, personas)

@@ -111,6 +111,17 @@ def test_a_script_with_an_unknown_status_changes_nothing(shared_stub: LiveStub, 
     assert shared_stub.sent({}, world).json()["status"] == "missing-param"
 
 
+def test_what_is_left_of_a_script_tells_how_often_each_item_was_used(
+    shared_stub: LiveStub, world: str
+) -> None:
+    items = [{"slug": "missing-param", "times": 3}, {"slug": "invalid-token", "after": 1}]
+    shared_stub.control("PUT", "/next", items, world)
+    for _ in range(2):
+        shared_stub.sent({}, world)
+    left = shared_stub.control("GET", "/next", world=world).json()
+    assert [(item["times"], item["used"]) for item in left] == [(1, 2), (1, 0)]
+
+
 def test_a_delayed_item_without_a_status_delays_the_real_answer(
     shared_stub: LiveStub, world: str
 ) -> None:

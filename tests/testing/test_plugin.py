@@ -83,6 +83,23 @@ def test_a_running_stub_is_used_where_its_url_is_given(authors_here: Run, stub: 
     assert stub.control("GET", "/coverage").json()["met"] == 1
 
 
+@pytest.mark.parametrize("path", ["", "/", "/v2", "/v2/"])
+def test_the_url_of_a_running_stub_may_be_its_base_url(
+    authors_here: Run, start_stub: Callable[..., LiveStub], path: str
+) -> None:
+    running = start_stub(base_path="/v2")
+    tests = f"""
+    def test_urls(clients_register_stub, clients_register):
+        stub, world = clients_register_stub, clients_register
+        root = "{running.origin}/_world/" + world.name
+        assert (stub.root, stub.base) == ("{running.origin}", "{running.origin}/v2")
+        assert (world.root, world.base) == (root, root + "/v2")
+        assert world.url == world.base + "/clients/register"
+        assert status(world) == "action-successful"
+    """
+    authors_here(tests, f"--clients-register-url={running.origin}{path}").assert_outcomes(passed=1)
+
+
 def test_a_control_token_comes_from_the_variable_of_the_server(
     authors_here: Run, start_stub: Callable[..., LiveStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +231,126 @@ def test_a_failed_test_shows_what_the_stub_was_asked_and_why_it_answered_so(
     )
 
 
+# The body of a test -> what its report says, at the line that is marked with `# here`.
+UNUSED = {
+    "no request": (
+        """
+        clients_register.force("invalid-token", "session-expired")  # here
+        """,
+        "no request used 2 of 2 forced responses: invalid-token, session-expired. This world"
+        " received 0 requests to /api/v1/clients/register; does the program under test use the base"
+        " URL http://*/_world/test_unused-*/api/v1?",
+    ),
+    "another path": (
+        """
+        clients_register.force("invalid-token")  # here
+        httpx2.post(clients_register.root + "/clients/register")
+        """,
+        "*received 0 requests to /api/v1/clients/register; does the program*",
+    ),
+    "too few": (
+        """
+        clients_register.force("invalid-token", {"fault": "reset"}, {"delay": 1})  # here
+        assert status(clients_register) == "invalid-token"
+        """,
+        "no request used 2 of 3 forced responses: reset, a delay. This world received 1 requests to"
+        " /api/v1/clients/register; clear the rest with force() where that is intended",
+    ),
+    "of a helper": (
+        """
+        def prepare():
+            clients_register.force("invalid-token")  # here
+
+        prepare()
+        """,
+        "no request used 1 of 1 *",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_a_forced_response_that_is_never_requested_fails_the_test_at_its_line(
+    authors_on_stub: Run, case: str
+) -> None:
+    body, told = UNUSED[case]
+    done = authors_on_stub(f"    def test_unused(clients_register):{body}")
+    done.assert_outcomes(failed=1)
+    lines = [">*  # here", f"E *UnusedResponses: {told}", "", "test_*.py:*: UnusedResponses"]
+    done.stdout.fnmatch_lines(lines)
+    done.stdout.no_fnmatch_line("*world.py*")
+
+
+def test_forced_responses_that_need_no_request_are_let_pass(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
+        """
+    def test_used_once(clients_register):
+        clients_register.force({"slug": "invalid-token", "times": 2})
+        assert status(clients_register) == "invalid-token"
+
+    def test_cleared(clients_register):
+        clients_register.force("invalid-token")
+        clients_register.force()
+
+    def test_restored(clients_register):
+        clients_register.force("invalid-token")
+        clients_register.restore()
+
+    def test_skipped(clients_register):
+        clients_register.force("invalid-token")
+        pytest.skip("for another reason")
+    """
+    )
+    done.assert_outcomes(passed=3, skipped=1)
+
+
+def test_a_test_that_fails_anyway_says_nothing_of_unused_responses(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
+        """
+    def test_wrong(clients_register):
+        clients_register.force("invalid-token")
+        assert status(clients_register, "ada") == "action-successful"
+
+    def test_not_even_requested(clients_register):
+        clients_register.force("invalid-token")
+        raise RuntimeError
+    """
+    )
+    done.assert_outcomes(failed=2)
+    done.stdout.no_fnmatch_line("*UnusedResponses*")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'clients_register.force("invalid-tokn")',
+        'clients_register.clock.advance("a week")',
+        'clients_register.latest_mail("ada@example.test", wait=0)',
+        'clients_register.restore("nothing")',
+        'clients_register_stub.control("PUT", "/nothing")',
+    ],
+)
+def test_the_traceback_of_a_refused_call_ends_in_the_test(authors_on_stub: Run, call: str) -> None:
+    done = authors_on_stub(
+        f"    def test_refused(clients_register, clients_register_stub):\n        {call}"
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines([f">       {call}", "E *ControlError: *", "test_*: ControlError"])
+    done.stdout.no_fnmatch_line("*world.py*")
+
+
+def test_a_stub_that_has_gone_is_told_as_such(authors_on_stub: Run) -> None:
+    done = authors_on_stub(
+        """
+    def test_gone(clients_register_stub):
+        with clients_register_stub.world("gone") as world:
+            world.root = "http://127.0.0.1:1"
+            world.coverage()
+    """
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines("E *ControlError: GET http://127.0.0.1:1/_mock/*: no response: *")
+
+
 def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
     program = """
@@ -221,7 +358,7 @@ def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
         session = {}
 
         def __init__(self, api):
-            self.route = f"{api}/api/v1/clients/register"
+            self.route = f"{api}/clients/register"
 
         def register(self, email, password):
             client = {"email": email, "password": password}
@@ -270,7 +407,7 @@ ENDLESS = """
     import os, signal, sys
 
     def test_endless(clients_register_stub):
-        print(clients_register_stub.base, file=sys.__stdout__, flush=True)
+        print(clients_register_stub.root, file=sys.__stdout__, flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
 """
 

@@ -87,20 +87,22 @@ function askForToken(refused) {
 }
 
 /**
- * The world of this page: its `name`, and the absolute URLs `route`, `mock` and `root`. `worlds` are
+ * The world of this page: its `name`, and absolute URLs: `server` is that of the stub, `root` that of
+ * the world, below which are `mock`, the control plane, `base`, the base URL, and `route`. `worlds` are
  * the limits of all worlds.
  */
-export const here = { name: "", route: "", mock: "", root: "", worlds: {} };
+export const here = { name: "", server: "", root: "", mock: "", base: "", route: "", worlds: {} };
 
 export async function locate() {
   const health = await control("GET", "health");
   const [prefix] = location.pathname.split(/(?:\/_world\/[^/]+)?\/_mock\//);
-  here.root = location.origin + prefix;
-  here.route = here.root + health.route;
+  here.server = location.origin + prefix;
   here.mock = new URL("./", location.href).href.replace(/\/$/, "");
+  here.root = here.mock.replace(/\/_mock$/, "");
+  here.base = here.server + health.base;
+  here.route = here.server + health.route;
   here.name = health.world;
   here.worlds = health.worlds;
-  here.base = here.mock.replace(/\/_mock$/, "");
   here.version = health.version;
   here.contract = health.contract.version;
 }

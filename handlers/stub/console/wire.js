@@ -22,7 +22,7 @@ export function inWorld(path, usual) {
   if (path === usual) return here.route;
   const folder = (text) => text.slice(0, text.lastIndexOf("/"));
   const [from, to] = [folder(usual), folder(here.route)];
-  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : here.base + path;
+  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : here.root + path;
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

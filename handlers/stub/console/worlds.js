@@ -65,11 +65,11 @@ function show(worlds, snapshots) {
   if (source.selectedIndex < 0) source.selectedIndex = 0;
 }
 
-function world({ name, base, clients, requests, idle_seconds }) {
+function world({ name, prefix, base, clients, requests, idle_seconds }) {
   const current = name === here.name;
   return row([
     ["World", h("strong", {}, name), current ? badge("current", "good") : null],
-    ["Base URL", h("span", { class: "typed" }, h("code", {}, base || "/"), copier(() => here.root + base, `the base URL of ${name}`))],
+    ["Base URL", h("span", { class: "typed" }, h("code", {}, base || "/"), copier(() => here.server + base, `the base URL of ${name}`))],
     ["Clients", h("span", { class: "number" }, clients === null ? "not opened yet" : String(clients))],
     ["Requests", h("span", { class: "number" }, String(requests))],
     ["Idle", h("span", { class: "number" }, `${Math.round(idle_seconds)} s`)],
@@ -78,7 +78,7 @@ function world({ name, base, clients, requests, idle_seconds }) {
       h(
         "div",
         { class: "actions" },
-        current ? null : h("a", { href: `${here.root}${base}/_mock/#worlds`, class: "button", "aria-label": `Open ${name}` }, "Open"),
+        current ? null : h("a", { href: `${here.server}${prefix}/_mock/#worlds`, class: "button", "aria-label": `Open ${name}` }, "Open"),
         current || name === "default"
           ? null
           : dangerous("Delete", "Delete it?", async () => {

@@ -46,7 +46,8 @@ async def get_health(call: ControlCall) -> dict[str, Any]:
         "version": __version__,
         "world": call.world.name,
         "worlds": {"limit": limits.worlds, "idle_seconds": limits.idle_seconds},
-        "route": call.world.base + call.parts.route,
+        "base": call.world.prefix + call.parts.base,
+        "route": call.world.prefix + call.parts.route,
         "contract": {
             "version": spec.load("openapi")["info"]["version"],
             "sha256": sha256(spec.text("openapi").encode()).hexdigest(),
@@ -372,7 +373,8 @@ async def list_worlds(call: ControlCall) -> list[dict[str, Any]]:
     return [
         {
             "name": world.name,
-            "base": world.base,
+            "prefix": world.prefix,
+            "base": world.prefix + call.parts.base,
             **world.count_records(),
             "requests": world.state.request_log.count,
             "idle_seconds": round(world.idle_seconds, 1),

@@ -13,8 +13,8 @@ from clients_register.spec.statuses import StatusTable
 class StubParts:
     """The parts of the stub that do not belong to one world.
 
-    `examples` and `exchanges` (a request and its response for each status) are by slug; `route` is
-    the path of the route.
+    `examples` and `exchanges` (a request and its response for each status) are by slug; `base` is
+    the path of the base URL, and `route` that of the route, which begins with it.
     """
 
     worlds: Worlds
@@ -22,6 +22,7 @@ class StubParts:
     examples: Mapping[str, Example]
     exchanges: Mapping[str, Any]
     addresses: MagicAddresses
+    base: str
     route: str
 
 
