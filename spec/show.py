@@ -1,4 +1,4 @@
-"""`clients-register spec`: prints the contract, for people and for other tools."""
+"""`clients-register spec`: prints the contract, and that of the control plane, for other tools."""
 
 import json
 
@@ -23,12 +23,18 @@ def main(argv: list[str]) -> int:
         help="version of OpenAPI: 3.0 is the hand-written document; 3.1 is generated from it and"
         " describes the body with contentEncoding and contentSchema (default: 3.0)",
     )
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help="print the document of the stub's control plane instead",
+    )
     parser.add_argument("--format", choices=("yaml", "json"), default="yaml", help="default: yaml")
     options = parser.parse_args(argv)
+    name = "control" if options.control else "openapi"
     if options.openapi == "3.0" and options.format == "yaml":
-        print(spec.text("openapi"), end="")
+        print(spec.text(name), end="")
         return 0
-    document = spec.load("openapi")
+    document = spec.load(name)
     if options.openapi == "3.1":
         document = to_openapi_3_1(document)
     if options.format == "json":

@@ -130,8 +130,8 @@ class World:
             else f"does the program under test use the base URL {self.base}?"
         )
         raise UnusedResponses(
-            f"no request used {len(unused)} of {forced.items} forced responses: {names}. This world"
-            f" received {received} requests to {path}; {hint}"
+            f"no request used {len(unused)} of {forced.items} forced responses: {names}."
+            f" Requests to {path} in this world: {received}; {hint}"
         ).with_traceback(forced.traceback)
 
     def save(self, snapshot: str) -> str:

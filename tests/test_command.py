@@ -115,6 +115,7 @@ OPENAPI = spec.load("openapi")
 
 def test_the_spec_is_printed_as_it_was_written() -> None:
     assert call("spec").stdout == spec.text("openapi")
+    assert call("spec", "--control").stdout == spec.text("control")
 
 
 @pytest.mark.smoke
@@ -125,8 +126,9 @@ def test_the_spec_is_printed_as_it_was_written() -> None:
         (["--format", "json"], json.loads, OPENAPI),
         (["--openapi", "3.1"], yaml.safe_load, to_openapi_3_1(OPENAPI)),
         (["--openapi", "3.1", "--format", "json"], json.loads, to_openapi_3_1(OPENAPI)),
+        (["--control", "--format", "json"], json.loads, spec.load("control")),
     ],
-    ids=["3.0 as YAML", "3.0 as JSON", "3.1 as YAML", "3.1 as JSON"],
+    ids=["3.0 as YAML", "3.0 as JSON", "3.1 as YAML", "3.1 as JSON", "control plane"],
 )
 def test_the_spec_is_the_same_document_in_every_format(
     argv: list[str], load: Callable[[str], object], document: object

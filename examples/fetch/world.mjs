@@ -2,21 +2,27 @@
 
 import { randomUUID } from "node:crypto";
 
-const STUB_URL = process.env.STUB_URL ?? "http://127.0.0.1:4018";
+export const STUB_URL = process.env.STUB_URL ?? "http://127.0.0.1:4018";
 
 /**
- * Runs `use` with a new world, and deletes the world afterwards. `base` is the base URL of the API, and
- * `control` calls the control plane of the world.
+ * Opens a new world. `base` is the base URL of the API, `control` calls the control plane of the world, and
+ * `close` deletes it.
  */
-export async function inWorld(use) {
-  const name = `fetch-${randomUUID()}`;
+export async function openWorld() {
+  const name = `test-${randomUUID()}`;
   const root = `${STUB_URL}/_world/${name}`;
   const control = (method, path, body) => ask(root, method, path, body);
+  const { base } = await control("GET", "/health");
+  return { base: STUB_URL + base, control, close: () => ask(STUB_URL, "DELETE", `/worlds/${name}`) };
+}
+
+/** Runs `use` with a new world, and deletes the world afterwards. */
+export async function inWorld(use) {
+  const world = await openWorld();
   try {
-    const { base } = await control("GET", "/health");
-    return await use({ base: STUB_URL + base, control });
+    return await use(world);
   } finally {
-    await ask(STUB_URL, "DELETE", `/worlds/${name}`);
+    await world.close();
   }
 }
 

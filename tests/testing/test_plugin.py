@@ -237,24 +237,25 @@ UNUSED = {
         """
         clients_register.force("invalid-token", "session-expired")  # here
         """,
-        "no request used 2 of 2 forced responses: invalid-token, session-expired. This world"
-        " received 0 requests to /api/v1/clients/register; does the program under test use the base"
-        " URL http://*/_world/test_unused-*/api/v1?",
+        "no request used 2 of 2 forced responses: invalid-token, session-expired. Requests to"
+        " /api/v1/clients/register in this world: 0; does the program under test use the base URL"
+        " http://*/_world/test_unused-*/api/v1?",
     ),
     "another path": (
         """
         clients_register.force("invalid-token")  # here
         httpx2.post(clients_register.root + "/clients/register")
         """,
-        "*received 0 requests to /api/v1/clients/register; does the program*",
+        "*Requests to /api/v1/clients/register in this world: 0; does the program*",
     ),
     "too few": (
         """
         clients_register.force("invalid-token", {"fault": "reset"}, {"delay": 1})  # here
         assert status(clients_register) == "invalid-token"
         """,
-        "no request used 2 of 3 forced responses: reset, a delay. This world received 1 requests to"
-        " /api/v1/clients/register; clear the rest with force() where that is intended",
+        "no request used 2 of 3 forced responses: reset, a delay. Requests to"
+        " /api/v1/clients/register in this world: 1; clear the rest with force() where that is"
+        " intended",
     ),
     "of a helper": (
         """
