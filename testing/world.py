@@ -14,6 +14,9 @@ __tracebackhide__ = True
 # Timeout for any response, in seconds: more than the 60 that the stub can be asked to wait.
 TIMEOUT = 70.0
 
+# Characters of an unexpected response that a message shows.
+MAX_SHOWN = 500
+
 
 class ControlError(Exception):
     """The control plane reported a problem; the message is the problem and its hint."""
@@ -92,10 +95,8 @@ class World:
             problem = response.json()
             raise ControlError(f"{method} {url}: {problem['detail']}. {problem['hint']}")
         if response.is_error:
-            raise ControlError(
-                f"{method} {url}: expected the control plane of a stub, found a response with the"
-                f" code {response.status_code}; has the stub been replaced?"
-            )
+            found = response.text[:MAX_SHOWN]
+            raise ControlError(f"{method} {url}: found the code {response.status_code}: {found}")
         return response.json() if response.content else None
 
     def force(self, *items: str | dict[str, Any]) -> None:

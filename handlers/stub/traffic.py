@@ -47,9 +47,9 @@ class LogEntry(Struct):
     shows the item of the script it used, `forwarded_to` is the URL that an upstream answered at.
     `path` has no prefix of a world. `target` is the path and the query as they were sent, without
     that prefix, and `headers` are those of the request. `misplaced` says where the route is, if the
-    request was none to it. `request` is None if the world could not be opened or the
-    body was not kept, and `context` if no rules were checked. `size` is about how many bytes of
-    memory a log needs for it.
+    request was none to it. `request` is None if the world could not be opened or the body was not
+    kept, and `context` if no rules were checked. `size` is about how many bytes of memory a log
+    needs for it.
     """
 
     id: str
@@ -176,7 +176,8 @@ def _measure(entry: LogEntry) -> int:
     """Returns about how many bytes of memory an entry takes, without the body of its response."""
     headers = sum(len(name) + len(value) for name, value in entry.headers + entry.response_headers)
     body = entry.request.size if entry.request else 0
-    return ENTRY_SIZE + len(entry.path) + len(entry.target) + headers + body
+    texts = len(entry.path) + len(entry.target) + len(entry.misplaced or "")
+    return ENTRY_SIZE + texts + headers + body
 
 
 def redact(value: Any) -> Any:

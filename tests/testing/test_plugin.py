@@ -352,6 +352,19 @@ def test_a_stub_that_has_gone_is_told_as_such(authors_on_stub: Run) -> None:
     done.stdout.fnmatch_lines("E *ControlError: GET http://127.0.0.1:1/_mock/*: no response: *")
 
 
+def test_a_control_call_that_fails_without_a_problem_shows_the_response(
+    authors_on_stub: Run,
+) -> None:
+    done = authors_on_stub(
+        """
+    def test_met(clients_register):
+        clients_register.control("GET", "/coverage?require=invalid-token")
+    """
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines('E *ControlError: GET *: found the code 409: *"invalid-token"*')
+
+
 def test_the_example_of_its_page_passes(authors_on_stub: Run) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
     program = """

@@ -65,7 +65,7 @@ export async function callControl(
     throw failure(`${detail}. ${hint}`);
   }
   if (!response.ok) {
-    throw failure(`expected the control plane of a stub, found a response with the code ${response.status}`);
+    throw failure(`found the code ${response.status}: ${text.slice(0, 500)}`);
   }
   return text === "" ? undefined : JSON.parse(text);
 }
